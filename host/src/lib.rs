@@ -1,1 +1,5 @@
+//! Records command-line invocations, and delivers them through a sandboxed WebAssembly sender.
+//!
+//! The library never prints. The binary `swamp` is a thin layer over it.
 
+pub mod domain;

@@ -1,0 +1,201 @@
+//! The order in which pending entries are delivered, oldest first, found by reading as little as possible.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+
+use super::{EntryName, SpooledEntry};
+
+/// The names of the entries that wait, to be taken oldest first.
+///
+/// Days are told apart by the date in the name. Within a day, an entry whose id is a `UUIDv7` stands where its
+/// id says; the others are read for their `startedAt`, and only once their day has come. An instant that is
+/// missing or lies outside the day counts as the day's first.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    days: BTreeMap<NaiveDate, Vec<EntryName>>,
+    today: VecDeque<EntryName>,
+}
+
+impl Backlog {
+    /// The backlog of these entries, in whatever order they come.
+    #[must_use]
+    pub fn new(names: impl IntoIterator<Item = EntryName>) -> Self {
+        let mut days: BTreeMap<NaiveDate, Vec<EntryName>> = BTreeMap::new();
+        for name in names {
+            days.entry(name.date).or_default().push(name);
+        }
+        Self {
+            days,
+            today: VecDeque::new(),
+        }
+    }
+
+    /// How many entries have not been taken.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.today.len() + self.days.values().map(Vec::len).sum::<usize>()
+    }
+
+    /// Whether all have been taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.today.is_empty() && self.days.is_empty()
+    }
+
+    /// Takes up to `limit` entries, oldest first. `read` gives an entry, or `None` for one that is not there
+    /// to be delivered: the next one takes its place.
+    pub fn take(
+        &mut self,
+        limit: usize,
+        mut read: impl FnMut(&EntryName) -> Option<SpooledEntry>,
+    ) -> Vec<SpooledEntry> {
+        let mut taken = Vec::with_capacity(limit.min(self.len()));
+        while taken.len() < limit {
+            if self.today.is_empty() {
+                match self.days.pop_first() {
+                    Some((date, names)) => self.today = in_order(date, names, &mut read),
+                    None => break,
+                }
+            }
+            if let Some(name) = self.today.pop_front() {
+                taken.extend(read(&name));
+            }
+        }
+        taken
+    }
+}
+
+fn in_order(
+    date: NaiveDate,
+    names: Vec<EntryName>,
+    read: &mut impl FnMut(&EntryName) -> Option<SpooledEntry>,
+) -> VecDeque<EntryName> {
+    let dawn = date.and_time(NaiveTime::MIN).and_utc();
+    let mut keyed: Vec<(DateTime<Utc>, EntryName)> = names
+        .into_iter()
+        .filter_map(|name| {
+            let instant = match name.id.instant() {
+                Some(instant) => Some(instant),
+                None => read(&name)?.fields.started_at,
+            };
+            let within_day = instant.filter(|instant| instant.date_naive() == date);
+            Some((within_day.unwrap_or(dawn), name))
+        })
+        .collect();
+    keyed.sort_unstable();
+    keyed.into_iter().map(|(_, name)| name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{EntryFields, EntryId};
+    use proptest::prelude::*;
+    use std::cell::RefCell;
+
+    const DAY: i64 = 86_400_000;
+
+    fn at(millis: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_millis(millis).unwrap()
+    }
+
+    fn entry(name: &EntryName, started_at: Option<DateTime<Utc>>) -> SpooledEntry {
+        SpooledEntry {
+            name: name.clone(),
+            data: String::new(),
+            fields: EntryFields {
+                started_at,
+                ..EntryFields::default()
+            },
+        }
+    }
+
+    fn ours(millis: i64) -> EntryName {
+        EntryName::pending(at(millis), EntryId::generate(at(millis)))
+    }
+
+    fn foreign(millis: i64, id: &str) -> EntryName {
+        EntryName::pending(at(millis), EntryId::parse(id).unwrap())
+    }
+
+    #[test]
+    fn our_own_entries_are_read_only_when_they_are_taken() {
+        let mut names: Vec<_> = (0..1000).map(|n| ours(DAY * 3 + n * 7)).collect();
+        names.reverse();
+        let opened = RefCell::new(0);
+        let taken = Backlog::new(names.clone()).take(25, |name| {
+            *opened.borrow_mut() += 1;
+            Some(entry(name, None))
+        });
+        names.reverse();
+        assert_eq!(opened.into_inner(), 25);
+        assert!(taken.iter().map(|entry| &entry.name).eq(&names[..25]));
+    }
+
+    #[test]
+    fn foreign_entries_are_read_only_on_the_days_that_are_needed() {
+        let old: Vec<_> = (0..30).map(|n| foreign(DAY, &format!("old-{n}"))).collect();
+        let new: Vec<_> = (0..30).map(|n| foreign(DAY * 2, &format!("new-{n}"))).collect();
+        let mut backlog = Backlog::new(new.into_iter().chain(old));
+        let taken = backlog.take(25, |name| {
+            assert!(name.id.as_str().starts_with("old"), "read {name}");
+            Some(entry(name, None))
+        });
+        assert_eq!(taken.len(), 25);
+        assert_eq!(backlog.len(), 35);
+    }
+
+    #[test]
+    fn an_entry_whose_start_is_missing_or_of_another_day_is_delivered_with_its_day() {
+        let nonsense = foreign(DAY * 2, "from-the-future");
+        let missing = foreign(DAY * 2, "no-start");
+        let before = ours(DAY * 2 - 1);
+        let after = ours(DAY * 2 + 1);
+        let names = [after.clone(), nonsense.clone(), before.clone(), missing.clone()];
+        let taken = Backlog::new(names).take(9, |name| {
+            Some(entry(name, (*name == nonsense).then(|| at(DAY * 900))))
+        });
+        let taken: Vec<_> = taken.into_iter().map(|entry| entry.name).collect();
+        assert_eq!(taken, [before, nonsense, missing, after]);
+    }
+
+    #[test]
+    fn entries_that_are_gone_or_damaged_make_room_for_the_next() {
+        let names: Vec<_> = (0..500).map(|n| ours(DAY + n)).collect();
+        let good = names[490..].to_vec();
+        let taken = Backlog::new(names).take(25, |name| {
+            good.contains(name).then(|| entry(name, None))
+        });
+        assert!(taken.iter().map(|entry| &entry.name).eq(&good));
+    }
+
+    proptest! {
+        #[test]
+        fn however_taken_all_come_once_and_by_their_start(
+            starts in prop::collection::vec((0..DAY * 3, any::<bool>()), 0..60),
+            shuffle in any::<u64>(),
+            step in 1_usize..30,
+        ) {
+            let mut names: Vec<_> = starts
+                .iter()
+                .enumerate()
+                .map(|(n, (millis, own))| {
+                    let name = if *own { ours(*millis) } else { foreign(*millis, &format!("f{n}")) };
+                    (name, at(*millis))
+                })
+                .collect();
+            names.sort_by_key(|(name, _)| (name.id.to_string().len() as u64).wrapping_mul(shuffle));
+            let start_of = |name: &EntryName| names.iter().find(|(other, _)| other == name).unwrap().1;
+            let mut backlog = Backlog::new(names.iter().map(|(name, _)| name.clone()));
+            let mut taken = Vec::new();
+            while !backlog.is_empty() {
+                let batch = backlog.take(step, |name| Some(entry(name, Some(start_of(name)))));
+                prop_assert!(batch.len() <= step);
+                taken.extend(batch.into_iter().map(|entry| entry.name));
+            }
+            prop_assert_eq!(taken.len(), names.len());
+            prop_assert!(taken.is_sorted_by_key(start_of));
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What telemetry is, whatever stores or sends it: entries, the marker, endpoints, and the flush itself.
+//!
+//! Nothing here does I/O; the two ports, [`TelemetryRepository`] and [`TelemetrySender`], say what the
+//! adapters in [`infrastructure`](crate::infrastructure) do.
+
+mod backlog;
+mod deadline;
+mod endpoint;
+mod entry_name;
+mod repositories;
+mod telemetry_entry;
+mod telemetry_sender;
+mod telemetry_service;
+
+pub use backlog::Backlog;
+pub use deadline::Deadline;
+pub use endpoint::{DEFAULT_ENDPOINT, Endpoint, EndpointError, Host, Origin};
+pub use entry_name::{EntryId, EntryName, EntryState};
+pub use repositories::{Expired, SpoolError, TelemetryRepository};
+pub use telemetry_entry::{
+    EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,
+    TelemetryEntry, Undeliverable,
+};
+pub use telemetry_sender::{SendError, SenderFailure, TelemetrySender};
+pub use telemetry_service::{
+    BATCH_SIZE, FlushConfig, FlushFailure, FlushOutcome, TelemetryService,
+};

@@ -1,0 +1,82 @@
+//! The port to wherever entries are kept.
+
+use std::io;
+use std::path::PathBuf;
+
+use chrono::NaiveDate;
+use thiserror::Error;
+
+use super::{Backlog, EntryName, SpooledEntry, TelemetryEntry};
+
+/// Something that the spool could not do.
+#[derive(Debug, Error)]
+#[error("could not {action} {}: {source}; check that it is yours and that the disk has room", path.display())]
+pub struct SpoolError {
+    /// What was being done: `write`, `list`.
+    pub action: &'static str,
+    /// To what.
+    pub path: PathBuf,
+    /// What went wrong.
+    #[source]
+    pub source: io::Error,
+}
+
+/// What retention removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Entries that had been sent and kept.
+    pub sent: u64,
+    /// Entries that had never been sent, quarantined ones among them.
+    pub unsent: u64,
+}
+
+/// Keeps entries until they are delivered or expire.
+pub trait TelemetryRepository {
+    /// Keeps a new entry.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be kept; nothing is left behind then.
+    fn save(&self, entry: &TelemetryEntry) -> Result<(), SpoolError>;
+
+    /// Lists what waits to be delivered, opening none of it.
+    ///
+    /// # Errors
+    ///
+    /// When the listing failed. A spool that does not exist is an empty one.
+    fn backlog(&self) -> Result<Backlog, SpoolError>;
+
+    /// Reads one pending entry. `None` when there is nothing to deliver under that name: it is gone, or it was
+    /// damaged and has been set aside.
+    fn read(&self, name: &EntryName) -> Option<SpooledEntry>;
+
+    /// The oldest entries that have not been delivered, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// As [`backlog`](Self::backlog).
+    fn find_unflushed(&self, limit: usize) -> Result<Vec<SpooledEntry>, SpoolError> {
+        Ok(self.backlog()?.take(limit, |name| self.read(name)))
+    }
+
+    /// Notes that an entry was delivered: removes it, or with `keep_flushed` keeps it as sent.
+    ///
+    /// # Errors
+    ///
+    /// When it still waits: it will be sent again, which its id makes harmless.
+    fn mark_flushed(&self, name: &EntryName, keep_flushed: bool) -> Result<(), SpoolError>;
+
+    /// Sets an entry aside as undeliverable.
+    ///
+    /// # Errors
+    ///
+    /// When it still waits.
+    fn quarantine(&self, name: &EntryName) -> Result<(), SpoolError>;
+
+    /// Removes all entries of days before `day`, whatever their state, by the date in their name.
+    ///
+    /// # Errors
+    ///
+    /// When the listing failed. What cannot be removed is left for the next time.
+    fn delete_older_than(&self, day: NaiveDate) -> Result<Expired, SpoolError>;
+}
