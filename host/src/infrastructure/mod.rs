@@ -1,0 +1,3 @@
+//! The adapters: files, processes, sockets and WebAssembly.
+
+pub mod spool;
