@@ -1,0 +1,84 @@
+//! The contract `swamp:telemetry@0.1.0` in Rust, and the way between its types and the domain's.
+
+use std::time::Duration;
+
+use crate::domain::{SendError, SpooledEntry, Status, printable};
+
+use super::limits;
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "generated from wit/"
+)]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "telemetry-sender",
+        exports: { default: async },
+    });
+}
+
+pub(super) use bindings::exports::swamp::telemetry::sender::Destination;
+pub(super) use bindings::{TelemetrySender as Sender, TelemetrySenderPre as SenderPre};
+
+use bindings::exports::swamp::telemetry::sender as wit;
+
+/// The export that a sender is known by, without its version.
+pub(super) const INTERFACE: &str = "swamp:telemetry/sender";
+
+/// The version of the contract that this host runs.
+pub(super) const VERSION: &str = "0.1.0";
+
+pub(super) fn entry(entry: &SpooledEntry) -> wit::TelemetryEntry {
+    let SpooledEntry { name, data, fields } = entry;
+    let millis = |instant: chrono::DateTime<chrono::Utc>| u64::try_from(instant.timestamp_millis()).ok();
+    wit::TelemetryEntry {
+        id: name.id.to_string(),
+        data: data.clone(),
+        command: fields.command.clone(),
+        subcommand: fields.subcommand.clone(),
+        args: fields.args.clone(),
+        option_keys: fields.option_keys.clone(),
+        global_options: fields.global_options.clone(),
+        status: fields.status.map(|status| match status {
+            Status::Success => wit::InvocationStatus::Success,
+            Status::Error => wit::InvocationStatus::Error,
+            Status::UserError => wit::InvocationStatus::UserError,
+        }),
+        error_type: fields.error_type.clone(),
+        error_message: fields.error_message.clone(),
+        exit_code: fields.exit_code,
+        started_at: fields.started_at.and_then(millis),
+        completed_at: fields.completed_at.and_then(millis),
+        duration_ms: fields.duration_ms,
+        swamp_version: fields.swamp_version.clone(),
+        platform: fields.platform.clone(),
+    }
+}
+
+pub(super) fn send_error(error: wit::SendError) -> SendError {
+    match error {
+        wit::SendError::Rejected(wit::Rejection { status, body }) => SendError::Rejected {
+            status,
+            body: reason(&body),
+        },
+        wit::SendError::Throttled(seconds) => SendError::Throttled {
+            retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
+        },
+        wit::SendError::Unreachable(why) => SendError::Unreachable(reason(&why)),
+        wit::SendError::InvalidConfiguration(why) => SendError::InvalidConfiguration(reason(&why)),
+        wit::SendError::Other(why) => SendError::Other(reason(&why)),
+    }
+}
+
+/// A guest's or an endpoint's words, short and harmless to a terminal.
+pub(super) fn reason(text: &str) -> String {
+    let short: String = text.trim().chars().take(limits::REASON_CHARS).collect();
+    printable(&short).into_owned()
+}

@@ -1,0 +1,20 @@
+//! The one wasmtime configuration, for compiling and for running.
+
+use wasmtime::{Config, Engine};
+
+use super::limits;
+
+/// An engine as every sender gets it. Proposals that no sender's toolchain needs are off: less to go wrong.
+pub(super) fn engine() -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .max_wasm_stack(limits::STACK_BYTES)
+        .wasm_gc(false)
+        .wasm_function_references(false)
+        .wasm_exceptions(false)
+        .wasm_threads(false)
+        .wasm_memory64(false)
+        .shared_memory(false);
+    Engine::new(&config)
+}

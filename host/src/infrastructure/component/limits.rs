@@ -1,0 +1,48 @@
+//! Every limit on a sender, in one place.
+//!
+//! `memoryMiB` and `deadlineMs` can be set within bounds by `telemetrySenderLimits` in the marker; the others
+//! leave every honest sender plenty of room.
+
+use std::time::Duration;
+
+/// The largest component file, in bytes.
+pub const COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The longest that a cold compilation may take.
+pub const COMPILE_TIME: Duration = Duration::from_secs(60);
+
+/// The most address space that a cold compilation may use, in bytes.
+pub const COMPILE_MEMORY: u64 = 1024 * 1024 * 1024;
+
+/// The longest that a background flush may take besides compiling, whatever happens to its timers.
+pub const WATCHDOG: Duration = Duration::from_secs(10);
+
+/// The most elements of a guest's tables, all together. A large JavaScript engine has some ten thousand.
+pub const TABLE_ELEMENTS: usize = 200_000;
+
+/// The most core instances, memories and tables that a component is made of, of each.
+pub const INSTANCES: usize = 100;
+
+/// The most resources (requests, streams, pollables) that a guest holds at once.
+pub const RESOURCES: usize = 1_000;
+
+/// The most bytes that a guest hands to the host in one call: a request's body arrives in pieces.
+pub const HOST_CALL_BYTES: usize = 16 * 1024 * 1024;
+
+/// The most random bytes that a guest takes in one call.
+pub const RANDOM_BYTES: u64 = 64 * 1024;
+
+/// The most bytes that one set of header fields takes up in the host.
+pub const HEADER_BYTES: usize = 16 * 1024;
+
+/// The guest's stack, in bytes.
+pub const STACK_BYTES: usize = 512 * 1024;
+
+/// How much of a guest's output is kept for the debug log, in bytes: the last of each stream.
+pub const OUTPUT_BYTES: usize = 4 * 1024;
+
+/// The most characters of what a guest says that are shown to a person.
+pub const REASON_CHARS: usize = 512;
+
+/// The most bytes that the cache of compiled components takes up.
+pub const CACHE_BYTES: u64 = 512 * 1024 * 1024;

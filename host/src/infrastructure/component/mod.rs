@@ -1,0 +1,23 @@
+//! Senders as WebAssembly components: reading, compiling, caching and running them.
+//!
+//! A component is a guest. What it may do is decided in [`sandbox`] and [`egress`], how much of it in
+//! [`limits`], and nothing that it does reaches the command: whatever goes wrong is a
+//! [`SendError`](crate::domain::SendError).
+
+mod alarm;
+mod cache;
+mod compiler;
+mod contract;
+mod engine;
+mod failure;
+mod file;
+pub mod limits;
+mod link;
+mod output;
+mod sandbox;
+mod sender;
+
+pub use cache::Cache;
+pub use compiler::{CompileError, Compiler, compile_stdin_to_stdout};
+pub use file::ComponentFile;
+pub use sender::{ComponentSender, SenderConfig};
