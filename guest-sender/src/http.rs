@@ -3,7 +3,8 @@
 use wasip2::clocks::monotonic_clock;
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, FutureIncomingResponse, IncomingResponse, Method, OutgoingBody, OutgoingRequest, Scheme,
+    ErrorCode, Fields, FutureIncomingResponse, IncomingResponse, Method, OutgoingBody,
+    OutgoingRequest, Scheme,
 };
 use wasip2::io::poll::poll;
 use wasip2::io::streams::OutputStream;
@@ -57,9 +58,13 @@ fn new_request(url: &Url, user_agent: &str, length: usize) -> Result<OutgoingReq
         ("content-length".to_owned(), length.to_string().into_bytes()),
         ("user-agent".to_owned(), user_agent.as_bytes().to_vec()),
     ])
-    .map_err(|error| SendError::Other(format!("the host does not take the request's headers: {error}")))?;
+    .map_err(|_| SendError::Other("the host does not take the request's headers".to_owned()))?;
 
-    let scheme = if url.https { Scheme::Https } else { Scheme::Http };
+    let scheme = if url.https {
+        Scheme::Https
+    } else {
+        Scheme::Http
+    };
     let request = OutgoingRequest::new(headers);
     request
         .set_method(&Method::Post)
@@ -156,7 +161,9 @@ fn failure(code: &ErrorCode) -> SendError {
             SendError::Other("the host does not allow the address that the endpoint has".to_owned())
         }
         ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestUriTooLong => {
-            SendError::InvalidConfiguration("the endpoint must be a valid and shorter URL".to_owned())
+            SendError::InvalidConfiguration(
+                "the endpoint must be a valid and shorter URL".to_owned(),
+            )
         }
         ErrorCode::HttpRequestBodySize(_)
         | ErrorCode::HttpRequestHeaderSectionSize(_)
@@ -167,14 +174,15 @@ fn failure(code: &ErrorCode) -> SendError {
         | ErrorCode::HttpRequestMethodInvalid
         | ErrorCode::HttpRequestTrailerSectionSize(_)
         | ErrorCode::HttpRequestTrailerSize(_) => {
-            SendError::Other(format!("the host does not take the request: {code}"))
+            SendError::Other("the host does not take the request as it is".to_owned())
         }
         ErrorCode::ConfigurationError => {
             SendError::Other("the host's configuration of http is wrong".to_owned())
         }
-        ErrorCode::InternalError(detail) => {
-            SendError::Other(with_detail("the host could not make the request", detail.as_deref()))
-        }
+        ErrorCode::InternalError(detail) => SendError::Other(with_detail(
+            "the host could not make the request",
+            detail.as_deref(),
+        )),
         _ => SendError::Unreachable(no_answer(code)),
     }
 }
@@ -203,7 +211,10 @@ fn no_answer(code: &ErrorCode) -> String {
         ErrorCode::TlsProtocolError => "the tls handshake with the endpoint failed",
         ErrorCode::TlsCertificateError => "the certificate of the endpoint was not accepted",
         ErrorCode::TlsAlertReceived(alert) => {
-            return with_detail("the endpoint sent a tls alert", alert.alert_message.as_deref());
+            return with_detail(
+                "the endpoint sent a tls alert",
+                alert.alert_message.as_deref(),
+            );
         }
         ErrorCode::HttpResponseIncomplete => "the answer of the endpoint was cut short",
         ErrorCode::HttpResponseBodySize(_)
@@ -213,9 +224,9 @@ fn no_answer(code: &ErrorCode) -> String {
         | ErrorCode::HttpResponseTrailerSize(_) => {
             "the answer of the endpoint is larger than the host allows"
         }
-        ErrorCode::HttpProtocolError => "the endpoint does not speak http",
         ErrorCode::LoopDetected => "the request went round in a loop",
-        _ => return format!("no usable answer came from the endpoint: {code}"),
+        // A protocol error, a coding or an upgrade that nobody asked for.
+        _ => "the endpoint does not speak http as it should",
     };
     sentence.to_owned()
 }
@@ -257,7 +268,9 @@ mod tests {
                     rcode,
                     info_code: None
                 })),
-                SendError::Unreachable("the name of the endpoint was not resolved, dns error".to_owned())
+                SendError::Unreachable(
+                    "the name of the endpoint was not resolved, dns error".to_owned()
+                )
             );
         }
     }

@@ -1,13 +1,14 @@
 //! The ingest protocol, without any I/O: where a batch goes, what its body is, what an answer means.
 
-use std::time::{Duration, SystemTime};
-
-use serde_json::Value;
+use std::ops::Range;
 
 use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError, TelemetryEntry};
 
 /// The one status by which the endpoint takes responsibility for a batch.
 pub(crate) const ACCEPTED: u16 = 202;
+
+/// About what an event takes beside its data, in bytes: two UUIDs and the keys.
+const EVENT_BYTES: usize = 160;
 
 const TOO_MANY_REQUESTS: u16 = 429;
 const SERVICE_UNAVAILABLE: u16 = 503;
@@ -44,12 +45,13 @@ pub(crate) fn ingest_url(endpoint: &str) -> Result<Url, SendError> {
         )
     };
 
-    let (scheme, rest) = endpoint.split_once("://").ok_or_else(unusable)?;
+    let (scheme, rest) = endpoint.split_once(':').ok_or_else(unusable)?;
+    let rest = rest.strip_prefix("//").ok_or_else(unusable)?;
     let https = scheme.eq_ignore_ascii_case("https");
     if !https && !scheme.eq_ignore_ascii_case("http") {
         return Err(unusable());
     }
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     if authority.is_empty() || authority.contains('@') || rest.contains(['?', '#', '\\']) {
         return Err(unusable());
     }
@@ -57,7 +59,10 @@ pub(crate) fn ingest_url(endpoint: &str) -> Result<Url, SendError> {
     Ok(Url {
         https,
         authority: authority.to_owned(),
-        path: format!("{}/ingest", path.trim_end_matches('/')),
+        path: match path.trim_end_matches('/') {
+            "" => "/ingest".to_owned(),
+            path => format!("/{path}/ingest"),
+        },
     })
 }
 
@@ -65,37 +70,67 @@ pub(crate) fn ingest_url(endpoint: &str) -> Result<Url, SendError> {
 ///
 /// An entry's data goes in byte for byte, so that nothing of what another program recorded is lost or
 /// respelled. It is JSON: the host has parsed it.
-pub(crate) fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> String {
-    let distinct_id = json_string(distinct_id);
-    let events: Vec<String> = entries.iter().map(|entry| event(entry, &distinct_id)).collect();
-    match events.as_slice() {
-        [event] => event.clone(),
-        events => format!(r#"{{"events":[{}]}}"#, events.join(",")),
+pub(crate) fn batch_body(
+    entries: &[TelemetryEntry],
+    distinct_id: &str,
+) -> Result<String, SendError> {
+    let distinct_id = json_string(distinct_id)?;
+    let mut body = String::with_capacity(
+        entries
+            .iter()
+            .map(|entry| entry.data.len() + EVENT_BYTES)
+            .sum(),
+    );
+    if let [entry] = entries {
+        push_event(&mut body, entry, &distinct_id)?;
+        return Ok(body);
     }
+    body.push_str(r#"{"events":["#);
+    for (index, entry) in entries.iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        push_event(&mut body, entry, &distinct_id)?;
+    }
+    body.push_str("]}");
+    Ok(body)
 }
 
 /// One entry as an event. `insert_id` is how the endpoint knows an entry that it has already.
-fn event(entry: &TelemetryEntry, distinct_id_json: &str) -> String {
-    format!(
-        r#"{{"event":"cli_invocation","distinct_id":{distinct_id_json},"insert_id":{},"properties":{}}}"#,
-        json_string(&entry.id),
-        entry.data
-    )
+fn push_event(
+    body: &mut String,
+    entry: &TelemetryEntry,
+    distinct_id_json: &str,
+) -> Result<(), SendError> {
+    for part in [
+        r#"{"event":"cli_invocation","distinct_id":"#,
+        distinct_id_json,
+        r#","insert_id":"#,
+        &json_string(&entry.id)?,
+        r#","properties":"#,
+        &entry.data,
+        "}",
+    ] {
+        body.push_str(part);
+    }
+    Ok(())
 }
 
-fn json_string(text: &str) -> String {
-    Value::from(text).to_string()
+fn json_string(text: &str) -> Result<String, SendError> {
+    serde_json::to_string(text)
+        .map_err(|_| SendError::Other("an id cannot be spelled in json".to_owned()))
 }
 
-/// What the answer means for the batch. `now` is what a `retry-after` date is counted from.
-pub(crate) fn outcome(answer: &Answer, now: SystemTime) -> Result<(), SendError> {
+/// What the answer means for the batch. `now` is what a `retry-after` date is counted from, in seconds since
+/// 1970.
+pub(crate) fn outcome(answer: &Answer, now: u64) -> Result<(), SendError> {
     match answer.status {
         ACCEPTED => Ok(()),
         TOO_MANY_REQUESTS | SERVICE_UNAVAILABLE => Err(SendError::Throttled(
             answer
                 .retry_after
                 .as_deref()
-                .and_then(|value| retry_after_seconds(value.trim(), now)),
+                .and_then(|value| retry_after_seconds(value.trim_ascii(), now)),
         )),
         status => Err(SendError::Rejected(Rejection {
             status,
@@ -104,18 +139,46 @@ pub(crate) fn outcome(answer: &Answer, now: SystemTime) -> Result<(), SendError>
     }
 }
 
-/// Seconds from now, rounded up, given either as such or as an HTTP date; none if it is neither. A date that
-/// has passed is no wait at all.
-fn retry_after_seconds(value: &str, now: SystemTime) -> Option<u32> {
+/// Seconds from now, given either as such or as an HTTP date; none if it is neither. A date that has passed
+/// is no wait at all.
+fn retry_after_seconds(value: &str, now: u64) -> Option<u32> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(value.parse().unwrap_or(u32::MAX));
     }
-    let wait = httpdate::parse_http_date(value)
-        .ok()?
-        .duration_since(now)
-        .unwrap_or(Duration::ZERO);
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    Some(u32::try_from(seconds).unwrap_or(u32::MAX))
+    let wait = http_date_seconds(value)?.saturating_sub(now);
+    Some(u32::try_from(wait).unwrap_or(u32::MAX))
+}
+
+/// An HTTP date in seconds since 1970, in the one form that servers may send: `Sun, 06 Nov 1994 08:49:37 GMT`.
+///
+/// A library for this would be a tenth of the component.
+fn http_date_seconds(value: &str) -> Option<u64> {
+    const MONTHS_FROM_MARCH: [&str; 12] = [
+        "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb",
+    ];
+    const JANUARY: u64 = 10;
+    /// Days from 0000-03-01 to 1970-01-01.
+    const DAYS_TO_1970: u64 = 719_468;
+
+    if value.len() != "Sun, 06 Nov 1994 08:49:37 GMT".len() || !value.ends_with(" GMT") {
+        return None;
+    }
+    let number = |range: Range<usize>| value.get(range)?.parse::<u64>().ok();
+    let name = value.get(8..11)?;
+    let (month, _) = (0_u64..)
+        .zip(MONTHS_FROM_MARCH)
+        .find(|(_, month)| *month == name)?;
+    let (day, calendar_year) = (number(5..7)?, number(12..16)?);
+    let (hour, minute, second) = (number(17..19)?, number(20..22)?, number(23..25)?);
+    if !(1..=31).contains(&day) || calendar_year < 1970 || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+
+    // Years that begin in March end with their leap day, and 153 days are any five months from then on.
+    let year = calendar_year - u64::from(month >= JANUARY);
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + (day - 1)
+        - DAYS_TO_1970;
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second)
 }
 
 #[cfg(test)]
@@ -123,6 +186,13 @@ mod tests {
     use super::*;
 
     const REPO: &str = "0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5";
+
+    /// 1994-11-06T08:49:37Z.
+    const NOW: u64 = 784_111_777;
+
+    fn body(entries: &[TelemetryEntry], distinct_id: &str) -> String {
+        batch_body(entries, distinct_id).unwrap_or_else(|error| format!("{error:?}"))
+    }
 
     fn entry(id: &str, data: &str) -> TelemetryEntry {
         TelemetryEntry {
@@ -159,20 +229,18 @@ mod tests {
     }
 
     fn answered(status: u16, retry_after: Option<&str>, body: &[u8]) -> Result<(), SendError> {
-        // 1994-11-06T08:49:37Z, as in RFC 9110.
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         let answer = Answer {
             status,
             retry_after: retry_after.map(str::to_owned),
             body: body.to_vec(),
         };
-        outcome(&answer, now)
+        outcome(&answer, NOW)
     }
 
     #[test]
     fn one_entry_is_sent_as_a_bare_event() {
         assert_eq!(
-            batch_body(&[entry("a-1", r#"{"id":"a-1"}"#)], REPO),
+            body(&[entry("a-1", r#"{"id":"a-1"}"#)], REPO),
             r#"{"event":"cli_invocation","distinct_id":"0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5","insert_id":"a-1","properties":{"id":"a-1"}}"#
         );
     }
@@ -180,7 +248,7 @@ mod tests {
     #[test]
     fn several_entries_are_sent_as_a_list_of_events_in_their_order() {
         assert_eq!(
-            batch_body(&[entry("b", "{}"), entry("a", "{}")], "r"),
+            body(&[entry("b", "{}"), entry("a", "{}")], "r"),
             r#"{"events":[{"event":"cli_invocation","distinct_id":"r","insert_id":"b","properties":{}},{"event":"cli_invocation","distinct_id":"r","insert_id":"a","properties":{}}]}"#
         );
     }
@@ -188,14 +256,17 @@ mod tests {
     #[test]
     fn data_is_sent_byte_for_byte() {
         let data = "{\n  \"id\": \"a\",\t\"n\": 1.0e2, \"x\": 12345678901234567890123, \"s\": \"\\u00e9é\",\r\n \"s\": 2 }";
-        let body = batch_body(&[entry("a", data)], "r");
-        assert!(body.ends_with(&format!("\"properties\":{data}}}")), "{body}");
+        let body = body(&[entry("a", data)], "r");
+        assert!(
+            body.ends_with(&format!("\"properties\":{data}}}")),
+            "{body}"
+        );
     }
 
     #[test]
     fn ids_are_escaped() {
-        let body = batch_body(&[entry("a\"\\\n", "{}")], "r\u{1}\"");
-        let parsed: Value = serde_json::from_str(&body).unwrap_or_default();
+        let body = body(&[entry("a\"\\\n", "{}")], "r\u{1}\"");
+        let parsed: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
         assert_eq!(parsed["insert_id"], "a\"\\\n", "{body}");
         assert_eq!(parsed["distinct_id"], "r\u{1}\"", "{body}");
     }
@@ -206,8 +277,14 @@ mod tests {
         assert_eq!(url("https://example.com/"), "https example.com /ingest");
         assert_eq!(url("HTTP://127.0.0.1:8080"), "http 127.0.0.1:8080 /ingest");
         assert_eq!(url("http://[::1]:80/"), "http [::1]:80 /ingest");
-        assert_eq!(url("https://example.com/a/b"), "https example.com /a/b/ingest");
-        assert_eq!(url("https://example.com/a/b//"), "https example.com /a/b/ingest");
+        assert_eq!(
+            url("https://example.com/a/b"),
+            "https example.com /a/b/ingest"
+        );
+        assert_eq!(
+            url("https://example.com/a/b//"),
+            "https example.com /a/b/ingest"
+        );
     }
 
     #[test]
@@ -273,6 +350,9 @@ mod tests {
             (Some("+1"), None),
             (Some("1.5"), None),
             (Some("soon"), None),
+            (Some("Sun, 06 Nov 1994 08:50:37 UTC"), None),
+            (Some("Sun, 06 Növ 1994 08:50:37 GM"), None),
+            (Some("Fri, 31 Dec 9999 23:59:59 GMT"), Some(u32::MAX)),
         ] {
             for status in [429, 503] {
                 assert_eq!(
@@ -281,6 +361,22 @@ mod tests {
                     "{status} {value:?}"
                 );
             }
+        }
+    }
+    #[test]
+    fn an_http_date_is_counted_from_1970() {
+        for (value, seconds) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(NOW)),
+            ("Tue, 29 Feb 2000 12:00:00 GMT", Some(951_825_600)),
+            ("Sat, 31 Dec 2016 23:59:60 GMT", Some(1_483_228_800)),
+            ("Mon, 01 Mar 2100 00:00:00 GMT", Some(4_107_542_400)),
+            ("Wed, 31 Dec 1969 23:59:59 GMT", None),
+            ("Sun, 00 Nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 nov 1994 08:49:37 GMT", None),
+            ("Sun, 06 Nov 1994 24:49:37 GMT", None),
+        ] {
+            assert_eq!(http_date_seconds(value), seconds, "{value}");
         }
     }
 }

@@ -24,7 +24,7 @@ mod bindings {
     });
 }
 
-use std::time::SystemTime;
+use wasip2::clocks::wall_clock;
 
 use bindings::exports::swamp::telemetry::sender::{Destination, Guest, SendError, TelemetryEntry};
 
@@ -42,9 +42,9 @@ impl Guest for IngestSender {
             return Ok(());
         }
         let url = ingest::ingest_url(&destination.endpoint)?;
-        let body = ingest::batch_body(&entries, &distinct_id);
+        let body = ingest::batch_body(&entries, &distinct_id)?;
         let answer = http::post_json(&url, &destination.user_agent, body.as_bytes())?;
-        ingest::outcome(&answer, SystemTime::now())
+        ingest::outcome(&answer, wall_clock::now().seconds)
     }
 }
 
