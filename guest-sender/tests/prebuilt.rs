@@ -104,7 +104,7 @@ fn sources_digest() -> Outcome<String> {
     inputs.push((
         "profiles".to_owned(),
         sections(&text("Cargo.toml")?, |header| {
-            header.starts_with("[profile.release") || header.starts_with("[profile.guest")
+            header.starts_with("[profile.release")
         }),
     ));
     inputs.push((
