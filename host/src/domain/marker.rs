@@ -181,16 +181,20 @@ impl Marker {
         endpoint: Option<&str>,
     ) -> String {
         let now = now.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let mut pairs = vec![
-            ("swampVersion", swamp_version),
-            ("initializedAt", now.as_str()),
-            ("repoId", repo_id.as_str()),
+        let pairs = [
+            ("swampVersion", Some(swamp_version)),
+            ("initializedAt", Some(now.as_str())),
+            ("repoId", Some(repo_id.as_str())),
+            ("telemetryEndpoint", endpoint),
         ];
-        pairs.extend(endpoint.map(|endpoint| ("telemetryEndpoint", endpoint)));
+        let line = |(key, value): (&str, Option<&str>)| {
+            value.map(|value| format!("{key}: {}\n", double_quoted(value)))
+        };
         pairs
             .into_iter()
-            .map(|(key, value)| format!("{key}: {}\n", double_quoted(value)))
-            .collect()
+            .filter_map(line)
+            .collect::<Vec<_>>()
+            .concat()
     }
 }
 
@@ -501,10 +505,8 @@ somethingElse: [1, {a: b}]
                 struct Other { telemetrySenderOptions: std::collections::BTreeMap<String, Option<String>> }
                 let other: Other = serde_yaml::from_str(&text).unwrap();
                 let other = other.telemetrySenderOptions["a"].clone();
-                match marker.telemetry_sender_options.first() {
-                    Some((_, value)) => prop_assert_eq!(Some(value.to_lowercase()), other.map(|text| text.to_lowercase())),
-                    None => prop_assert_eq!(None, other),
-                }
+                let mine = marker.telemetry_sender_options.first().map(|(_, value)| value.to_lowercase());
+                prop_assert_eq!(mine, other.map(|text| text.to_lowercase()));
             }
         }
     }
