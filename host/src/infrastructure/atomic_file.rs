@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use tempfile::NamedTempFile;
 
@@ -127,12 +127,4 @@ pub(super) fn open_lock(path: &Path) -> io::Result<File> {
     let file = options.open(path)?;
     give_to_owner_of(parent(path), &file)?;
     Ok(file)
-}
-
-/// The nearest directory at or above `start` that `holds` what is looked for.
-pub(super) fn nearest(start: &Path, holds: impl Fn(&Path) -> bool) -> Option<PathBuf> {
-    start
-        .ancestors()
-        .find(|directory| holds(directory))
-        .map(Path::to_path_buf)
 }

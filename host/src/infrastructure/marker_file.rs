@@ -75,10 +75,13 @@ fn next_step(why: &io::Error) -> &'static str {
     }
 }
 
-/// The nearest directory at or above `start` that holds a marker. A relative `start` ends at its own first part.
+/// The nearest directory at or above `start`, an absolute path, that holds a marker or a link to one.
 #[must_use]
 pub fn find_repo(start: &Path) -> Option<PathBuf> {
-    atomic_file::nearest(start, |directory| directory.join(MARKER).is_file())
+    let mut directories = start.ancestors();
+    directories
+        .find(|directory| directory.join(MARKER).is_file())
+        .map(Path::to_path_buf)
 }
 
 /// The marker of one repository.
