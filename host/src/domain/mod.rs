@@ -5,17 +5,27 @@
 
 mod backlog;
 mod deadline;
+mod digest;
 mod endpoint;
 mod entry_name;
+mod marker;
+mod marker_edit;
+mod repo_id;
 mod repositories;
 mod telemetry_entry;
 mod telemetry_sender;
 mod telemetry_service;
+mod user_config;
+mod yaml;
 
 pub use backlog::Backlog;
 pub use deadline::Deadline;
+pub use digest::Digest;
 pub use endpoint::{DEFAULT_ENDPOINT, Endpoint, EndpointError, Host, Origin};
 pub use entry_name::{EntryId, EntryName, EntryState};
+pub use marker::{BuiltinSender, Marker, MarkerError, SenderLimits, SenderSource};
+pub use marker_edit::{Edit, EditError, Scalar, edit};
+pub use repo_id::RepoId;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
 pub use telemetry_entry::{
     EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,
@@ -25,3 +35,8 @@ pub use telemetry_sender::{SendError, SenderFailure, TelemetrySender};
 pub use telemetry_service::{
     BATCH_SIZE, FlushConfig, FlushFailure, FlushOutcome, TelemetryService,
 };
+pub use user_config::{
+    AllowSenders, HeaderTemplate, MissingVariable, OriginHeaders, UserConfig, UserConfigError,
+};
+pub(crate) use yaml::MAX_BYTES as MAX_MARKER_BYTES;
+pub use yaml::YamlError;

@@ -1,0 +1,330 @@
+//! The user's own file `config.yaml`: which senders may run, and the headers that only this user's host adds.
+
+mod header;
+
+use std::collections::HashSet;
+
+use http::HeaderName;
+use thiserror::Error;
+
+use super::Origin;
+use super::yaml::{Document, Entry, Kind, YamlError};
+
+pub use header::{HeaderTemplate, MissingVariable};
+
+/// Which senders may run for this user.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AllowSenders {
+    /// Every one that a repository names.
+    #[default]
+    Any,
+    /// The built-in ones, and those that this user trusted on this machine.
+    Trusted,
+    /// The built-in ones.
+    Builtin,
+}
+
+impl AllowSenders {
+    /// The word in the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Any => "any",
+            Self::Trusted => "trusted",
+            Self::Builtin => "builtin",
+        }
+    }
+}
+
+/// An origin, and the headers of requests to it.
+pub type OriginHeaders = (Origin, Vec<(HeaderName, HeaderTemplate)>);
+
+/// The parsed file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserConfig {
+    /// `telemetryDisabled`: for every repository of this user.
+    pub telemetry_disabled: bool,
+    /// `allowSenders`.
+    pub allow_senders: AllowSenders,
+    /// `headers`: each origin and each name within it once.
+    pub headers: Vec<OriginHeaders>,
+}
+
+/// Why a text is not such a file. Values are never quoted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum UserConfigError {
+    /// It cannot be read at all.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// A key has a value that it cannot have.
+    #[error("line {line} sets {key} to something that it cannot be; write {wanted}")]
+    Value {
+        /// The line, from 1.
+        line: usize,
+        /// The key, with those that it is within.
+        key: String,
+        /// What to write instead.
+        wanted: &'static str,
+    },
+    /// A key of `headers` is no origin.
+    #[error(
+        "line {line} names {origin:?}, which is no origin; write one without path or query, such as https://telemetry.example.com"
+    )]
+    NotAnOrigin {
+        /// The line, from 1.
+        line: usize,
+        /// What is written there.
+        origin: String,
+    },
+    /// Two spellings of one origin, or of one header's name.
+    #[error("line {line} names {name} a second time; write both as one")]
+    Twice {
+        /// The line of the second, from 1.
+        line: usize,
+        /// The origin or the header.
+        name: String,
+    },
+    /// A header that is HTTP's own.
+    #[error("line {line} sets the header {name:?}, which {why}; remove it")]
+    Header {
+        /// The line, from 1.
+        line: usize,
+        /// The header.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+impl UserConfig {
+    /// Takes `text` for the file; an empty one sets nothing.
+    ///
+    /// # Errors
+    ///
+    /// Names the line or key that is wrong, and what to write instead.
+    pub fn parse(text: &str) -> Result<Self, UserConfigError> {
+        let document = Document::parse(text)?;
+        let mut config = Self::default();
+        for entry in &document.entries {
+            match (entry.key.as_deref(), &entry.value.kind) {
+                (Some("telemetryDisabled"), kind) => match kind {
+                    Kind::Null => {}
+                    Kind::Bool(on) => config.telemetry_disabled = *on,
+                    _ => return Err(wrong(entry, "", "true or false")),
+                },
+                (Some("allowSenders"), kind) => {
+                    config.allow_senders = match kind {
+                        Kind::Null => AllowSenders::default(),
+                        Kind::Text(text) if text == "any" => AllowSenders::Any,
+                        Kind::Text(text) if text == "trusted" => AllowSenders::Trusted,
+                        Kind::Text(text) if text == "builtin" => AllowSenders::Builtin,
+                        _ => return Err(wrong(entry, "", "any, trusted or builtin")),
+                    }
+                }
+                (Some("headers"), kind) => match kind {
+                    Kind::Null => {}
+                    Kind::Mapping(origins) => config.headers = headers(origins)?,
+                    _ => return Err(wrong(entry, "", "a mapping of origins to headers")),
+                },
+                _ => {}
+            }
+        }
+        Ok(config)
+    }
+
+    /// The headers of requests to `origin`.
+    #[must_use]
+    pub fn headers_for(&self, origin: &Origin) -> &[(HeaderName, HeaderTemplate)] {
+        self.headers
+            .iter()
+            .find(|(of, _)| of == origin)
+            .map_or(&[], |(_, headers)| headers)
+    }
+}
+
+fn wrong(entry: &Entry, within: &str, wanted: &'static str) -> UserConfigError {
+    let key = entry.key.as_deref().unwrap_or("a key that is no text");
+    UserConfigError::Value {
+        line: entry.key_node.line,
+        key: format!("{within}{key}"),
+        wanted,
+    }
+}
+
+fn headers(origins: &[Entry]) -> Result<Vec<OriginHeaders>, UserConfigError> {
+    let mut seen = HashSet::new();
+    let mut all = Vec::new();
+    for entry in origins {
+        let text = entry.key.as_deref().unwrap_or_default();
+        let line = entry.key_node.line;
+        let Some(origin) = Origin::parse(text) else {
+            return Err(UserConfigError::NotAnOrigin {
+                line,
+                // Whatever is before an `@` could be a password, and a query a key.
+                origin: text
+                    .rsplit('@')
+                    .next()
+                    .and_then(|rest| rest.split(['?', '#']).next())
+                    .unwrap_or_default()
+                    .to_owned(),
+            });
+        };
+        if !seen.insert(origin.clone()) {
+            return Err(UserConfigError::Twice {
+                line,
+                name: origin.to_string(),
+            });
+        }
+        match &entry.value.kind {
+            Kind::Null => {}
+            Kind::Mapping(headers) => all.push((origin, of_origin(headers)?)),
+            _ => {
+                return Err(wrong(
+                    entry,
+                    "headers.",
+                    "a mapping of header names to values",
+                ));
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn of_origin(entries: &[Entry]) -> Result<Vec<(HeaderName, HeaderTemplate)>, UserConfigError> {
+    let mut seen = HashSet::new();
+    let mut headers = Vec::new();
+    for entry in entries {
+        let text = entry.key.as_deref().unwrap_or_default();
+        let line = entry.key_node.line;
+        let refused = |why| UserConfigError::Header {
+            line,
+            name: text.to_owned(),
+            why,
+        };
+        let name = HeaderName::from_bytes(text.as_bytes())
+            .map_err(|_| refused("is not the name of a header"))?;
+        if header::is_http_own(&name) {
+            return Err(refused("belongs to the connection and not to the user"));
+        }
+        if !seen.insert(name.clone()) {
+            return Err(UserConfigError::Twice {
+                line,
+                name: format!("the header {name}"),
+            });
+        }
+        let template = match &entry.value.kind {
+            Kind::Text(value) => HeaderTemplate::parse(value),
+            Kind::Bool(on) => HeaderTemplate::parse(&on.to_string()),
+            _ => None,
+        };
+        let template = template.ok_or_else(|| {
+            wrong(
+                entry,
+                "headers.",
+                "one line of text, in which ${NAME} stands for an environment variable",
+            )
+        })?;
+        headers.push((name, template));
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_read() {
+        let config = UserConfig::parse(
+            "telemetryDisabled: true\nallowSenders: trusted\nother: 1\nheaders:\n  https://EXAMPLE.com:\n    \
+             Authorization: Bearer ${TOKEN}\n    x-n: 1.10\n  http://localhost:8090: {x-y: \"a\"}\n  http://empty:\n",
+        )
+        .unwrap();
+        assert!(config.telemetry_disabled);
+        assert_eq!(config.allow_senders, AllowSenders::Trusted);
+        let shown: Vec<_> = config
+            .headers
+            .iter()
+            .flat_map(|(origin, headers)| {
+                headers
+                    .iter()
+                    .map(move |(name, value)| format!("{origin} {name}: {value}"))
+            })
+            .collect();
+        insta::assert_snapshot!(shown.join("\n"), @r"
+        https://example.com:443 authorization: <redacted>${TOKEN}
+        https://example.com:443 x-n: <redacted>
+        http://localhost:8090 x-y: <redacted>
+        ");
+        let origin = Origin::parse("https://example.com:443").unwrap();
+        assert_eq!(config.headers_for(&origin).len(), 2);
+        assert!(
+            config
+                .headers_for(&Origin::parse("https://example.org").unwrap())
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn an_empty_file_sets_nothing() {
+        for text in [
+            "",
+            "# note\n",
+            "telemetryDisabled:\nallowSenders: ~\nheaders:\n",
+        ] {
+            assert_eq!(UserConfig::parse(text), Ok(UserConfig::default()));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_and_never_its_value() {
+        let why = |text: &str| UserConfig::parse(text).unwrap_err().to_string();
+        let in_headers = |text: &str| why(&format!("headers:\n  https://a.example:\n    {text}\n"));
+        let errors = [
+            why("telemetryDisabled: s3cret"),
+            why("allowSenders: s3cret"),
+            why("headers: s3cret"),
+            why("headers: {https://a.example: s3cret}"),
+            why("headers: {https://a.example/path: {}}"),
+            why("headers: {'https://a.example/?key=s3cret': {}}"),
+            why("headers: {'https://me:s3cret@a.example': {}}"),
+            why("headers: {a.example: {}}"),
+            why("headers:\n  https://a.example: {}\n  https://A.example:443: {}"),
+            in_headers("X-A: s3cret\n    x-a: s3cret"),
+            in_headers("x a: s3cret"),
+            in_headers("Host: s3cret"),
+            in_headers("Proxy-Authorization: s3cret"),
+            in_headers("x-a: [s3cret]"),
+            in_headers("x-a: \"s3cret\\n\""),
+            in_headers("x-a: s3cret${"),
+            in_headers("x-a: s3cret${A-B}"),
+            in_headers("x-a: s3cret ${}"),
+            in_headers("x-a:"),
+            why("headers: [s3cret"),
+        ]
+        .join("\n");
+        assert!(!errors.contains("s3cret"), "{errors}");
+        insta::assert_snapshot!(errors, @r#"
+        line 1 sets telemetryDisabled to something that it cannot be; write true or false
+        line 1 sets allowSenders to something that it cannot be; write any, trusted or builtin
+        line 1 sets headers to something that it cannot be; write a mapping of origins to headers
+        line 1 sets headers.https://a.example to something that it cannot be; write a mapping of header names to values
+        line 1 names "https://a.example/path", which is no origin; write one without path or query, such as https://telemetry.example.com
+        line 1 names "https://a.example/", which is no origin; write one without path or query, such as https://telemetry.example.com
+        line 1 names "a.example", which is no origin; write one without path or query, such as https://telemetry.example.com
+        line 1 names "a.example", which is no origin; write one without path or query, such as https://telemetry.example.com
+        line 3 names https://a.example:443 a second time; write both as one
+        line 4 names the header x-a a second time; write both as one
+        line 3 sets the header "x a", which is not the name of a header; remove it
+        line 3 sets the header "Host", which belongs to the connection and not to the user; remove it
+        line 3 sets the header "Proxy-Authorization", which belongs to the connection and not to the user; remove it
+        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+        line 1 is not valid YAML (while parsing a flow sequence, expected ',' or ']'); correct it
+        "#);
+    }
+}
