@@ -7,6 +7,8 @@ mod backlog;
 mod deadline;
 mod endpoint;
 mod entry_name;
+mod ingest_event;
+mod printable;
 mod repositories;
 mod telemetry_entry;
 mod telemetry_sender;
@@ -16,6 +18,8 @@ pub use backlog::Backlog;
 pub use deadline::Deadline;
 pub use endpoint::{DEFAULT_ENDPOINT, Endpoint, EndpointError, Host, Origin};
 pub use entry_name::{EntryId, EntryName, EntryState};
+pub use ingest_event::{EventField, Flaw, IngestError, IngestEvent, JsonKind, parse_body};
+pub use printable::printable;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
 pub use telemetry_entry::{
     EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,
