@@ -88,6 +88,7 @@ pub struct ReceiverOptions {
 impl Default for ReceiverOptions {
     /// A free port of 127.0.0.1, and no misbehaviour; bodies of at most 8 MiB, at most 64 connections.
     fn default() -> Self {
+        // Evaluated by the compiler: 64 is not 0.
         const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(64).unwrap();
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -223,12 +224,7 @@ impl Receiver {
     /// The endpoint that a repository on this machine names to send here, such as `http://127.0.0.1:8090`.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        let ip = match self.addr.ip() {
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        format!("http://{}", SocketAddr::new(ip, self.addr.port()))
+        endpoint_at(self.addr)
     }
 
     /// A stream of what arrives from now on.
@@ -271,6 +267,15 @@ impl Drop for Receiver {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn endpoint_at(addr: SocketAddr) -> String {
+    let ip = match addr.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    format!("http://{}", SocketAddr::new(ip, addr.port()))
 }
 
 /// Serves connections until it is dropped, which drops them too.

@@ -8,7 +8,7 @@ use super::*;
 use crate::domain::{IngestError, IngestEvent};
 
 /// Longer than anything here takes; a test that waits so long has failed.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 struct Reply {
     status: u16,
@@ -105,22 +105,27 @@ fn good_events_are_answered_with_202_and_reported() {
     );
 }
 
+/// Sends one event on a connection that stays open, and reads the whole answer.
+fn posted_on(stream: &mut TcpStream, path: &str, insert_id: &str) {
+    let line = format!("POST {path}");
+    let fields = "content-type: application/json; charset=utf-8\r\n";
+    let request = request(&line, fields, &event(insert_id)).replace("connection: close\r\n", "");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(br#"{"accepted":1,"duplicates":0}"#) {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 202 "));
+}
+
 #[test]
 fn an_endpoint_with_a_path_and_a_kept_connection_work() {
     let receiver = started(ReceiverOptions::default());
     let mut stream = connected(&receiver);
     for id in ["a", "b"] {
-        let fields = "content-type: application/json; charset=utf-8\r\n";
-        let request = request("POST /v1/telemetry/ingest", fields, &event(id))
-            .replace("connection: close\r\n", "");
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        while !answer.ends_with(br#"{"accepted":1,"duplicates":0}"#) {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            answer.push(byte[0]);
-        }
-        assert!(answer.starts_with(b"HTTP/1.1 202 "));
+        posted_on(&mut stream, "/v1/telemetry/ingest", id);
     }
     assert_eq!(receiver.summary().unique, 2);
 }
@@ -324,7 +329,7 @@ fn a_request_that_is_dropped_by_plan_was_taken_and_is_a_repetition_when_sent_aga
 #[test]
 fn an_arrival_is_reported_before_its_delayed_answer_and_shutting_down_waits_for_none() {
     let receiver = started(ReceiverOptions {
-        delay: Duration::from_secs(24 * 60 * 60),
+        delay: Duration::from_hours(24),
         ..ReceiverOptions::default()
     });
     let arrivals = receiver.arrivals();
@@ -440,16 +445,50 @@ fn connections_over_the_limit_wait_for_a_place() {
         max_connections: NonZeroUsize::MIN,
         ..ReceiverOptions::default()
     });
-    let first = connected(&receiver);
+    let arrivals = receiver.arrivals();
+    let mut first = connected(&receiver);
     let mut second = connected(&receiver);
     let fields = "content-type: application/json\r\n";
     second
-        .write_all(request("POST /ingest", fields, &event("a")).as_bytes())
+        .write_all(request("POST /ingest", fields, &event("second")).as_bytes())
         .unwrap();
-    let arrivals = receiver.arrivals();
-    assert_eq!(receiver.summary().requests, 0);
+    for id in ["a", "b", "c"] {
+        posted_on(&mut first, "/ingest", id);
+    }
     drop(first);
-    assert_eq!(arrivals.recv_timeout(LONG).unwrap().answered, Some(202));
+    let ids: Vec<String> = (0..4)
+        .map(|_| {
+            let arrival = arrivals.recv_timeout(LONG).unwrap();
+            let events = arrival.events.as_ref().unwrap();
+            events[0].insert_id().to_owned()
+        })
+        .collect();
+    assert_eq!(ids, ["a", "b", "c", "second"]);
+}
+
+#[test]
+fn a_stream_that_is_read_late_or_dropped_loses_no_request() {
+    let large = " ".repeat(8 * 1024 * 1024);
+    for reads in [true, false] {
+        let receiver = started(ReceiverOptions::default());
+        let arrivals = receiver.arrivals();
+        let statuses: Vec<Option<u16>> = thread::scope(|scope| {
+            let post = || status(posted(&receiver, &large).as_ref());
+            let clients: Vec<_> = (0..4).map(|_| scope.spawn(post)).collect();
+            if reads {
+                for _ in &clients {
+                    assert_eq!(arrivals.recv_timeout(LONG).unwrap().answered, Some(400));
+                }
+            } else {
+                drop(arrivals);
+            }
+            clients
+                .into_iter()
+                .map(|client| client.join().unwrap())
+                .collect()
+        });
+        assert_eq!(statuses, [Some(400); 4]);
+    }
 }
 
 #[test]
@@ -502,8 +541,14 @@ fn what_cannot_be_started_says_why_and_what_to_do() {
 #[test]
 fn its_endpoint_is_one_that_this_machine_can_reach() {
     let receiver = started(ReceiverOptions::default());
-    assert_eq!(
-        receiver.endpoint(),
-        format!("http://127.0.0.1:{}", receiver.addr().port())
-    );
+    assert_eq!(receiver.endpoint(), format!("http://{}", receiver.addr()));
+    for (listening, endpoint) in [
+        ("127.0.0.1:8090", "http://127.0.0.1:8090"),
+        ("[::1]:8090", "http://[::1]:8090"),
+        ("0.0.0.0:8090", "http://127.0.0.1:8090"),
+        ("[::]:8090", "http://[::1]:8090"),
+        ("192.0.2.1:8090", "http://192.0.2.1:8090"),
+    ] {
+        assert_eq!(endpoint_at(listening.parse().unwrap()), endpoint);
+    }
 }
