@@ -11,7 +11,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::domain::{IngestError, IngestEvent, REDACTED};
 
-/// One request that arrived completely, and what became of it.
+/// One request that arrived completely, and what became of it. Its texts, the refusal's too, come from outside: what
+/// shows them makes them [`printable`](crate::domain::printable) first.
 #[derive(Clone, Debug)]
 pub struct Arrival {
     /// When it had arrived.
