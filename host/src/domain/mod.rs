@@ -11,6 +11,8 @@ mod entry_name;
 mod marker;
 mod marker_edit;
 mod repo_id;
+mod ingest_event;
+mod printable;
 mod repositories;
 mod telemetry_entry;
 mod telemetry_sender;
@@ -26,6 +28,8 @@ pub use entry_name::{EntryId, EntryName, EntryState};
 pub use marker::{BuiltinSender, Marker, MarkerError, SenderLimits, SenderSource};
 pub use marker_edit::{Edit, EditError, Scalar, edit};
 pub use repo_id::RepoId;
+pub use ingest_event::{EventField, Flaw, IngestError, IngestEvent, JsonKind, parse_body};
+pub use printable::printable;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
 pub use telemetry_entry::{
     EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,

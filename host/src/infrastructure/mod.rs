@@ -1,6 +1,8 @@
 //! The adapters: files, processes, sockets and WebAssembly.
 
 mod atomic_file;
+pub mod component;
 pub mod marker_file;
+pub mod receiver;
 pub mod spool;
 pub mod user_config_file;
