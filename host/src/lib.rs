@@ -3,3 +3,4 @@
 //! The library never prints. The binary `swamp` is a thin layer over it.
 
 pub mod domain;
+pub mod infrastructure;

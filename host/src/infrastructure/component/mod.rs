@@ -1,0 +1,3 @@
+//! The sender component: how it is run, and what it can reach.
+
+pub mod egress;

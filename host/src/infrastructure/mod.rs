@@ -1,0 +1,3 @@
+//! The outside world: files, processes, the network, the sandbox.
+
+pub mod component;
