@@ -361,11 +361,9 @@ fn of_dial(why: &io::Error, address: SocketAddr, host: &Host) -> Failure {
     if why.kind() == io::ErrorKind::ConnectionRefused {
         Failure::Refused { to }
     } else {
-        let text = why.to_string();
-        let text = text.split(" (os error").next().unwrap_or(&text);
         Failure::Unreachable {
             to,
-            why: text.to_lowercase(),
+            why: innermost(why),
         }
     }
 }

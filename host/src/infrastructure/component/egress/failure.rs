@@ -275,12 +275,16 @@ fn sources<'a>(
     std::iter::successors(Some(error), |error| error.source())
 }
 
-/// The last of an error's causes: the others only introduce it.
+/// The last of an error's causes: the others only introduce it. Without the number that std appends.
 pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let text = sources(error).last().unwrap_or(error).to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
     let mut letters = text.chars();
     match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => text,
+        // Not an abbreviation's.
+        Some(first) if !letters.as_str().starts_with(char::is_uppercase) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
     }
 }

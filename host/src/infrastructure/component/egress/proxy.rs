@@ -105,6 +105,10 @@ fn parse(variable: &Variable) -> Result<Proxy, Failure> {
         })
         .ok_or_else(unusable)?;
     let authority = found.uri().authority().ok_or_else(unusable)?;
+    // curl forgives a colon without a port only behind a scheme.
+    if !value.contains("://") && authority.as_str().ends_with(':') {
+        return Err(unusable());
+    }
     let host = Origin::of_request(&scheme, authority.as_str())
         .ok_or_else(unusable)?
         .host;

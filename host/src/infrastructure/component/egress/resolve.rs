@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::domain::Host;
 
 use super::detached::detached;
-use super::failure::Failure;
+use super::failure::{Failure, innermost};
 use super::policy;
 
 /// More addresses than this are not tried.
@@ -99,10 +99,8 @@ impl Resolver {
 
 /// What the system's resolver says, without its own preface.
 fn plain(why: &io::Error) -> String {
-    let text = why.to_string();
-    text.strip_prefix("failed to lookup address information: ")
-        .unwrap_or(&text)
-        .to_lowercase()
+    let text = innermost(why);
+    text.rsplit(": ").next().unwrap_or(&text).to_lowercase()
 }
 
 /// Alternates the families, beginning with the resolver's first choice, so that one which leads nowhere delays
@@ -199,7 +197,11 @@ mod tests {
     async fn a_name_that_does_not_resolve_is_named_with_the_reason() {
         let none = answering(&[]);
         let failing = Resolver::new(|_| {
-            Box::pin(async { Err(io::Error::other("Name or service not known")) })
+            Box::pin(async {
+                Err(io::Error::other(
+                    "failed to lookup address information: Name or service not known",
+                ))
+            })
         });
         insta::assert_snapshot!(
             [

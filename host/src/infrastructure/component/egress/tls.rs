@@ -163,7 +163,8 @@ fn of_handshake(error: &io::Error, shown: &str) -> Failure {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 certificate("is for another host")
             }
-            CertificateError::UnknownIssuer => certificate(
+            // A bad signature is mostly that of another authority of the same name.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => certificate(
                 "is signed by none that this machine trusts; name its authority's certificate in SSL_CERT_FILE",
             ),
             CertificateError::Other(other) if is_ca_as_server(other) => certificate(
