@@ -172,8 +172,9 @@ impl Egress {
         let denials = self.batch.deny(&what);
         if denials <= LOGGED_DENIALS {
             tracing::debug!(
-                "refused the sender's request {what}: only POST and PUT to {} are allowed",
-                self.origin
+                "refused the sender's request {what}; it may POST and PUT to {}, {} times a batch",
+                self.origin,
+                self.limits.max_requests
             );
         }
         Wasi::HttpRequestDenied

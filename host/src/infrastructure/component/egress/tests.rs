@@ -10,17 +10,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::{Error as Wasi, RequestOptions, WasiBody, WasiHttpHooks};
 
+use super::tls::tests::Authority;
 use super::{Egress, EgressLimits, Environment, HostHeader, Network, Resolver};
 use crate::domain::{Deadline, Endpoint};
 
 /// Longer than any test takes.
 const AMPLE: Duration = Duration::from_mins(1);
 /// For what must be seen to run out.
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_secs(1);
 
 fn way_out(endpoint: &str) -> Egress {
     way_out_by(endpoint, Network::live(Environment::default()), AMPLE)
@@ -137,7 +139,7 @@ impl Server {
 }
 
 /// Reads the head of a request and its body, by `content-length` or chunks. Gives both back.
-async fn take_request(stream: &mut TcpStream) -> io::Result<String> {
+async fn take_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<String> {
     let mut taken = Vec::new();
     loop {
         let text = String::from_utf8_lossy(&taken).into_owned();
@@ -518,17 +520,35 @@ mod faults {
         );
     }
 
+    // Elsewhere the loopback has one address.
+    #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_later_address_is_tried_where_an_earlier_one_refuses() {
+    async fn a_later_address_is_tried_where_an_earlier_one_refuses_or_stays_silent() {
         let server = Server::answering(ACCEPTED).await;
+        let port = server.address.port();
+        // A full queue of connections that nobody accepts: the next one gets no answer at all.
+        let silent = tokio::net::TcpSocket::new_v4().unwrap();
+        silent.bind(([127, 0, 0, 3], port).into()).unwrap();
+        let silent = silent.listen(1).unwrap();
+        let mut queued = Vec::new();
+        while let Ok(stream) = tokio::time::timeout(
+            Duration::from_millis(100),
+            TcpStream::connect(silent.local_addr().unwrap()),
+        )
+        .await
+        {
+            queued.push(stream.unwrap());
+        }
+        // Nobody listens at 127.0.0.2. The user's own proxy may be at any address.
         let several = Resolver::new(|_| {
-            let addresses = ["::1", "127.0.0.2", "127.0.0.1"];
+            let addresses = ["127.0.0.2", "127.0.0.3", "127.0.0.1"];
             Box::pin(async move { Ok(addresses.map(|a| a.parse().unwrap()).to_vec()) })
         });
-        // The name stands for this machine by its own word only, so the resolver is not asked.
-        let url = format!("http://localhost:{}", server.address.port());
-        let mut egress = way_out_by(&url, Network::Live(Environment::default(), several), AMPLE);
-        assert_eq!(post(&mut egress, &url).await.unwrap().status(), 202);
+        let proxy = format!("http://proxy.example:{port}");
+        let network = Network::Live(environment(&[("http_proxy", &proxy)]), several);
+        let url = "http://telemetry.example";
+        let mut egress = way_out_by(url, network, AMPLE);
+        assert_eq!(post(&mut egress, url).await.unwrap().status(), 202);
     }
 
     /// Writes `parts` for ever.
@@ -671,35 +691,39 @@ mod patience {
 
     #[tokio::test]
     async fn nothing_outlasts_the_deadline() {
-        let told = [
-            overdue(&Server::silent().await).await,
-            overdue(&dripping(b"HTTP/1.1 202 Accepted\r\nx: ", b"x").await).await,
-            overdue(&dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n").await).await,
-            overdue(
-                &dripping(
-                    b"HTTP/1.1 202 Accepted\r\ncontent-length: 99999\r\n\r\n",
-                    b"x",
-                )
-                .await,
+        let endless = Server::new(|mut stream| async move {
+            take_request(&mut stream).await?;
+            let hints = b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100);
+            loop {
+                stream.write_all(&hints).await?;
+            }
+        })
+        .await;
+        let (silent, head, hints, body) = (
+            Server::silent().await,
+            dripping(b"HTTP/1.1 202 Accepted\r\nx: ", b"x").await,
+            dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n").await,
+            dripping(
+                b"HTTP/1.1 202 Accepted\r\ncontent-length: 99999\r\n\r\n",
+                b"x",
             )
             .await,
-        ];
+        );
+        let told: [String; 5] = tokio::join!(
+            overdue(&silent),
+            overdue(&head),
+            overdue(&hints),
+            overdue(&endless),
+            overdue(&body),
+        )
+        .into();
         insta::assert_snapshot!(told.join("\n"), @r"
+        HTTP response timeout | no answer from http://SERVER within the deadline
         HTTP response timeout | no answer from http://SERVER within the deadline
         HTTP response timeout | no answer from http://SERVER within the deadline
         HTTP response timeout | no answer from http://SERVER within the deadline
         connection read timeout | no end of the answer from http://SERVER within the deadline
         ");
-        let endless = Server::new(|mut stream| async move {
-            take_request(&mut stream).await?;
-            loop {
-                stream
-                    .write_all(&b"HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100))
-                    .await?;
-            }
-        })
-        .await;
-        insta::assert_snapshot!(overdue(&endless).await, @"HTTP response timeout | no answer from http://SERVER within the deadline");
     }
 
     #[tokio::test]
@@ -709,7 +733,7 @@ mod patience {
             (
                 SHORT,
                 AMPLE,
-                "no answer from http://SERVER within the 150ms that the sender allows",
+                "no answer from http://SERVER within the 1s that the sender allows",
             ),
             (
                 Duration::ZERO,
@@ -743,7 +767,7 @@ mod patience {
             (
                 SHORT,
                 AMPLE,
-                "no end of the answer from http://SERVER within the 150ms that the sender allows",
+                "no end of the answer from http://SERVER within the 1s that the sender allows",
             ),
             (
                 Duration::ZERO,
@@ -888,6 +912,64 @@ mod proxies {
             !debug.contains("secret") && !debug.contains("bWU6c2VjcmV0"),
             "{debug}"
         );
+    }
+
+    /// Treats a proxy's connection: connects it to `to`, whatever is asked for.
+    async fn splice<T: AsyncRead + AsyncWrite + Unpin>(
+        mut stream: T,
+        to: SocketAddr,
+    ) -> io::Result<()> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await?);
+        }
+        if !head.starts_with(b"CONNECT telemetry.example:443 HTTP/1.1\r\n") {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut far = TcpStream::connect(to).await?;
+        stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await?;
+        tokio::io::copy_bidirectional(&mut stream, &mut far).await?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn https_is_tunnelled_through_a_proxy_that_speaks_http_or_https() {
+        let authority = Authority::new("ours");
+        let file = authority.file();
+        let path = file.path().to_string_lossy().into_owned();
+        let accept = |host: &str| TlsAcceptor::from(Arc::new(authority.server(host, |_| {})));
+        let (as_endpoint, as_proxy) = (accept("telemetry.example"), accept("127.0.0.1"));
+        let endpoint = Server::new(move |stream| {
+            let as_endpoint = as_endpoint.clone();
+            async move {
+                let mut stream = as_endpoint.accept(stream).await?;
+                loop {
+                    take_request(&mut stream).await?;
+                    stream.write_all(ACCEPTED.as_bytes()).await?;
+                }
+            }
+        })
+        .await;
+        let to = endpoint.address;
+        let plain = Server::new(move |stream| splice(stream, to)).await;
+        let secure = Server::new(move |stream| {
+            let as_proxy = as_proxy.clone();
+            async move { splice(as_proxy.accept(stream).await?, to).await }
+        })
+        .await;
+        for proxy in [plain.url(), format!("https://{}", secure.address)] {
+            let variables = [("https_proxy", proxy.as_str()), ("SSL_CERT_FILE", &path)];
+            let nobody = Resolver::new(|name| panic!("asked for {name}"));
+            let network = Network::Live(environment(&variables), nobody);
+            let mut egress = way_out_by("https://telemetry.example", network, AMPLE);
+            for _ in 0..2 {
+                let answer = post(&mut egress, "https://telemetry.example")
+                    .await
+                    .unwrap();
+                assert_eq!(read(answer).await.unwrap(), "ok");
+            }
+        }
+        assert_eq!((plain.accepted(), secure.accepted()), (1, 1));
     }
 
     #[tokio::test]
@@ -1049,7 +1131,7 @@ mod secrets {
         };
         let mut shown = format!("{} {}\n", request.method, request.url);
         for (name, value) in &request.headers {
-            shown += &format!("{name}: {value}\n");
+            shown += &[name, ": ", value, "\n"].concat();
         }
         shown += &String::from_utf8_lossy(&request.body);
         insta::assert_snapshot!(shown.replace(&server.address.to_string(), "SERVER"), @r"

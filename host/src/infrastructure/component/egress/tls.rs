@@ -190,4 +190,4 @@ fn is_ca_as_server(error: &rustls::OtherError) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

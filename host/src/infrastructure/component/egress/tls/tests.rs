@@ -16,13 +16,13 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 
 /// An authority that signs certificates for the length of a test.
-struct Authority {
+pub(in super::super) struct Authority {
     certificate: Certificate,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub(in super::super) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -36,14 +36,18 @@ impl Authority {
     }
 
     /// A file of its certificate, to trust.
-    fn file(&self) -> tempfile::NamedTempFile {
+    pub(in super::super) fn file(&self) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(self.certificate.pem().as_bytes()).unwrap();
         file
     }
 
     /// A server's configuration with a certificate for `host`, changed by `change`.
-    fn server(&self, host: &str, change: impl FnOnce(&mut CertificateParams)) -> ServerConfig {
+    pub(in super::super) fn server(
+        &self,
+        host: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> ServerConfig {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         change(&mut params);
@@ -129,6 +133,10 @@ async fn what_is_wrong_with_a_certificate_is_told_apart() {
     let mut own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     own.distinguished_name.push(DnType::CommonName, "self");
     let own = server(&own.self_signed(&own_key).unwrap(), &own_key);
+    let ca_key = KeyPair::generate().unwrap();
+    let mut ca = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = server(&ca.self_signed(&ca_key).unwrap(), &ca_key);
     let elsewhere = authority.server("elsewhere.example", |_| {});
     let mut told = Vec::new();
     for (what, config) in [
@@ -137,6 +145,7 @@ async fn what_is_wrong_with_a_certificate_is_told_apart() {
         ("stranger", stranger),
         ("namesake", namesake),
         ("self-signed", own),
+        ("self-signed authority", ca),
         ("elsewhere", elsewhere),
     ] {
         let address = serve(config).await;
@@ -148,6 +157,7 @@ async fn what_is_wrong_with_a_certificate_is_told_apart() {
     stranger: the certificate of localhost:443 is signed by none that this machine trusts; name its authority's certificate in SSL_CERT_FILE
     namesake: the certificate of localhost:443 is signed by none that this machine trusts; name its authority's certificate in SSL_CERT_FILE
     self-signed: the certificate of localhost:443 is signed by none that this machine trusts; name its authority's certificate in SSL_CERT_FILE
+    self-signed authority: the certificate of localhost:443 is a self-signed authority's own, which cannot serve a host; have it sign one for the host
     elsewhere: the certificate of localhost:443 is for another host
     ");
 }
