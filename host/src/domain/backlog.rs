@@ -136,7 +136,9 @@ mod tests {
     #[test]
     fn foreign_entries_are_read_only_on_the_days_that_are_needed() {
         let old: Vec<_> = (0..30).map(|n| foreign(DAY, &format!("old-{n}"))).collect();
-        let new: Vec<_> = (0..30).map(|n| foreign(DAY * 2, &format!("new-{n}"))).collect();
+        let new: Vec<_> = (0..30)
+            .map(|n| foreign(DAY * 2, &format!("new-{n}")))
+            .collect();
         let mut backlog = Backlog::new(new.into_iter().chain(old));
         let taken = backlog.take(25, |name| {
             assert!(name.id.as_str().starts_with("old"), "read {name}");
@@ -152,7 +154,12 @@ mod tests {
         let missing = foreign(DAY * 2, "no-start");
         let before = ours(DAY * 2 - 1);
         let after = ours(DAY * 2 + 1);
-        let names = [after.clone(), nonsense.clone(), before.clone(), missing.clone()];
+        let names = [
+            after.clone(),
+            nonsense.clone(),
+            before.clone(),
+            missing.clone(),
+        ];
         let taken = Backlog::new(names).take(9, |name| {
             Some(entry(name, (*name == nonsense).then(|| at(DAY * 900))))
         });
@@ -164,9 +171,8 @@ mod tests {
     fn entries_that_are_gone_or_damaged_make_room_for_the_next() {
         let names: Vec<_> = (0..500).map(|n| ours(DAY + n)).collect();
         let good = names[490..].to_vec();
-        let taken = Backlog::new(names).take(25, |name| {
-            good.contains(name).then(|| entry(name, None))
-        });
+        let taken =
+            Backlog::new(names).take(25, |name| good.contains(name).then(|| entry(name, None)));
         assert!(taken.iter().map(|entry| &entry.name).eq(&good));
     }
 

@@ -39,8 +39,7 @@ impl Endpoint {
     ///
     /// Says what is wrong with it, and what would be right.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
-        let url =
-            Url::parse(text).map_err(|why| EndpointError::NotAUrl(text.to_owned(), why))?;
+        let url = Url::parse(text).map_err(|why| EndpointError::NotAUrl(text.to_owned(), why))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(EndpointError::UserInfo);
         }
@@ -114,7 +113,8 @@ impl Origin {
     #[must_use]
     pub fn of_request(scheme: &str, authority: &str) -> Option<Self> {
         // Whatever would end an authority must not: the rest would be taken for a path.
-        if authority.contains(['/', '\\', '?', '#', '@']) || authority.chars().any(char::is_control) {
+        if authority.contains(['/', '\\', '?', '#', '@']) || authority.chars().any(char::is_control)
+        {
             return None;
         }
         Self::parse(&format!("{scheme}://{authority}/"))

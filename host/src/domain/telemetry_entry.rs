@@ -380,10 +380,7 @@ mod tests {
         assert_eq!(parse(br#"{"id":"a""#), Err(Undeliverable::NotAnObject));
         assert_eq!(parse(br#"["a"]"#), Err(Undeliverable::NotAnObject));
         assert_eq!(parse(deep.as_bytes()), Err(Undeliverable::NotAnObject));
-        assert_eq!(
-            parse(b"{\"id\":\"a\xff\"}"),
-            Err(Undeliverable::NotText)
-        );
+        assert_eq!(parse(b"{\"id\":\"a\xff\"}"), Err(Undeliverable::NotText));
         assert_eq!(parse(br#"{"id":"b"}"#), Err(Undeliverable::OtherId));
         assert_eq!(parse(br#"{"id":"../a"}"#), Err(Undeliverable::OtherId));
         assert_eq!(parse(br#"{"id":7}"#), Err(Undeliverable::OtherId));

@@ -127,7 +127,9 @@ pub enum SenderFailure {
         allowed: &'static str,
     },
     /// It is not a component, or one that cannot be compiled.
-    #[error("could not compile the sender {component}: {reason}; run `swamp sender check {component}`")]
+    #[error(
+        "could not compile the sender {component}: {reason}; run `swamp sender check {component}`"
+    )]
     NotCompilable {
         /// The component's path.
         component: String,
@@ -135,7 +137,9 @@ pub enum SenderFailure {
         reason: String,
     },
     /// It asks for something that the host does not offer, or does not export the contract.
-    #[error("could not link the sender {component}: {reason}; run `swamp sender check {component}`")]
+    #[error(
+        "could not link the sender {component}: {reason}; run `swamp sender check {component}`"
+    )]
     NotLinkable {
         /// The component's path.
         component: String,
@@ -143,7 +147,9 @@ pub enum SenderFailure {
         reason: String,
     },
     /// It trapped.
-    #[error("the sender {component} trapped: {reason}; run the command with `--log-level debug` to see its last output")]
+    #[error(
+        "the sender {component} trapped: {reason}; run the command with `--log-level debug` to see its last output"
+    )]
     Trapped {
         /// The component's path.
         component: String,
@@ -175,7 +181,9 @@ pub enum SenderFailure {
         limit_mib: u64,
     },
     /// It asked for something that the sandbox denies, and gave up.
-    #[error("the sandbox denied the sender {component} {request}; a sender may only POST or PUT to the endpoint's origin")]
+    #[error(
+        "the sandbox denied the sender {component} {request}; a sender may only POST or PUT to the endpoint's origin"
+    )]
     Denied {
         /// The component's path.
         component: String,

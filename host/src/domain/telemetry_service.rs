@@ -139,11 +139,7 @@ impl<R: TelemetryRepository> TelemetryService<R> {
     /// # Errors
     ///
     /// When the spool could not be listed.
-    pub fn clean_up(
-        &self,
-        now: DateTime<Utc>,
-        retention_days: u16,
-    ) -> Result<Expired, SpoolError> {
+    pub fn clean_up(&self, now: DateTime<Utc>, retention_days: u16) -> Result<Expired, SpoolError> {
         let today = now.date_naive();
         let oldest = today.checked_sub_days(Days::new(retention_days.into()));
         self.repository.delete_older_than(oldest.unwrap_or(today))
@@ -253,7 +249,9 @@ mod tests {
 
     impl TelemetryRepository for Memory {
         fn save(&self, entry: &TelemetryEntry) -> Result<(), SpoolError> {
-            self.pending.borrow_mut().insert(entry.name(), entry.to_json());
+            self.pending
+                .borrow_mut()
+                .insert(entry.name(), entry.to_json());
             Ok(())
         }
 
@@ -278,7 +276,9 @@ mod tests {
 
         fn quarantine(&self, name: &EntryName) -> Result<(), SpoolError> {
             self.pending.borrow_mut().remove(name);
-            self.log.borrow_mut().push(format!("quarantine {}", name.id));
+            self.log
+                .borrow_mut()
+                .push(format!("quarantine {}", name.id));
             Ok(())
         }
 
@@ -304,7 +304,10 @@ mod tests {
         ) -> Result<(), SendError> {
             assert_eq!(distinct_id, "repo");
             self.batches.push(entries.len());
-            if entries.iter().any(|entry| self.poison.contains(&entry.data)) {
+            if entries
+                .iter()
+                .any(|entry| self.poison.contains(&entry.data))
+            {
                 return Err(SendError::Rejected {
                     status: self.status,
                     body: String::new(),

@@ -1,3 +1,4 @@
-//! The outside world: files, processes, the network, the sandbox.
+//! The adapters: files, processes, sockets and WebAssembly.
 
 pub mod component;
+pub mod spool;

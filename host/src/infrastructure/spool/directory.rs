@@ -1,0 +1,115 @@
+//! Opening the spool's directory and the files in it, never through a symlink.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, DirBuilder, File, OpenOptions};
+
+const PARENT: &str = ".swamp";
+const NAME: &str = "telemetry";
+
+pub(super) fn path(root: &Path) -> PathBuf {
+    root.join(PARENT).join(NAME)
+}
+
+pub(super) fn open(root: &Path) -> io::Result<Dir> {
+    Dir::open_ambient_dir(root, ambient_authority())?
+        .open_dir_nofollow(PARENT)?
+        .open_dir_nofollow(NAME)
+}
+
+pub(super) fn create(root: &Path) -> io::Result<Dir> {
+    match open(root) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        opened => return opened,
+    }
+    let root = Dir::open_ambient_dir(root, ambient_authority())?;
+    let parent = open_or_create(&root, PARENT, &DirBuilder::new())?;
+    let dir = open_or_create(&parent, NAME, &private())?;
+    // Created for good or not at all by whoever was first; the content is the same.
+    if let Ok(mut file) = create_file(&dir, ".gitignore") {
+        file.write_all(b"*\n")?;
+    }
+    Ok(dir)
+}
+
+fn open_or_create(parent: &Dir, name: &str, builder: &DirBuilder) -> io::Result<Dir> {
+    match parent.create_dir_with(name, builder) {
+        Ok(()) => {
+            let dir = parent.open_dir_nofollow(name)?;
+            adopt(parent, &dir.try_clone()?.into_std_file());
+            Ok(dir)
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            parent.open_dir_nofollow(name)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn private() -> DirBuilder {
+    #[allow(unused_mut, reason = "Windows has no modes")]
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    {
+        use cap_std::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder
+}
+
+/// Opens a file to read it, without waiting for the writer of a FIFO.
+pub(super) fn open_file(dir: &Dir, name: &str) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).follow(FollowSymlinks::No).nonblock(true);
+    dir.open_with(name, &options)
+}
+
+/// Opens a file that holds nothing but its lock, creating it where it is missing.
+pub(super) fn open_lock_file(dir: &Dir, name: &str) -> io::Result<File> {
+    let mut options = writable();
+    options.create(true).nonblock(true);
+    let file = dir.open_with(name, &options)?;
+    adopt(dir, &file);
+    Ok(file)
+}
+
+/// Creates a file that must not be there, 0600.
+pub(super) fn create_file(dir: &Dir, name: &str) -> io::Result<File> {
+    let mut options = writable();
+    options.create_new(true);
+    let file = dir.open_with(name, &options)?;
+    adopt(dir, &file);
+    Ok(file)
+}
+
+fn writable() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).follow(FollowSymlinks::No);
+    #[cfg(unix)]
+    {
+        use cap_std::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
+/// Root in somebody's repository (sudo, containers) must not leave behind what its owner cannot remove: what
+/// root creates gets the owner of the directory that it is created in.
+#[cfg(unix)]
+fn adopt(dir: &Dir, created: &impl std::os::fd::AsFd) {
+    use cap_std::fs::MetadataExt as _;
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    if let Ok(owner) = dir.dir_metadata()
+        && owner.uid() != 0
+    {
+        std::os::unix::fs::fchown(created, Some(owner.uid()), Some(owner.gid())).ok();
+    }
+}
+
+#[cfg(not(unix))]
+fn adopt<T>(_: &Dir, _: &T) {}

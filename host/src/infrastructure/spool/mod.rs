@@ -1,0 +1,344 @@
+//! The spool: `<repo>/.swamp/telemetry`, one file an entry.
+//!
+//! Every file is named relative to the opened directory and never reached through a symlink; no path is
+//! built from what is inside an entry. What is not an entry's to the letter is left alone, but for the spool's
+//! own hidden files.
+
+mod directory;
+mod last_flush;
+mod lock;
+
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use cap_std::fs::{Dir, Metadata};
+use chrono::NaiveDate;
+use thiserror::Error;
+use tracing::debug;
+
+use crate::domain::{
+    Backlog, EntryName, EntryState, Expired, SpoolError, SpooledEntry, TelemetryEntry,
+    TelemetryRepository, Undeliverable,
+};
+
+pub use self::last_flush::{Failure, LastFlush, MAX_RETRY_AFTER, Totals};
+pub use self::lock::FlushLock;
+
+/// The largest entry, in bytes.
+pub const MAX_ENTRY_BYTES: u64 = 256 * 1024;
+
+/// How long a file must have been left alone before it is taken for damaged, or a temporary one for
+/// abandoned: other programs write entries in place, so that a half-written one can be met.
+pub const SETTLED: Duration = Duration::from_secs(60);
+
+const TEMPORARY_PREFIX: &str = ".tmp-";
+
+/// The entries of one repository.
+#[derive(Debug)]
+pub struct FileSpool {
+    dir: Dir,
+    path: PathBuf,
+}
+
+/// Why there is nothing to deliver under a pending entry's name.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// It is gone, or cannot be read.
+    #[error("{0}")]
+    Unreadable(#[from] io::Error),
+    /// It is not a regular file with one link.
+    #[error("it is not a regular file with one link")]
+    NotAPlainFile,
+    /// It is larger than [`MAX_ENTRY_BYTES`].
+    #[error("it is larger than 256 KiB")]
+    TooLarge,
+    /// Its content can never be delivered.
+    #[error("{0}")]
+    Undeliverable(#[from] Undeliverable),
+}
+
+impl FileSpool {
+    /// Opens the spool of the repository at `root`. `None` where it has none yet.
+    ///
+    /// # Errors
+    ///
+    /// When it is there but cannot be opened, or is not a directory.
+    pub fn open(root: &Path) -> Result<Option<Self>, SpoolError> {
+        let path = directory::path(root);
+        match directory::open(root) {
+            Ok(dir) => Ok(Some(Self { dir, path })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(SpoolError {
+                action: "open",
+                path,
+                source,
+            }),
+        }
+    }
+
+    /// Opens the spool of the repository at `root`, creating it where it is missing: its directory 0700, with
+    /// a `.gitignore` of `*` inside.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be created or opened.
+    pub fn create(root: &Path) -> Result<Self, SpoolError> {
+        let path = directory::path(root);
+        match directory::create(root) {
+            Ok(dir) => Ok(Self { dir, path }),
+            Err(source) => Err(SpoolError {
+                action: "create",
+                path,
+                source,
+            }),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The lock that only one flusher holds at a time. `None` while another does.
+    ///
+    /// # Errors
+    ///
+    /// When the lock's file cannot be opened.
+    pub fn try_lock(&self) -> Result<Option<FlushLock>, SpoolError> {
+        FlushLock::try_take(&self.dir).map_err(|source| self.error("lock", lock::FILE, source))
+    }
+
+    /// How the last flush went. `None` where there was none, or its record is damaged.
+    #[must_use]
+    pub fn last_flush(&self) -> Option<LastFlush> {
+        let file = directory::open_file(&self.dir, last_flush::FILE).ok()?;
+        let mut json = Vec::new();
+        file.take(MAX_ENTRY_BYTES).read_to_end(&mut json).ok()?;
+        serde_json::from_slice(&json).ok()
+    }
+
+    /// Replaces the record of the last flush.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be written; the record before it stands then.
+    pub fn write_last_flush(&self, last_flush: &LastFlush) -> Result<(), SpoolError> {
+        let json = serde_json::to_vec_pretty(last_flush).map_err(io::Error::from);
+        json.and_then(|json| self.write("last-flush", last_flush::FILE, &json))
+            .map_err(|source| self.error("write", last_flush::FILE, source))
+    }
+
+    /// All entries, whatever their state, in no order.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be listed.
+    pub fn names(&self) -> Result<Vec<EntryName>, SpoolError> {
+        let mut names = Vec::new();
+        self.list(|name, _| names.extend(EntryName::parse(name)))?;
+        Ok(names)
+    }
+
+    /// Reads a pending entry, and leaves it where it is whatever it holds.
+    ///
+    /// # Errors
+    ///
+    /// Says why there is nothing to deliver under this name.
+    pub fn load(&self, name: &EntryName) -> Result<SpooledEntry, LoadError> {
+        let (content, _) = self.content(name);
+        Ok(SpooledEntry::parse(name.clone(), content?)?)
+    }
+
+    /// Makes these entries, and the directory that names them, survive a power cut.
+    ///
+    /// # Errors
+    ///
+    /// When the directory could not be synced. Entries that are gone meanwhile are no error.
+    pub fn sync<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a EntryName>,
+    ) -> Result<(), SpoolError> {
+        for name in names {
+            if let Ok(file) = directory::open_file(&self.dir, &name.to_string()) {
+                file.sync_all().ok();
+            }
+        }
+        let sync = || self.dir.try_clone()?.into_std_file().sync_all();
+        sync().map_err(|source| self.error("sync", "", source))
+    }
+
+    fn list(&self, mut each: impl FnMut(&str, &cap_std::fs::DirEntry)) -> Result<(), SpoolError> {
+        let mut list = || {
+            for entry in self.dir.entries()? {
+                let entry = entry?;
+                if entry.file_type().is_ok_and(|kind| kind.is_file())
+                    && let Some(name) = entry.file_name().to_str()
+                {
+                    each(name, &entry);
+                }
+            }
+            Ok(())
+        };
+        list().map_err(|source| self.error("list", "", source))
+    }
+
+    /// The content of an entry's file and, where the file could be opened, when it was last written.
+    fn content(&self, name: &EntryName) -> (Result<Vec<u8>, LoadError>, Option<SystemTime>) {
+        let opened = directory::open_file(&self.dir, &name.to_string())
+            .and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, file) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return (Err(error.into()), None),
+        };
+        let modified = metadata
+            .modified()
+            .ok()
+            .map(cap_std::time::SystemTime::into_std);
+        let read = || {
+            if !is_plain(&metadata) {
+                return Err(LoadError::NotAPlainFile);
+            }
+            let mut content = Vec::new();
+            file.take(MAX_ENTRY_BYTES + 1).read_to_end(&mut content)?;
+            if u64::try_from(content.len()).is_ok_and(|len| len > MAX_ENTRY_BYTES) {
+                return Err(LoadError::TooLarge);
+            }
+            Ok(content)
+        };
+        (read(), modified)
+    }
+
+    /// Writes a file under a temporary name, and then gives it its own.
+    fn write(&self, id: &str, name: &str, content: &[u8]) -> io::Result<()> {
+        let temporary = format!("{TEMPORARY_PREFIX}{id}");
+        let write = || {
+            let mut file = directory::create_file(&self.dir, &temporary)?;
+            file.write_all(content)?;
+            self.dir.rename(&temporary, &self.dir, name)
+        };
+        write().inspect_err(|_| {
+            self.dir.remove_file(&temporary).ok();
+        })
+    }
+
+    fn set_state(&self, name: &EntryName, state: EntryState) -> io::Result<()> {
+        let renamed = name.in_state(state).to_string();
+        self.dir.rename(name.to_string(), &self.dir, renamed)
+    }
+
+    fn error(
+        &self,
+        action: &'static str,
+        name: impl AsRef<OsStr>,
+        source: io::Error,
+    ) -> SpoolError {
+        SpoolError {
+            action,
+            path: self.path.join(name.as_ref()),
+            source,
+        }
+    }
+}
+
+impl TelemetryRepository for FileSpool {
+    fn save(&self, entry: &TelemetryEntry) -> Result<(), SpoolError> {
+        let name = entry.name();
+        self.write(
+            name.id.as_str(),
+            &name.to_string(),
+            entry.to_json().as_bytes(),
+        )
+        .map_err(|source| self.error("write", name.to_string(), source))
+    }
+
+    fn backlog(&self) -> Result<Backlog, SpoolError> {
+        let names = self.names()?;
+        let pending = |name: &EntryName| name.state == EntryState::Pending;
+        Ok(Backlog::new(names.into_iter().filter(pending)))
+    }
+
+    fn read(&self, name: &EntryName) -> Option<SpooledEntry> {
+        let (content, modified) = self.content(name);
+        let parsed = content.and_then(|content| Ok(SpooledEntry::parse(name.clone(), content)?));
+        let why = match parsed {
+            Ok(entry) => return Some(entry),
+            Err(why) => why,
+        };
+        let damaged = matches!(why, LoadError::TooLarge | LoadError::Undeliverable(_));
+        if damaged && modified.is_some_and(is_settled) {
+            match self.quarantine(name) {
+                Ok(()) => debug!("set {name} aside: {why}"),
+                Err(error) => debug!("skipped {name}: {why}; {error}"),
+            }
+        } else {
+            debug!("skipped {name}: {why}");
+        }
+        None
+    }
+
+    fn mark_flushed(&self, name: &EntryName, keep_flushed: bool) -> Result<(), SpoolError> {
+        let marked = if keep_flushed {
+            self.set_state(name, EntryState::Flushed)
+        } else {
+            self.dir.remove_file(name.to_string())
+        };
+        match marked {
+            // Purged or expired while it was being sent.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            marked => marked.map_err(|source| self.error("mark as sent", name.to_string(), source)),
+        }
+    }
+
+    fn quarantine(&self, name: &EntryName) -> Result<(), SpoolError> {
+        self.set_state(name, EntryState::Quarantined)
+            .map_err(|source| self.error("set aside", name.to_string(), source))
+    }
+
+    fn delete_older_than(&self, day: NaiveDate) -> Result<Expired, SpoolError> {
+        let mut old = Vec::new();
+        let mut abandoned = Vec::new();
+        self.list(|name, file| {
+            if let Some(name) = EntryName::parse(name) {
+                if name.date < day {
+                    old.push(name);
+                }
+            } else if name.starts_with(TEMPORARY_PREFIX)
+                && file
+                    .metadata()
+                    .and_then(|metadata| metadata.modified())
+                    .is_ok_and(|modified| is_settled(modified.into_std()))
+            {
+                abandoned.push(name.to_owned());
+            }
+        })?;
+        for name in abandoned {
+            self.dir.remove_file(name).ok();
+        }
+        let mut expired = Expired::default();
+        for name in old {
+            if self.dir.remove_file(name.to_string()).is_ok() {
+                match name.state {
+                    EntryState::Flushed => expired.sent += 1,
+                    EntryState::Pending | EntryState::Quarantined => expired.unsent += 1,
+                }
+            }
+        }
+        Ok(expired)
+    }
+}
+
+/// A clock that was set back makes the file look as if it came from the future: it is left alone then.
+fn is_settled(modified: SystemTime) -> bool {
+    modified.elapsed().is_ok_and(|age| age >= SETTLED)
+}
+
+fn is_plain(metadata: &Metadata) -> bool {
+    use cap_fs_ext::MetadataExt as _;
+    metadata.is_file() && metadata.nlink() == 1
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+use std::fs;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::*;
+use crate::domain::{Invocation, InvocationResult};
+
+const OLD: Duration = Duration::from_secs(3600);
+
+struct Fixture {
+    root: tempfile::TempDir,
+    spool: FileSpool,
+}
+
+fn fixture() -> Fixture {
+    let root = tempfile::tempdir().unwrap();
+    let spool = FileSpool::create(root.path()).unwrap();
+    Fixture { root, spool }
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn entry(started_at: &str) -> TelemetryEntry {
+    let invocation = Invocation {
+        command: "version".into(),
+        ..Invocation::default()
+    };
+    TelemetryEntry::new(
+        invocation,
+        InvocationResult::success(),
+        at(started_at),
+        1,
+        "1",
+    )
+}
+
+impl Fixture {
+    fn save(&self, started_at: &str) -> EntryName {
+        let entry = entry(started_at);
+        self.spool.save(&entry).unwrap();
+        entry.name()
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) -> EntryName {
+        fs::write(self.spool.path().join(name), content).unwrap();
+        self.age(name);
+        EntryName::parse(name).unwrap()
+    }
+
+    fn age(&self, name: &str) {
+        let file = fs::File::open(self.spool.path().join(name)).unwrap();
+        file.set_modified(SystemTime::now() - OLD).unwrap();
+    }
+
+    fn files(&self) -> Vec<String> {
+        let mut files: Vec<_> = fs::read_dir(self.spool.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name != ".gitignore")
+            .collect();
+        files.sort();
+        files
+    }
+
+    fn unflushed(&self, limit: usize) -> Vec<EntryName> {
+        let entries = self.spool.find_unflushed(limit).unwrap();
+        entries.into_iter().map(|entry| entry.name).collect()
+    }
+}
+
+#[test]
+fn a_repository_without_a_spool_has_none() {
+    let root = tempfile::tempdir().unwrap();
+    assert!(FileSpool::open(root.path()).unwrap().is_none());
+}
+
+#[test]
+fn find_unflushed_gives_the_oldest_first_up_to_the_limit_and_nothing_that_was_flushed() {
+    let fixture = fixture();
+    let third = fixture.save("2026-02-11T12:00:00.002Z");
+    let first = fixture.save("2026-02-10T23:59:59.999Z");
+    let second = fixture.save("2026-02-11T12:00:00.001Z");
+    fixture.write("telemetry-2026-02-01-sent.flushed.json", "{}");
+    fixture.write("telemetry-2026-02-01-bad.quarantined.json", "{}");
+    assert_eq!(fixture.unflushed(2), [first.clone(), second.clone()]);
+    assert_eq!(fixture.unflushed(9), [first, second, third]);
+}
+
+#[test]
+fn mark_flushed_deletes_or_keeps_under_the_flushed_name() {
+    let fixture = fixture();
+    let deleted = fixture.save("2026-02-11T12:00:00Z");
+    let kept = fixture.save("2026-02-11T12:00:01Z");
+    fixture.spool.mark_flushed(&deleted, false).unwrap();
+    fixture.spool.mark_flushed(&kept, true).unwrap();
+    fixture.spool.mark_flushed(&deleted, false).unwrap();
+    assert_eq!(
+        fixture.files(),
+        [kept.in_state(EntryState::Flushed).to_string()]
+    );
+}
+
+#[test]
+fn delete_older_than_removes_all_states_by_the_day_in_the_name_and_counts_the_unsent() {
+    let fixture = fixture();
+    for name in [
+        "telemetry-2026-02-08-a.json",
+        "telemetry-2026-02-08-b.flushed.json",
+        "telemetry-2026-02-08-c.quarantined.json",
+        "telemetry-2026-02-09-d.json",
+    ] {
+        fixture.write(name, "{}");
+    }
+    fs::write(fixture.spool.path().join("notes-2020-01-01.json"), "").unwrap();
+    let expired = fixture
+        .spool
+        .delete_older_than(NaiveDate::from_ymd_opt(2026, 2, 9).unwrap())
+        .unwrap();
+    assert_eq!(expired, Expired { sent: 1, unsent: 2 });
+    assert_eq!(
+        fixture.files(),
+        ["notes-2020-01-01.json", "telemetry-2026-02-09-d.json"]
+    );
+}
+
+#[test]
+fn temporary_files_are_removed_once_they_are_abandoned() {
+    let fixture = fixture();
+    for name in [".tmp-old", ".tmp-new"] {
+        fs::write(fixture.spool.path().join(name), "{").unwrap();
+    }
+    fixture.age(".tmp-old");
+    fixture.spool.delete_older_than(NaiveDate::MIN).unwrap();
+    assert_eq!(fixture.files(), [".tmp-new"]);
+}
+
+#[test]
+fn a_damaged_entry_is_set_aside_and_never_read_again() {
+    let fixture = fixture();
+    let huge = format!(r#"{{"id":"huge","x":"{}"}}"#, "x".repeat(300 * 1024));
+    fixture.write("telemetry-2026-02-01-empty.json", "");
+    fixture.write("telemetry-2026-02-01-cut.json", r#"{"id":"cut""#);
+    fixture.write("telemetry-2026-02-01-path.json", r#"{"id":"../../path"}"#);
+    fixture.write("telemetry-2026-02-01-huge.json", huge);
+    fixture.write("telemetry-2026-02-01-binary.json", b"\xff\xfe");
+    let good = fixture.write("telemetry-2026-02-02-good.json", r#"{"id":"good"}"#);
+    assert_eq!(fixture.unflushed(25), [good]);
+    let files = fixture.files();
+    let aside = files
+        .iter()
+        .filter(|name| name.ends_with(".quarantined.json"));
+    assert_eq!(aside.count(), 5, "{files:?}");
+}
+
+#[test]
+fn an_entry_that_may_still_be_being_written_is_left_alone() {
+    let fixture = fixture();
+    let name = "telemetry-2026-02-01-a.json";
+    fs::write(fixture.spool.path().join(name), "").unwrap();
+    assert_eq!(fixture.unflushed(25), []);
+    assert_eq!(fixture.files(), [name]);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_plain_file_is_neither_followed_nor_waited_for() {
+    let fixture = fixture();
+    let path = |name: &str| fixture.spool.path().join(name);
+    let outside = fixture.root.path().join("outside");
+    fs::write(&outside, r#"{"id":"link"}"#).unwrap();
+    std::os::unix::fs::symlink(&outside, path("telemetry-2026-02-01-link.json")).unwrap();
+    fs::hard_link(&outside, path("telemetry-2026-02-01-hard.json")).unwrap();
+    fs::create_dir(path("telemetry-2026-02-01-dir.json")).unwrap();
+    nix::unistd::mkfifo(
+        &path("telemetry-2026-02-01-fifo.json"),
+        nix::sys::stat::Mode::S_IRWXU,
+    )
+    .unwrap();
+    assert_eq!(fixture.unflushed(25), []);
+    for name in ["link", "hard", "dir", "fifo"] {
+        let name = EntryName::parse(&format!("telemetry-2026-02-01-{name}.json")).unwrap();
+        assert!(fixture.spool.load(&name).is_err(), "{name}");
+    }
+    assert_eq!(fixture.files().len(), 4);
+    assert_eq!(fs::read_to_string(outside).unwrap(), r#"{"id":"link"}"#);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_spool_behind_a_symlink_is_refused() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::create_dir(elsewhere.path().join("telemetry")).unwrap();
+    let root = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), root.path().join(".swamp")).unwrap();
+    assert!(FileSpool::create(root.path()).is_err());
+    assert!(FileSpool::open(root.path()).is_err());
+}
+
+#[cfg(unix)]
+#[test]
+fn the_spool_is_private_and_git_ignores_it() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let fixture = fixture();
+    let name = fixture.save("2026-02-11T12:00:00Z");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(fixture.spool.path()), 0o700);
+    assert_eq!(mode(&fixture.spool.path().join(name.to_string())), 0o600);
+    let ignored = fs::read_to_string(fixture.spool.path().join(".gitignore")).unwrap();
+    assert_eq!(ignored, "*\n");
+}
+
+#[test]
+fn one_flusher_holds_the_lock_at_a_time() {
+    let fixture = fixture();
+    let held = fixture.spool.try_lock().unwrap();
+    assert!(held.is_some());
+    assert!(fixture.spool.try_lock().unwrap().is_none());
+    drop(held);
+    assert!(fixture.spool.try_lock().unwrap().is_some());
+}
+
+#[test]
+fn the_last_flush_is_remembered_and_a_damaged_record_is_none() {
+    let fixture = fixture();
+    assert_eq!(fixture.spool.last_flush(), None);
+    let last = LastFlush {
+        at: at("2026-02-11T12:00:00Z"),
+        duration_ms: 7,
+        delivered: 25,
+        quarantined: 0,
+        failure: None,
+        retry_at: None,
+        totals: Totals::default(),
+    };
+    fixture.spool.write_last_flush(&last).unwrap();
+    fixture.spool.write_last_flush(&last).unwrap();
+    assert_eq!(fixture.spool.last_flush(), Some(last));
+    fs::write(fixture.spool.path().join(".last-flush.json"), "{").unwrap();
+    assert_eq!(fixture.spool.last_flush(), None);
+}
