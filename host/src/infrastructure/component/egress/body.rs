@@ -7,7 +7,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -75,7 +74,6 @@ impl Body for RequestBody {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AnswerLimits {
     pub(super) body: u64,
-    pub(super) trailers: usize,
     /// What the guest allows between two parts of it.
     pub(super) between: Option<Duration>,
 }
@@ -159,11 +157,6 @@ impl AnswerBody {
     }
 }
 
-fn length(fields: &HeaderMap) -> usize {
-    let lengths = fields.iter().map(|(n, v)| n.as_str().len() + v.len());
-    lengths.sum()
-}
-
 impl Body for AnswerBody {
     type Data = Bytes;
     type Error = Wasi;
@@ -195,13 +188,6 @@ impl Body for AnswerBody {
             }
             Some(Ok(frame)) => {
                 this.rewind();
-                if frame.trailers_ref().map_or(0, length) > this.limits.trailers {
-                    let failure = Failure::LongTrailers {
-                        origin: this.origin.clone(),
-                        limit: this.limits.trailers,
-                    };
-                    return this.fail(&failure);
-                }
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 let Some(left) = this.left.checked_sub(bytes as u64) else {
                     let failure = Failure::LongAnswer {

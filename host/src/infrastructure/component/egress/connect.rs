@@ -135,7 +135,8 @@ impl Connector {
     /// The kept connection, where it can still be used.
     pub(super) async fn kept(&self) -> Option<Connection> {
         let mut connection = locked(&self.kept).take()?;
-        // Lets the connection's task see a close that has come in meanwhile.
+        // Lets the runtime see a close that has come in meanwhile, and then the connection's task.
+        tokio::task::yield_now().await;
         tokio::task::yield_now().await;
         match timeout(SETTLE, connection.ready()).await {
             Ok(Ok(())) => Some(connection),
@@ -284,6 +285,8 @@ impl Connector {
         let mut builder = http1::Builder::new();
         builder
             .max_buf_size(self.max_head.max(MIN_BUFFER))
+            // Bounds trailers too.
+            .max_header_size(self.max_head)
             .max_headers(MAX_FIELDS);
         builder
     }

@@ -145,8 +145,6 @@ pub(super) enum Failure {
     LongHead { origin: String, limit: usize },
     #[error("the answer from {origin} is longer than {limit} bytes")]
     LongAnswer { origin: String, limit: u64 },
-    #[error("the trailers of the answer from {origin} are longer than {limit} bytes")]
-    LongTrailers { origin: String, limit: usize },
     #[error("the answer from {origin} is not HTTP: {why}")]
     NotHttp { origin: String, why: String },
     #[error("the request is longer than {limit} bytes")]
@@ -197,9 +195,6 @@ impl Failure {
                 Wasi::HttpResponseHeaderSectionSize(u32::try_from(*limit).ok())
             }
             Self::LongAnswer { limit, .. } => Wasi::HttpResponseBodySize(Some(*limit)),
-            Self::LongTrailers { limit, .. } => {
-                Wasi::HttpResponseTrailerSectionSize(u32::try_from(*limit).ok())
-            }
             Self::LongRequest { limit } => Wasi::HttpRequestBodySize(Some(*limit)),
             Self::NotHttp { .. } | Self::BrokenRequest { .. } | Self::Exchange { .. } => {
                 Wasi::HttpProtocolError

@@ -334,7 +334,6 @@ impl Exchange {
                 let lease = Lease::new(&self.connector, connection);
                 let limits = AnswerLimits {
                     body: self.limits.max_response_body,
-                    trailers: self.limits.max_head,
                     between: self.options.between_bytes_timeout.map(at_least),
                 };
                 let body = |body| {

@@ -33,8 +33,7 @@ pub struct EgressLimits {
     pub max_response_body: u64,
     /// Requests in one batch. 64 by default.
     pub max_requests: u32,
-    /// Bytes of an answer's head, and of its trailers. 16 KiB by default; the head may have 8 KiB whatever this
-    /// says.
+    /// Bytes of an answer's head, and of its trailers. 16 KiB by default.
     pub max_head: usize,
 }
 

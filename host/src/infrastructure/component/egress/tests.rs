@@ -269,15 +269,25 @@ mod exchanges {
 
     #[tokio::test]
     async fn a_connection_that_was_closed_meanwhile_is_replaced() {
-        let server = Server::new(|mut stream| async move {
-            take_request(&mut stream).await?;
-            stream.write_all(ACCEPTED.as_bytes()).await
+        let (ended, mut both_ended) = tokio::sync::mpsc::unbounded_channel();
+        let server = Server::new(move |mut stream| {
+            let ended = ended.clone();
+            async move {
+                take_request(&mut stream).await?;
+                stream.write_all(ACCEPTED.as_bytes()).await?;
+                stream.shutdown().await?;
+                // The other end closes in turn when it has seen this one's close.
+                assert_eq!(stream.read(&mut [0]).await?, 0);
+                ended.send(()).unwrap();
+                Ok(())
+            }
         })
         .await;
         let mut egress = way_out(&server.url());
         for round in 1..=5 {
             let answer = post(&mut egress, &server.url()).await.unwrap();
             read(answer).await.unwrap();
+            both_ended.recv().await.unwrap();
             assert_eq!(server.accepted(), round);
         }
     }
@@ -604,6 +614,39 @@ mod faults {
         HTTP protocol error | the answer from http://SERVER is not HTTP: chunk extensions over limit
         HTTP protocol error | the answer from http://SERVER is not HTTP: chunk trailers count overflow
         ");
+    }
+
+    #[tokio::test]
+    async fn the_limit_of_a_head_is_that_of_trailers_too() {
+        for (answer, expected) in [
+            (
+                "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nx: {}\r\n\r\n",
+                "the head of the answer from http://SERVER is longer than 200 bytes or has too many fields",
+            ),
+            (
+                "HTTP/1.1 202 Accepted\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: {}\r\n\r\n",
+                "the answer from http://SERVER is not HTTP: chunk trailers bytes over limit",
+            ),
+        ] {
+            for (length, fits) in [(10, true), (200, false)] {
+                let server = Server::answering(answer.replace("{}", &"x".repeat(length))).await;
+                let limits = EgressLimits {
+                    max_head: 200,
+                    ..EgressLimits::default()
+                };
+                let endpoint = Endpoint::parse(&server.url()).unwrap();
+                let network = Network::live(Environment::default());
+                let mut egress = Egress::new(&endpoint, network, limits, Vec::new());
+                egress.begin_batch(Deadline::after(AMPLE));
+                let outcome = match post(&mut egress, &server.url()).await {
+                    Ok(answer) => read(answer).await,
+                    Err(error) => Err(error),
+                };
+                assert_eq!(outcome.is_ok(), fits, "{outcome:?}");
+                let expected = if fits { "" } else { expected };
+                assert_eq!(failure(&egress, &server), expected);
+            }
+        }
     }
 
     #[tokio::test]
