@@ -8,6 +8,7 @@ mod alarm;
 mod cache;
 mod compiler;
 mod contract;
+pub mod egress;
 mod engine;
 mod failure;
 mod file;

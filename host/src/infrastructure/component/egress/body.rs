@@ -1,0 +1,212 @@
+//! The two bodies of an exchange, each held to its limit.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep_until};
+use wasmtime_wasi_http::{Error as Wasi, WasiBody};
+
+use super::connect::Lease;
+use super::failure::{Failure, Limit, Phase};
+use super::report::Open;
+
+/// What the guest sends, up to a limit and without trailers: hyper would only send announced ones, and `trailer`
+/// is a header that guests may not set.
+pub(super) struct RequestBody {
+    guest: WasiBody,
+    left: u64,
+    limit: u64,
+    too_long: Arc<AtomicBool>,
+}
+
+impl RequestBody {
+    /// The body, and whether the guest wrote more than `limit` bytes into it.
+    pub(super) fn new(guest: WasiBody, limit: u64) -> (Self, Arc<AtomicBool>) {
+        let too_long = Arc::new(AtomicBool::new(false));
+        let body = Self {
+            guest,
+            left: limit,
+            limit,
+            too_long: Arc::clone(&too_long),
+        };
+        (body, too_long)
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Wasi;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Wasi>>> {
+        let Some(frame) = ready!(Pin::new(&mut self.guest).poll_frame(cx)?) else {
+            return Poll::Ready(None);
+        };
+        let Ok(data) = frame.into_data() else {
+            return Poll::Ready(None);
+        };
+        let Some(left) = self.left.checked_sub(data.len() as u64) else {
+            self.too_long.store(true, Ordering::Relaxed);
+            return Poll::Ready(Some(Err(Wasi::HttpRequestBodySize(Some(self.limit)))));
+        };
+        self.left = left;
+        Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.guest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.guest.size_hint()
+    }
+}
+
+/// What bounds an answer's body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AnswerLimits {
+    pub(super) body: u64,
+    /// What the guest allows between two parts of it.
+    pub(super) between: Option<Duration>,
+}
+
+/// What the guest reads: up to a limit, until the deadline.
+pub(super) struct AnswerBody {
+    // Before `lease`: hyper must see the answer given up before the connection is offered to the next request.
+    answer: Incoming,
+    lease: Option<Lease>,
+    left: u64,
+    limits: AnswerLimits,
+    origin: String,
+    open: Open,
+    timer: Pin<Box<Sleep>>,
+    over: bool,
+}
+
+impl AnswerBody {
+    pub(super) fn new(
+        answer: Incoming,
+        lease: Lease,
+        limits: AnswerLimits,
+        origin: String,
+        open: Open,
+    ) -> Self {
+        open.enter(Phase::Reading {
+            origin: origin.clone(),
+        });
+        let ended = answer.is_end_stream();
+        let mut body = Self {
+            answer,
+            lease: Some(lease),
+            left: limits.body,
+            limits,
+            origin,
+            timer: Box::pin(sleep_until(Instant::from_std(
+                open.batch.deadline.instant(),
+            ))),
+            open,
+            over: false,
+        };
+        body.rewind();
+        if ended {
+            body.end();
+        }
+        body
+    }
+
+    /// Gives the answer until the guest's own timeout from now, but never longer than the deadline.
+    fn rewind(&mut self) {
+        let deadline = self.open.batch.deadline;
+        if let Some(between) = self.limits.between {
+            let until = std::time::Instant::now() + between.min(deadline.remaining());
+            self.timer.as_mut().reset(Instant::from_std(until));
+        }
+    }
+
+    /// The answer has come whole: its connection can take the next request.
+    fn end(&mut self) {
+        self.over = true;
+        self.lease = None;
+        self.open.close();
+    }
+
+    /// Ends the answer. The connection, in an unknown state, is not used again.
+    fn fail(&mut self, failure: &Failure) -> Poll<Option<Result<Frame<Bytes>, Wasi>>> {
+        self.over = true;
+        if let Some(lease) = self.lease.take() {
+            lease.discard();
+        }
+        let error = self.open.failed(failure);
+        self.open.close();
+        Poll::Ready(Some(Err(error)))
+    }
+
+    fn late(&self) -> Failure {
+        self.open.late(match self.limits.between {
+            Some(between) if !self.open.batch.deadline.has_passed() => Limit::Sender(between),
+            _ => Limit::Deadline,
+        })
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Wasi;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Wasi>>> {
+        let this = &mut *self;
+        if this.over {
+            return Poll::Ready(None);
+        }
+        let frame = match Pin::new(&mut this.answer).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                ready!(this.timer.as_mut().poll(cx));
+                let late = this.late();
+                return this.fail(&late);
+            }
+        };
+        match frame {
+            None => {
+                this.end();
+                Poll::Ready(None)
+            }
+            Some(Err(error)) => {
+                let failure = Failure::of_answer(&error, &this.origin);
+                this.fail(&failure)
+            }
+            Some(Ok(frame)) => {
+                this.rewind();
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                let Some(left) = this.left.checked_sub(bytes as u64) else {
+                    let failure = Failure::LongAnswer {
+                        origin: this.origin.clone(),
+                        limit: this.limits.body,
+                    };
+                    return this.fail(&failure);
+                };
+                this.left = left;
+                Poll::Ready(Some(Ok(frame)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.over || self.answer.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.answer.size_hint()
+    }
+}

@@ -1,0 +1,372 @@
+//! A connection that requests of one origin travel on: made, kept, and used again.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, header, request};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::domain::{Host, Origin};
+
+use super::body::RequestBody;
+use super::environment::Environment;
+use super::failure::{Failure, Phase, innermost};
+use super::hooks::authority;
+use super::policy;
+use super::proxy::{self, Proxy};
+use super::report::Open;
+use super::resolve::Resolver;
+use super::tls::Tls;
+
+/// How long one address may stay silent before the next one is tried beside it.
+const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+/// How long a kept connection may take to say that it can be used.
+const SETTLE: Duration = Duration::from_millis(100);
+/// The least that hyper takes for a buffer.
+const MIN_BUFFER: usize = 8192;
+const MAX_FIELDS: usize = 100;
+
+/// The tasks that move a connection's bytes. They end with it.
+pub(super) type Tasks = Mutex<JoinSet<()>>;
+
+/// Makes connections to one origin, and keeps the last one for the next request.
+pub(super) struct Connector {
+    origin: Origin,
+    proxy: Result<Option<Proxy>, String>,
+    resolver: Resolver,
+    tls: Tls,
+    max_head: usize,
+    tasks: Weak<Tasks>,
+    kept: Mutex<Option<Connection>>,
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("origin", &self.origin)
+            .field("proxy", &self.proxy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A connection that takes one request at a time.
+pub(super) type Connection = http1::SendRequest<RequestBody>;
+
+/// A connection that goes back to its connector when it is dropped.
+pub(super) struct Lease {
+    connector: Weak<Connector>,
+    connection: Option<Connection>,
+}
+
+impl Lease {
+    pub(super) fn new(connector: &Arc<Connector>, connection: Connection) -> Self {
+        Self {
+            connector: Arc::downgrade(connector),
+            connection: Some(connection),
+        }
+    }
+
+    /// Ends the connection instead.
+    pub(super) fn discard(mut self) {
+        self.connection = None;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let (Some(connector), Some(connection)) =
+            (self.connector.upgrade(), self.connection.take())
+        {
+            *locked(&connector.kept) = Some(connection);
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is guarded is replaced whole: whoever panicked left nothing half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Connector {
+    pub(super) fn new(
+        origin: Origin,
+        environment: &Environment,
+        resolver: Resolver,
+        max_head: usize,
+        tasks: &Arc<Tasks>,
+    ) -> Self {
+        Self {
+            proxy: proxy::for_origin(environment, &origin).map_err(|why| why.to_string()),
+            origin,
+            resolver,
+            tls: Tls::new(environment.clone()),
+            max_head,
+            tasks: Arc::downgrade(tasks),
+            kept: Mutex::new(None),
+        }
+    }
+
+    /// Makes the head of a request, its target in origin form, what the other end of a connection expects: a proxy
+    /// that reads requests itself wants the whole URL.
+    pub(super) fn address(&self, head: &mut request::Parts) {
+        let Ok(Some(proxy)) = &self.proxy else { return };
+        if self.origin.https {
+            return;
+        }
+        if let Ok(whole) = format!("http://{}{}", authority(&self.origin), head.uri).parse() {
+            head.uri = whole;
+        }
+        if let Some(authorization) = &proxy.authorization {
+            head.headers
+                .insert(header::PROXY_AUTHORIZATION, authorization.clone());
+        }
+    }
+
+    /// The kept connection, where it can still be used.
+    pub(super) async fn kept(&self) -> Option<Connection> {
+        let mut connection = locked(&self.kept).take()?;
+        // Lets the runtime see a close that has come in meanwhile, and then the connection's task.
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        match timeout(SETTLE, connection.ready()).await {
+            Ok(Ok(())) => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// Makes a connection.
+    pub(super) async fn open(&self, open: &Open) -> Result<Connection, Failure> {
+        let proxy = match &self.proxy {
+            Ok(proxy) => proxy,
+            Err(why) => return Err(Failure::ProxySetting(why.clone())),
+        };
+        let Origin { https, host, port } = &self.origin;
+        if *https || proxy.as_ref().is_some_and(|proxy| proxy.https) {
+            self.tls.config().await?;
+        }
+        let Some(proxy) = proxy else {
+            enter_resolving(open, host);
+            let addresses = self.resolver.usable(host, *port).await?;
+            let tcp = dial(&addresses, host, open).await?;
+            return if *https {
+                let secure = self.secure(host, *port, tcp, open).await?;
+                self.start(secure).await
+            } else {
+                self.start(tcp).await
+            };
+        };
+        // The proxy resolves, so the check is on what the endpoint says.
+        if let Host::Address(address) = host
+            && let Err(why) = policy::usable(*address, host)
+        {
+            return Err(Failure::Prohibited {
+                host: host.to_string(),
+                address: *address,
+                why: why.to_string(),
+            });
+        }
+        enter_resolving(open, &proxy.host);
+        let addresses = self.resolver.any(&proxy.host, proxy.port).await?;
+        let tcp = dial(&addresses, &proxy.host, open).await?;
+        if proxy.https {
+            let secure = self.secure(&proxy.host, proxy.port, tcp, open).await?;
+            self.through(proxy, secure, open).await
+        } else {
+            self.through(proxy, tcp, open).await
+        }
+    }
+
+    /// Goes on where a proxy listens at the other end of `transport`.
+    async fn through<T: Transport>(
+        &self,
+        proxy: &Proxy,
+        transport: T,
+        open: &Open,
+    ) -> Result<Connection, Failure> {
+        let Origin { https, host, port } = &self.origin;
+        if *https {
+            let tunnel = self.tunnel(proxy, transport, open).await?;
+            let secure = self.secure(host, *port, tunnel, open).await?;
+            self.start(secure).await
+        } else {
+            self.start(transport).await
+        }
+    }
+
+    async fn secure<T: Transport>(
+        &self,
+        host: &Host,
+        port: u16,
+        transport: T,
+        open: &Open,
+    ) -> Result<tokio_rustls::client::TlsStream<T>, Failure> {
+        let with = format!("{host}:{port}");
+        open.enter(Phase::Handshaking { with: with.clone() });
+        self.tls.connect(host, &with, transport).await
+    }
+
+    /// Asks the proxy for a connection to the origin.
+    async fn tunnel<T: Transport>(
+        &self,
+        proxy: &Proxy,
+        transport: T,
+        open: &Open,
+    ) -> Result<TokioIo<hyper::upgrade::Upgraded>, Failure> {
+        let to = format!("{}:{}", self.origin.host, self.origin.port);
+        open.enter(Phase::Tunnelling {
+            proxy: proxy.to_string(),
+            to: to.clone(),
+        });
+        let broken = |why: &hyper::Error| Failure::ProxyBroken {
+            proxy: proxy.to_string(),
+            to: to.clone(),
+            why: innermost(why),
+        };
+        let mut ask = Request::new(Empty::<Bytes>::new());
+        *ask.method_mut() = Method::CONNECT;
+        *ask.uri_mut() = to.parse().map_err(|_| Failure::ProxyBroken {
+            proxy: proxy.to_string(),
+            to: to.clone(),
+            why: "the name of the endpoint cannot be written in a request".to_owned(),
+        })?;
+        if let Ok(host) = HeaderValue::try_from(&to) {
+            ask.headers_mut().insert(header::HOST, host);
+        }
+        if let Some(authorization) = &proxy.authorization {
+            ask.headers_mut()
+                .insert(header::PROXY_AUTHORIZATION, authorization.clone());
+        }
+        let (mut sender, connection) = self
+            .builder()
+            .handshake(TokioIo::new(transport))
+            .await
+            .map_err(|why| broken(&why))?;
+        self.spawn(async move {
+            // The request's own result says what went wrong.
+            let _ = connection.with_upgrades().await;
+        })?;
+        let answer = sender.send_request(ask).await.map_err(|why| broken(&why))?;
+        if !answer.status().is_success() {
+            return Err(Failure::ProxyRefused {
+                proxy: proxy.to_string(),
+                to,
+                status: answer.status(),
+            });
+        }
+        let upgraded = hyper::upgrade::on(answer).await;
+        Ok(TokioIo::new(upgraded.map_err(|why| broken(&why))?))
+    }
+
+    /// Speaks HTTP over `transport`.
+    async fn start<T: Transport>(&self, transport: T) -> Result<Connection, Failure> {
+        let (sender, connection) = self
+            .builder()
+            .handshake(TokioIo::new(transport))
+            .await
+            .map_err(|why| Failure::of_exchange(&why, &self.origin.to_string(), self.max_head))?;
+        self.spawn(async move {
+            // Likewise.
+            let _ = connection.await;
+        })?;
+        Ok(sender)
+    }
+
+    fn builder(&self) -> http1::Builder {
+        let mut builder = http1::Builder::new();
+        builder
+            .max_buf_size(self.max_head.max(MIN_BUFFER))
+            // Bounds trailers too.
+            .max_header_size(self.max_head)
+            .max_headers(MAX_FIELDS);
+        builder
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
+        let tasks = self.tasks.upgrade().ok_or(Failure::Stopped)?;
+        let mut tasks = locked(&tasks);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+        Ok(())
+    }
+}
+
+/// A stream of bytes in both directions.
+trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for T {}
+
+fn enter_resolving(open: &Open, host: &Host) {
+    if let Host::Name(name) = host {
+        open.enter(Phase::Resolving { name: name.clone() });
+    }
+}
+
+/// Connects to one of `addresses`: each a little after the one before it, or as soon as that one has failed.
+async fn dial(addresses: &[SocketAddr], host: &Host, open: &Open) -> Result<TcpStream, Failure> {
+    let mut attempts = JoinSet::new();
+    let mut first_failure = None;
+    let mut left = addresses.iter().copied();
+    let mut next = left.next();
+    loop {
+        if let Some(address) = next.take() {
+            open.enter(Phase::Connecting {
+                to: shown(address, host),
+            });
+            attempts.spawn(async move { (address, TcpStream::connect(address).await) });
+        }
+        if left.len() == 0 && attempts.is_empty() {
+            return Err(first_failure.unwrap_or_else(|| Failure::Unreachable {
+                to: host.to_string(),
+                why: "it has no address".to_owned(),
+            }));
+        }
+        let ended = if left.len() == 0 {
+            attempts.join_next().await
+        } else {
+            timeout(NEXT_ADDRESS, attempts.join_next())
+                .await
+                .unwrap_or_default()
+        };
+        match ended {
+            Some(Ok((_, Ok(stream)))) => {
+                // Without it small writes wait for each other; a connection works either way.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Some(Ok((address, Err(why)))) => {
+                first_failure.get_or_insert_with(|| of_dial(&why, address, host));
+            }
+            // Nothing has ended yet, or an attempt was cancelled along with the runtime.
+            Some(Err(_)) | None => {}
+        }
+        next = left.next();
+    }
+}
+
+fn shown(address: SocketAddr, host: &Host) -> String {
+    match host {
+        Host::Name(name) if !policy::is_localhost(name) => format!("{address} ({name})"),
+        _ => address.to_string(),
+    }
+}
+
+fn of_dial(why: &io::Error, address: SocketAddr, host: &Host) -> Failure {
+    let to = shown(address, host);
+    if why.kind() == io::ErrorKind::ConnectionRefused {
+        Failure::Refused { to }
+    } else {
+        Failure::Unreachable {
+            to,
+            why: innermost(why),
+        }
+    }
+}

@@ -1,0 +1,489 @@
+//! What the sandbox asks for every request of a sender.
+
+use std::fmt;
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::{PathAndQuery, Scheme, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use wasmtime_wasi_http::{
+    Error as Wasi, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
+};
+
+use crate::domain::Deadline;
+use crate::domain::{Endpoint, Origin};
+
+use super::body::{AnswerBody, AnswerLimits, RequestBody};
+use super::connect::{Connection, Connector, Lease, Tasks};
+use super::environment::Environment;
+use super::failure::{Failure, Limit, Phase};
+use super::header::{HostHeader, is_reserved};
+use super::report::{Batch, EgressReport, Open};
+use super::resolve::Resolver;
+use super::{EgressLimits, policy};
+
+/// The least that a timeout of the guest's can be: hyper and tokio need a moment to do anything at all.
+const MIN_TIMEOUT: Duration = Duration::from_millis(1);
+/// Bytes that a guest may write to a request's body at once, and that the host then holds for it.
+const CHUNK: usize = 64 << 10;
+/// Refused requests of one batch that are logged each on its own.
+const LOGGED_DENIALS: u32 = 8;
+/// Letters of a refused request that are shown.
+const SHOWN_DENIAL: usize = 120;
+
+type Answer = Result<(Response<WasiBody>, Tail), Wasi>;
+/// What is left to do when the head of an answer has come. Nothing: the connection has a task of its own.
+type Tail = Box<dyn Future<Output = Result<(), Wasi>> + Send>;
+
+/// How requests leave.
+#[derive(Clone, Debug)]
+pub enum Network {
+    /// Over the network, as these variables say, to the addresses that the resolver finds.
+    Live(Environment, Resolver),
+    /// Not at all: every request is answered with 202 and an empty body, and kept.
+    DryRun,
+}
+
+impl Network {
+    /// Over the network, as `environment` says, by the system's resolver.
+    #[must_use]
+    pub fn live(environment: Environment) -> Self {
+        Self::Live(environment, Resolver::system())
+    }
+}
+
+/// A request as it would have left the machine, but for secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DryRunRequest {
+    /// The method.
+    pub method: Method,
+    /// The whole URL.
+    pub url: String,
+    /// The fields, in order. A secret is shown as what stands for it in the user's file, such as `${API_KEY}`.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// The way out for one sender: its requests, and nobody else's.
+///
+/// Connections are kept from one batch to the next, and closed when this is dropped.
+pub struct Egress {
+    origin: Origin,
+    limits: EgressLimits,
+    headers: Arc<[HostHeader]>,
+    batch: Arc<Batch>,
+    way: Way,
+}
+
+enum Way {
+    Live {
+        connector: Arc<Connector>,
+        /// The only owner: dropped, every task ends.
+        _tasks: Arc<Tasks>,
+    },
+    DryRun(Arc<Mutex<Vec<DryRunRequest>>>),
+}
+
+impl fmt::Debug for Egress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Egress")
+            .field("origin", &self.origin)
+            .field("limits", &self.limits)
+            .field("headers", &self.headers)
+            .field("report", &self.batch.report())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Egress {
+    /// A way to the origin of `endpoint`, by `network`, within `limits`. Each request gets `headers`, which replace
+    /// the guest's of the same names.
+    ///
+    /// Nothing is sent before the first [`begin_batch`](Self::begin_batch).
+    #[must_use]
+    pub fn new(
+        endpoint: &Endpoint,
+        network: Network,
+        limits: EgressLimits,
+        headers: Vec<HostHeader>,
+    ) -> Self {
+        let origin = endpoint.origin();
+        let way = match network {
+            Network::DryRun => Way::DryRun(Arc::default()),
+            Network::Live(environment, resolver) => {
+                let tasks = Arc::new(Mutex::new(JoinSet::new()));
+                Way::Live {
+                    connector: Arc::new(Connector::new(
+                        origin.clone(),
+                        &environment,
+                        resolver,
+                        limits.max_head,
+                        &tasks,
+                    )),
+                    _tasks: tasks,
+                }
+            }
+        };
+        Self {
+            origin,
+            limits,
+            headers: headers.into(),
+            batch: Arc::new(Batch::new(Deadline::after(Duration::ZERO))),
+            way,
+        }
+    }
+
+    /// Begins a batch that must end by `deadline`, with an empty report.
+    ///
+    /// What is left of an earlier batch keeps its own deadline, and is not reported any more.
+    pub fn begin_batch(&mut self, deadline: Deadline) {
+        self.batch = Arc::new(Batch::new(deadline));
+    }
+
+    /// What was seen of the batch so far. Also while requests are under way.
+    #[must_use]
+    pub fn report(&self) -> EgressReport {
+        self.batch.report()
+    }
+
+    /// The requests of a dry run since the last call, oldest first. None on a live network.
+    #[must_use]
+    pub fn take_dry_run_requests(&mut self) -> Vec<DryRunRequest> {
+        match &self.way {
+            Way::Live { .. } => Vec::new(),
+            Way::DryRun(requests) => {
+                mem::take(&mut *requests.lock().unwrap_or_else(PoisonError::into_inner))
+            }
+        }
+    }
+
+    /// Refuses a request, telling the report and the log.
+    fn deny(&self, method: &Method, uri: &Uri, why: &str) -> Wasi {
+        let what = format!("{}{why}", shown_request(method, uri));
+        let denials = self.batch.deny(&what);
+        if denials <= LOGGED_DENIALS {
+            tracing::debug!(
+                "refused the sender's request {what}; it may POST and PUT to {}, {} times a batch",
+                self.origin,
+                self.limits.max_requests
+            );
+        }
+        Wasi::HttpRequestDenied
+    }
+
+    /// The request as it will leave, with its target in origin form.
+    fn prepare(&self, request: Request<WasiBody>) -> Result<(Request<WasiBody>, Open), Wasi> {
+        let (mut parts, body) = request.into_parts();
+        let target = match parts.uri.path_and_query().map(PathAndQuery::as_str) {
+            None | Some("") => Some(PathAndQuery::from_static("/")),
+            Some(target) if target.starts_with('/') => parts.uri.path_and_query().cloned(),
+            Some(target) if target.starts_with('?') => {
+                PathAndQuery::try_from(format!("/{target}")).ok()
+            }
+            Some(_) => None,
+        };
+        let Some(target) =
+            target.filter(|_| policy::allows(&self.origin, &parts.method, &parts.uri))
+        else {
+            return Err(self.deny(&parts.method, &parts.uri, ""));
+        };
+        let waiting = Phase::Waiting {
+            origin: self.origin.to_string(),
+        };
+        let Some(open) = self.batch.admit(self.limits.max_requests, waiting) else {
+            let limit = self.limits.max_requests;
+            let why = format!(" (after {limit} others in the same batch)");
+            return Err(self.deny(&parts.method, &parts.uri, &why));
+        };
+        let announced = content_length(&parts.headers).max(Some(body.size_hint().lower()));
+        if announced > Some(self.limits.max_request_body) {
+            return Err(open.failed(&Failure::LongRequest {
+                limit: self.limits.max_request_body,
+            }));
+        }
+        parts.uri = target.into();
+        parts.headers = self.fields(&parts.headers);
+        Ok((Request::from_parts(parts, body), open))
+    }
+
+    /// The guest's fields, those it may set; the host's own before and after them.
+    fn fields(&self, guest: &HeaderMap) -> HeaderMap {
+        let mut fields = HeaderMap::with_capacity(guest.len() + self.headers.len() + 1);
+        if let Ok(host) = HeaderValue::try_from(authority(&self.origin)) {
+            fields.insert(header::HOST, host);
+        }
+        for (name, value) in guest {
+            if !is_reserved(name) && !self.headers.iter().any(|own| own.name == name) {
+                fields.append(name, value.clone());
+            }
+        }
+        for own in &*self.headers {
+            fields.append(&own.name, own.value.clone());
+        }
+        fields
+    }
+
+    /// The fields as a dry run shows them.
+    fn shown_fields(&self, request: &Request<WasiBody>) -> Vec<(String, String)> {
+        let guest = request
+            .headers()
+            .iter()
+            .filter(|(name, _)| !self.headers.iter().any(|own| own.name == *name))
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.to_string(), value)
+            });
+        let own = self
+            .headers
+            .iter()
+            .map(|own| (own.name.to_string(), own.display.clone()));
+        let mut fields: Vec<_> = guest.chain(own).collect();
+        // What hyper adds where the guest does not say how long the body is.
+        if !request.headers().contains_key(header::CONTENT_LENGTH) {
+            fields.push(match request.body().size_hint().exact() {
+                Some(length) => ("content-length".to_owned(), length.to_string()),
+                None => ("transfer-encoding".to_owned(), "chunked".to_owned()),
+            });
+        }
+        fields
+    }
+}
+
+impl WasiHttpHooks for Egress {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _failed_answer: Box<dyn Future<Output = Result<(), Wasi>> + Send>,
+    ) -> Box<dyn Future<Output = Answer> + Send> {
+        let (request, open) = match self.prepare(request) {
+            Ok(prepared) => prepared,
+            Err(refused) => return Box::new(async move { Err(refused) }),
+        };
+        match &self.way {
+            Way::DryRun(requests) => {
+                let record = DryRunRequest {
+                    method: request.method().clone(),
+                    url: format!(
+                        "{}://{}{}",
+                        self.origin.scheme(),
+                        authority(&self.origin),
+                        request.uri()
+                    ),
+                    headers: self.shown_fields(&request),
+                    body: Bytes::new(),
+                };
+                let (body, requests) = (request.into_body(), Arc::clone(requests));
+                let limit = self.limits.max_request_body;
+                Box::new(dry_run(record, body, requests, limit, open))
+            }
+            Way::Live { connector, .. } => {
+                let exchange = Exchange {
+                    connector: Arc::clone(connector),
+                    origin: self.origin.to_string(),
+                    limits: self.limits,
+                    options: options.unwrap_or_default(),
+                    open,
+                };
+                Box::new(exchange.run(request))
+            }
+        }
+    }
+
+    fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
+        Arc::new(is_reserved)
+    }
+
+    /// Every scheme comes to [`send_request`](Self::send_request), which refuses and reports.
+    fn is_supported_scheme(&mut self, _scheme: &Scheme) -> bool {
+        true
+    }
+
+    fn set_host_header(&mut self) -> bool {
+        true
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
+    }
+}
+
+/// One request on its way to its answer.
+struct Exchange {
+    connector: Arc<Connector>,
+    origin: String,
+    limits: EgressLimits,
+    options: RequestOptions,
+    open: Open,
+}
+
+impl Exchange {
+    async fn run(self, request: Request<WasiBody>) -> Answer {
+        match self.exchange(request).await {
+            Ok((answer, connection)) => {
+                self.open.answered(answer.status());
+                let lease = Lease::new(&self.connector, connection);
+                let limits = AnswerLimits {
+                    body: self.limits.max_response_body,
+                    between: self.options.between_bytes_timeout.map(at_least),
+                };
+                let body = |body| {
+                    AnswerBody::new(body, lease, limits, self.origin, self.open).boxed_unsync()
+                };
+                Ok((answer.map(body), nothing_left()))
+            }
+            Err(failure) => Err(self.open.failed(&failure)),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<WasiBody>,
+    ) -> Result<(Response<Incoming>, Connection), Failure> {
+        let (mut parts, body) = request.into_parts();
+        let (body, too_long) = RequestBody::new(body, self.limits.max_request_body);
+        self.connector.address(&mut parts);
+        let mut request = Request::from_parts(parts, body);
+        let first_byte = self.options.first_byte_timeout;
+        let waiting = Phase::Waiting {
+            origin: self.origin.clone(),
+        };
+
+        if let Some(mut kept) = self.within(None, self.connector.kept()).await? {
+            self.open.enter(waiting.clone());
+            let sent = self.within(first_byte, kept.try_send_request(request));
+            match sent.await? {
+                Ok(answer) => return Ok((answer, kept)),
+                Err(mut error) => match error.take_message() {
+                    // It was closed just now, and took nothing of the request.
+                    Some(untouched) => request = untouched,
+                    None => return Err(self.failure(&error.into_error(), &too_long)),
+                },
+            }
+        }
+        let open = self.connector.open(&self.open);
+        let mut connection = self.within(self.options.connect_timeout, open).await??;
+        self.open.enter(waiting);
+        let sent = self.within(first_byte, connection.send_request(request));
+        match sent.await? {
+            Ok(answer) => Ok((answer, connection)),
+            Err(error) => Err(self.failure(&error, &too_long)),
+        }
+    }
+
+    fn failure(&self, error: &hyper::Error, too_long: &AtomicBool) -> Failure {
+        if too_long.load(Ordering::Relaxed) {
+            Failure::LongRequest {
+                limit: self.limits.max_request_body,
+            }
+        } else {
+            Failure::of_exchange(error, &self.origin, self.limits.max_head)
+        }
+    }
+
+    /// Waits for `work` until the deadline, or as long as the guest wants where that is less.
+    async fn within<T>(
+        &self,
+        guest: Option<Duration>,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let left = self.open.batch.deadline.remaining();
+        let (patience, limit) = match guest.map(at_least) {
+            Some(guest) if guest < left => (guest, Limit::Sender(guest)),
+            _ => (left, Limit::Deadline),
+        };
+        // `timeout` begins the work even when no time is left.
+        if left.is_zero() {
+            return Err(self.open.late(limit));
+        }
+        timeout(patience, work)
+            .await
+            .map_err(|_| self.open.late(limit))
+    }
+}
+
+/// A timeout of the guest's, but for those that nothing could meet.
+fn at_least(guest: Duration) -> Duration {
+    guest.max(MIN_TIMEOUT)
+}
+
+fn nothing_left() -> Tail {
+    Box::new(async { Ok(()) })
+}
+
+/// Takes note of a request and answers it.
+async fn dry_run(
+    mut record: DryRunRequest,
+    body: WasiBody,
+    requests: Arc<Mutex<Vec<DryRunRequest>>>,
+    limit: u64,
+    open: Open,
+) -> Answer {
+    let (body, too_long) = RequestBody::new(body, limit);
+    let left = open.batch.deadline.remaining();
+    record.body = match timeout(left, body.collect()).await {
+        Ok(Ok(collected)) => collected.to_bytes(),
+        Ok(Err(_)) if too_long.load(Ordering::Relaxed) => {
+            return Err(open.failed(&Failure::LongRequest { limit }));
+        }
+        unfinished => {
+            let why = match unfinished {
+                Ok(Err(error)) => error.to_string(),
+                _ => "it did not end within the deadline".to_owned(),
+            };
+            return Err(open.failed(&Failure::BrokenRequest {
+                origin: record.url,
+                why,
+            }));
+        }
+    };
+    requests
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(record);
+    let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+    let mut answer = Response::new(body);
+    *answer.status_mut() = StatusCode::ACCEPTED;
+    open.answered(answer.status());
+    Ok((answer, nothing_left()))
+}
+
+/// `host`, and the port where it is not the scheme's own.
+pub(super) fn authority(origin: &Origin) -> String {
+    let Origin { https, host, port } = origin;
+    if *port == if *https { 443 } else { 80 } {
+        host.to_string()
+    } else {
+        format!("{host}:{port}")
+    }
+}
+
+fn content_length(fields: &HeaderMap) -> Option<u64> {
+    let value = fields.get(header::CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
+}
+
+/// Method and URL, shortened, with whatever is not plain ASCII escaped.
+fn shown_request(method: &Method, uri: &Uri) -> String {
+    let text = format!("{method} {uri}");
+    let shown = |letter: char| match letter {
+        ' '..='~' => letter.to_string(),
+        other => other.escape_unicode().to_string(),
+    };
+    let start: String = text.chars().take(SHOWN_DENIAL).map(shown).collect();
+    let rest = if text.chars().count() > SHOWN_DENIAL {
+        "…"
+    } else {
+        ""
+    };
+    format!("{start}{rest}")
+}

@@ -1,0 +1,284 @@
+//! What a sender may ask for, and which addresses its requests may go to. Pure decisions.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use http::{Method, Uri};
+
+use crate::domain::{Host, Origin};
+
+/// Whether a sender whose endpoint has the origin `allowed` may make this request.
+pub(super) fn allows(allowed: &Origin, method: &Method, uri: &Uri) -> bool {
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return false;
+    };
+    matches!(*method, Method::POST | Method::PUT)
+        && Origin::of_request(scheme, authority.as_str()).as_ref() == Some(allowed)
+}
+
+/// Why an address is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unusable {
+    /// Only neighbours on the link, and the metadata services of most clouds, are there.
+    LinkLocal,
+    /// A metadata service that hands credentials to whoever asks.
+    Metadata,
+    Multicast,
+    Broadcast,
+    /// "This host", or reserved: no other machine has it.
+    Unspecified,
+    /// This machine, which the endpoint does not name.
+    Loopback,
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LinkLocal => "a link-local address",
+            Self::Metadata => "a cloud metadata address",
+            Self::Multicast => "a multicast address",
+            Self::Broadcast => "a broadcast address",
+            Self::Unspecified => "an unspecified or reserved address",
+            Self::Loopback => "a loopback address, which the endpoint does not name",
+        })
+    }
+}
+
+/// Whether the connection to `host` may go to `address`.
+///
+/// # Errors
+///
+/// Says why not.
+pub(super) fn usable(address: IpAddr, host: &Host) -> Result<(), Unusable> {
+    let loopback_named = names_loopback(host);
+    let judge = |v4: Ipv4Addr| usable_v4(v4, loopback_named);
+    match address {
+        IpAddr::V4(v4) => judge(v4),
+        IpAddr::V6(v6) => {
+            usable_v6(v6, loopback_named)?;
+            embedded(v6).into_iter().flatten().try_for_each(judge)
+        }
+    }
+}
+
+/// Whether `host` itself says that this machine is meant.
+pub(super) fn names_loopback(host: &Host) -> bool {
+    match host {
+        Host::Name(name) => is_localhost(name),
+        Host::Address(address) => address.to_canonical().is_loopback(),
+    }
+}
+
+/// Whether `name` is `localhost` or below it: never asked of a resolver (RFC 6761).
+pub(super) fn is_localhost(name: &str) -> bool {
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+fn usable_v4(address: Ipv4Addr, loopback_named: bool) -> Result<(), Unusable> {
+    // The metadata services that are not link-local: Alibaba, Oracle, Azure.
+    const METADATA: [[u8; 4]; 3] = [[100, 100, 100, 200], [192, 0, 0, 192], [168, 63, 129, 16]];
+    let [first, ..] = address.octets();
+    if address.is_link_local() {
+        Err(Unusable::LinkLocal)
+    } else if METADATA.contains(&address.octets()) {
+        Err(Unusable::Metadata)
+    } else if address.is_multicast() {
+        Err(Unusable::Multicast)
+    } else if address.is_broadcast() {
+        Err(Unusable::Broadcast)
+    } else if first == 0 || first >= 240 {
+        Err(Unusable::Unspecified)
+    } else if address.is_loopback() && !loopback_named {
+        Err(Unusable::Loopback)
+    } else {
+        Ok(())
+    }
+}
+
+fn usable_v6(address: Ipv6Addr, loopback_named: bool) -> Result<(), Unusable> {
+    if address.is_unicast_link_local() {
+        Err(Unusable::LinkLocal)
+    } else if is_metadata_v6(address) {
+        Err(Unusable::Metadata)
+    } else if address.is_multicast() {
+        Err(Unusable::Multicast)
+    } else if address.is_unspecified() {
+        Err(Unusable::Unspecified)
+    } else if address.is_loopback() && !loopback_named {
+        Err(Unusable::Loopback)
+    } else {
+        Ok(())
+    }
+}
+
+fn is_metadata_v6(address: Ipv6Addr) -> bool {
+    match address.segments() {
+        // AWS keeps its instance services under this prefix: metadata at ::254, pod identity at ::23.
+        [0xfd00, 0xec2, ..]
+        // Google, Oracle, Scaleway.
+        | [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254]
+        | [0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe]
+        | [0xfd00, 0x42, 0, 0, 0, 0, 0, 0x42] => true,
+        _ => false,
+    }
+}
+
+/// The IPv4 addresses that an IPv6 address may stand for, on a network that translates or tunnels.
+fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 3] {
+    let o = address.octets();
+    let at = |i: usize| Ipv4Addr::new(o[i], o[i + 1], o[i + 2], o[i + 3]);
+    let last = at(12);
+    match address.segments() {
+        // :: and ::1 are addresses of their own; the rest of ::/96 is "IPv4-compatible".
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => [None; 3],
+        // IPv4-compatible and IPv4-mapped; IPv4-translated; NAT64; ISATAP.
+        [0, 0, 0, 0, 0, 0 | 0xffff, ..]
+        | [0, 0, 0, 0, 0xffff, 0, ..]
+        | [0x64, 0xff9b, 0, 0, 0, 0, ..]
+        | [.., 0 | 0x200, 0x5efe, _, _] => [Some(last), None, None],
+        // NAT64 by the network's own choice of prefix length (RFC 6052, RFC 8215): /48, /64 or /96. Where the
+        // length is another one, an address seems to begin with 0, as no address behind a translator does.
+        [0x64, 0xff9b, 1, ..] => [Ipv4Addr::new(o[6], o[7], o[9], o[10]), at(9), last]
+            .map(|v4| (v4.octets()[0] != 0).then_some(v4)),
+        // 6to4.
+        [0x2002, ..] => [Some(at(2)), None, None],
+        // Teredo: the server, and the client, whose bits are inverted.
+        [0x2001, 0, ..] => [Some(at(4)), Some(Ipv4Addr::from(!u32::from(last))), None],
+        _ => [None; 3],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Endpoint;
+    use proptest::prelude::*;
+
+    fn origin(endpoint: &str) -> Origin {
+        Endpoint::parse(endpoint).unwrap().origin()
+    }
+
+    #[test]
+    fn only_post_and_put_to_exactly_the_origin_are_allowed() {
+        let allowed = origin("https://telemetry.example/base");
+        let row = |method: &str, uri: &str| {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            allows(&allowed, &method, &uri.parse().unwrap())
+        };
+        for (method, uri, expected) in [
+            ("POST", "https://telemetry.example/ingest", true),
+            ("PUT", "https://telemetry.example:443/any/path?x=y", true),
+            ("POST", "https://TELEMETRY.example./ingest", true),
+            ("GET", "https://telemetry.example/ingest", false),
+            ("HEAD", "https://telemetry.example/ingest", false),
+            ("DELETE", "https://telemetry.example/ingest", false),
+            ("CONNECT", "https://telemetry.example/ingest", false),
+            ("OPTIONS", "https://telemetry.example/ingest", false),
+            ("post", "https://telemetry.example/ingest", false),
+            ("PATCH", "https://telemetry.example/ingest", false),
+            ("POST", "http://telemetry.example/ingest", false),
+            ("POST", "http://telemetry.example:443/ingest", false),
+            ("POST", "https://telemetry.example:8443/ingest", false),
+            ("POST", "https://sub.telemetry.example/ingest", false),
+            ("POST", "https://example/ingest", false),
+            ("POST", "https://telemetry.example.evil.test/", false),
+            ("POST", "https://user@telemetry.example/ingest", false),
+            ("POST", "ftp://telemetry.example/ingest", false),
+            ("POST", "/ingest", false),
+            ("POST", "telemetry.example:443", false),
+            ("POST", "https://127.0.0.1/ingest", false),
+        ] {
+            assert_eq!(row(method, uri), expected, "{method} {uri}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_used_only_where_it_is_safe_and_meant() {
+        use Unusable::{Broadcast, LinkLocal, Loopback, Metadata, Multicast, Unspecified};
+        let name = "https://telemetry.example";
+        let local = "http://localhost:1";
+        for (endpoint, address, expected) in [
+            (name, "93.184.216.34", Ok(())),
+            (name, "10.0.0.1", Ok(())),
+            (name, "172.16.3.4", Ok(())),
+            (name, "192.168.1.1", Ok(())),
+            (name, "100.64.0.1", Ok(())),
+            (name, "2606:4700::1111", Ok(())),
+            (name, "fd12:3456::1", Ok(())),
+            (name, "64:ff9b::5db8:d822", Ok(())),
+            (name, "64:ff9b:1::5db8:d822", Ok(())),
+            (name, "2002:5db8:d822::1", Ok(())),
+            (name, "169.254.169.254", Err(LinkLocal)),
+            (name, "169.254.170.23", Err(LinkLocal)),
+            (name, "fe80::1", Err(LinkLocal)),
+            (name, "febf::1", Err(LinkLocal)),
+            (name, "::ffff:169.254.169.254", Err(LinkLocal)),
+            (name, "::169.254.169.254", Err(LinkLocal)),
+            (name, "::ffff:0:169.254.169.254", Err(LinkLocal)),
+            (name, "64:ff9b::169.254.169.254", Err(LinkLocal)),
+            (name, "64:ff9b:1::169.254.169.254", Err(LinkLocal)),
+            (name, "64:ff9b:1:a9fe:a9:fe00::", Err(LinkLocal)),
+            (name, "64:ff9b:1:0:a9:fea9:fe00:0", Err(LinkLocal)),
+            (name, "2002:a9fe:a9fe::1", Err(LinkLocal)),
+            (name, "2001:0:a9fe:a9fe::1", Err(LinkLocal)),
+            (name, "2001:0:5db8:d822:0:0:5601:5601", Err(LinkLocal)),
+            (name, "2001:db8::5efe:169.254.169.254", Err(LinkLocal)),
+            (name, "100.100.100.200", Err(Metadata)),
+            (name, "192.0.0.192", Err(Metadata)),
+            (name, "168.63.129.16", Err(Metadata)),
+            (name, "fd00:ec2::254", Err(Metadata)),
+            (name, "fd00:ec2::23", Err(Metadata)),
+            (name, "fd20:ce::254", Err(Metadata)),
+            (name, "224.0.0.1", Err(Multicast)),
+            (name, "239.255.255.255", Err(Multicast)),
+            (name, "ff02::1", Err(Multicast)),
+            (name, "::ffff:224.0.0.1", Err(Multicast)),
+            (name, "255.255.255.255", Err(Broadcast)),
+            (name, "2002:ffff:ffff::", Err(Broadcast)),
+            (name, "0.0.0.0", Err(Unspecified)),
+            (name, "0.1.2.3", Err(Unspecified)),
+            (name, "240.0.0.1", Err(Unspecified)),
+            (name, "::", Err(Unspecified)),
+            (name, "::ffff:0.0.0.0", Err(Unspecified)),
+            (name, "127.0.0.1", Err(Loopback)),
+            (name, "127.8.8.8", Err(Loopback)),
+            (name, "::1", Err(Loopback)),
+            (name, "::ffff:127.0.0.1", Err(Loopback)),
+            (name, "64:ff9b::127.0.0.1", Err(Loopback)),
+            ("http://10.0.0.1", "127.0.0.1", Err(Loopback)),
+            ("http://localhost.example", "127.0.0.1", Err(Loopback)),
+            ("http://notlocalhost", "127.0.0.1", Err(Loopback)),
+            (local, "127.0.0.1", Ok(())),
+            (local, "::1", Ok(())),
+            (local, "::ffff:127.0.0.1", Ok(())),
+            ("http://a.localhost", "127.0.0.1", Ok(())),
+            ("http://LOCALHOST.", "127.0.0.1", Ok(())),
+            ("http://127.0.0.2:1", "127.0.0.2", Ok(())),
+            ("http://[::1]:1", "::1", Ok(())),
+            ("http://[::ffff:127.0.0.1]:1", "::ffff:127.0.0.1", Ok(())),
+            (local, "0.0.0.0", Err(Unspecified)),
+            (local, "169.254.169.254", Err(LinkLocal)),
+            ("http://169.254.169.254", "169.254.169.254", Err(LinkLocal)),
+            ("http://[fd00:ec2::254]", "fd00:ec2::254", Err(Metadata)),
+            ("http://0.0.0.0", "0.0.0.0", Err(Unspecified)),
+        ] {
+            assert_eq!(
+                usable(address.parse().unwrap(), &origin(endpoint).host),
+                expected,
+                "{endpoint} at {address}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_mapped_address_is_judged_as_the_address_itself(bits: u32) {
+            let v4 = Ipv4Addr::from(bits);
+            let host = origin("https://telemetry.example").host;
+            prop_assert_eq!(
+                usable(v4.to_ipv6_mapped().into(), &host),
+                usable(v4.into(), &host)
+            );
+        }
+    }
+}

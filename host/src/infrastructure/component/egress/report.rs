@@ -1,0 +1,142 @@
+//! What the host saw of a batch, readable while requests are still under way.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::StatusCode;
+
+use crate::domain::Deadline;
+
+use super::failure::{Failure, Limit, Phase};
+
+/// What the host saw of a sender's requests during one batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EgressReport {
+    /// How many requests were let through.
+    pub requests: u32,
+    /// Whether the complete head of an answer with a 2xx status came.
+    pub saw_success: bool,
+    /// The status of the last answer whose head was complete.
+    pub last_status: Option<u16>,
+    /// The first request that was refused, such as `GET https://example.com/`: shortened, control characters
+    /// escaped.
+    pub denied: Option<String>,
+    /// The last request that got no whole answer, in one sentence.
+    pub failure: Option<String>,
+    /// What the youngest open request is waiting for right now, such as `connecting to 127.0.0.1:8090`.
+    pub phase: Option<String>,
+}
+
+/// One batch: its deadline and what was seen so far.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) deadline: Deadline,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    report: EgressReport,
+    denials: u32,
+    /// The open requests, oldest first.
+    open: Vec<(u32, Phase)>,
+}
+
+impl Batch {
+    pub(super) fn new(deadline: Deadline) -> Self {
+        Self {
+            deadline,
+            seen: Mutex::default(),
+        }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // Every change is one assignment: whoever panicked left nothing half done.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn report(&self) -> EgressReport {
+        let seen = self.seen();
+        EgressReport {
+            phase: seen.open.last().map(|(_, phase)| phase.to_string()),
+            ..seen.report.clone()
+        }
+    }
+
+    /// Counts a request. `None` when there were `limit` before it.
+    pub(super) fn admit(self: &Arc<Self>, limit: u32, phase: Phase) -> Option<Open> {
+        let mut seen = self.seen();
+        if seen.report.requests >= limit {
+            return None;
+        }
+        seen.report.requests += 1;
+        let id = seen.report.requests;
+        seen.open.push((id, phase));
+        drop(seen);
+        Some(Open {
+            batch: Arc::clone(self),
+            id,
+        })
+    }
+
+    /// Takes note of a refused request. Says how many there are by now.
+    pub(super) fn deny(&self, what: &str) -> u32 {
+        let mut seen = self.seen();
+        seen.report.denied.get_or_insert_with(|| what.to_owned());
+        seen.denials = seen.denials.saturating_add(1);
+        seen.denials
+    }
+}
+
+/// A request that is under way. Dropped, nothing is waiting for it any more.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) batch: Arc<Batch>,
+    id: u32,
+}
+
+impl Open {
+    pub(super) fn enter(&self, phase: Phase) {
+        let mut seen = self.batch.seen();
+        if let Some((_, current)) = seen.open.iter_mut().find(|(id, _)| *id == self.id) {
+            *current = phase;
+        }
+    }
+
+    /// The failure of having waited too long for what the request is waiting for.
+    pub(super) fn late(&self, limit: Limit) -> Failure {
+        let seen = self.batch.seen();
+        match seen.open.iter().find(|(id, _)| *id == self.id) {
+            Some((_, phase)) => Failure::Late {
+                phase: phase.clone(),
+                limit,
+            },
+            None => Failure::Stopped,
+        }
+    }
+
+    /// Takes note of the complete head of an answer.
+    pub(super) fn answered(&self, status: StatusCode) {
+        let report = &mut self.batch.seen().report;
+        report.last_status = Some(status.as_u16());
+        report.saw_success |= status.is_success();
+    }
+
+    /// Takes note of what went wrong.
+    pub(super) fn failed(&self, failure: &Failure) -> wasmtime_wasi_http::Error {
+        let text = failure.to_string();
+        tracing::debug!("{text}");
+        self.batch.seen().report.failure = Some(text);
+        failure.code()
+    }
+
+    /// Nothing waits for this request any more.
+    pub(super) fn close(&self) {
+        self.batch.seen().open.retain(|(id, _)| *id != self.id);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,193 @@
+//! TLS against the roots that this machine, or its user, trusts.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::OnceCell;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::domain::Host;
+
+use super::detached::detached;
+use super::environment::Environment;
+use super::failure::{Failure, innermost};
+
+/// Makes TLS connections. The roots are read when the first one is made, and kept.
+#[derive(Debug)]
+pub(super) struct Tls {
+    environment: Environment,
+    config: OnceCell<Arc<ClientConfig>>,
+}
+
+impl Tls {
+    pub(super) fn new(environment: Environment) -> Self {
+        Self {
+            environment,
+            config: OnceCell::new(),
+        }
+    }
+
+    /// Shakes hands with `host` over `transport`. `shown` is its name in an error.
+    pub(super) async fn connect<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        host: &Host,
+        shown: &str,
+        transport: T,
+    ) -> Result<TlsStream<T>, Failure> {
+        let name = match host {
+            Host::Name(name) => {
+                ServerName::try_from(name.clone()).map_err(|why| Failure::Handshake {
+                    with: shown.to_owned(),
+                    why: why.to_string(),
+                })?
+            }
+            Host::Address(address) => ServerName::IpAddress((*address).into()),
+        };
+        let config = self.config().await?;
+        TlsConnector::from(config)
+            .connect(name, transport)
+            .await
+            .map_err(|error| of_handshake(&error, shown))
+    }
+
+    /// Reads the roots now, so that a failure to do so comes before anything is connected.
+    pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, Failure> {
+        let load = || async {
+            let environment = self.environment.clone();
+            // Not here and now: a certificate file may be a pipe that nobody writes to.
+            detached("certificates", move || config(&environment))
+                .await
+                .map_err(|why| Failure::NoRoots {
+                    why: why.to_string(),
+                })?
+        };
+        self.config.get_or_try_init(load).await.cloned()
+    }
+}
+
+fn config(environment: &Environment) -> Result<Arc<ClientConfig>, Failure> {
+    let mut roots = RootCertStore::empty();
+    let (usable, _) = roots.add_parsable_certificates(certificates(environment)?);
+    if usable == 0 {
+        return Err(match &environment.certificate_file {
+            Some(path) => Failure::CertificateFile {
+                path: path.to_path_buf(),
+                why: "none of them can be used as a root".to_owned(),
+            },
+            None => Failure::NoRoots {
+                why: "none that can be used were found".to_owned(),
+            },
+        });
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .map_err(|why| Failure::NoRoots {
+            why: why.to_string(),
+        })?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// The certificates to trust: what the environment names, and nothing else where it names something.
+fn certificates(environment: &Environment) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let mut found = Vec::new();
+    if let Some(path) = &environment.certificate_file {
+        let loaded = rustls_native_certs::load_certs_from_paths(Some(path), None);
+        if loaded.certs.is_empty() {
+            return Err(Failure::CertificateFile {
+                path: path.to_path_buf(),
+                why: reason(&loaded.errors, "it holds none"),
+            });
+        }
+        found.extend(loaded.certs);
+    }
+    if let Some(directories) = &environment.certificate_directories {
+        for path in std::env::split_paths(directories).filter(|path| path != &PathBuf::new()) {
+            let loaded = rustls_native_certs::load_certs_from_paths(None, Some(&path));
+            // Beside a file, a directory may be empty; alone, it is all that there is.
+            if loaded.certs.is_empty() && found.is_empty() {
+                return Err(Failure::CertificateDirectory {
+                    path,
+                    why: reason(&loaded.errors, "it holds none"),
+                });
+            }
+            found.extend(loaded.certs);
+        }
+    }
+    if environment.certificate_file.is_none() && environment.certificate_directories.is_none() {
+        let loaded = rustls_native_certs::load_native_certs();
+        if loaded.certs.is_empty() {
+            return Err(Failure::NoRoots {
+                why: reason(&loaded.errors, "none were found"),
+            });
+        }
+        found = loaded.certs;
+    }
+    Ok(found)
+}
+
+fn reason(errors: &[rustls_native_certs::Error], otherwise: &str) -> String {
+    errors
+        .first()
+        .map_or_else(|| otherwise.to_owned(), |error| innermost(error))
+}
+
+fn of_handshake(error: &io::Error, shown: &str) -> Failure {
+    let certificate = |why: &str| Failure::Certificate {
+        of: shown.to_owned(),
+        why: why.to_owned(),
+    };
+    let handshake = |why: &str| Failure::Handshake {
+        with: shown.to_owned(),
+        why: why.to_owned(),
+    };
+    let inner = error
+        .get_ref()
+        .and_then(|e| e.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(why)) => match why {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                certificate("has expired")
+            }
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                certificate("is not valid yet; check this machine's clock")
+            }
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+                certificate("is for another host")
+            }
+            // A bad signature is mostly that of another authority of the same name.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => certificate(
+                "is signed by none that this machine trusts; name its authority's certificate in SSL_CERT_FILE",
+            ),
+            CertificateError::Other(other) if is_ca_as_server(other) => certificate(
+                "is a self-signed authority's own, which cannot serve a host; have it sign one for the host",
+            ),
+            CertificateError::Revoked => certificate("was revoked"),
+            other => certificate(&format!("is not acceptable: {other}")),
+        },
+        Some(rustls::Error::InvalidMessage(_)) => handshake("it does not speak TLS"),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            handshake(&format!("it refused, with the alert {alert:?}"))
+        }
+        Some(other) => handshake(&other.to_string()),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            handshake("it closed the connection")
+        }
+        None => handshake(&innermost(error)),
+    }
+}
+
+fn is_ca_as_server(error: &rustls::OtherError) -> bool {
+    error.0.to_string().contains("CaUsedAsEndEntity")
+}
+
+#[cfg(test)]
+pub(super) mod tests;
