@@ -2,5 +2,7 @@
 //!
 //! The library never prints. The binary `swamp` is a thin layer over it.
 
+#![deny(unsafe_code)]
+
 pub mod domain;
 pub mod infrastructure;

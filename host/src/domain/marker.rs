@@ -1,5 +1,6 @@
 //! The marker `.swamp.yaml`: what a repository says about itself and its telemetry.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,6 +16,15 @@ use super::{Digest, RepoId};
 pub enum BuiltinSender {
     /// `builtin:ingest`, which posts to `{endpoint}/ingest`.
     Ingest,
+}
+
+/// As `telemetrySender` names it.
+impl fmt::Display for BuiltinSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ingest => "builtin:ingest",
+        })
+    }
 }
 
 /// Which component delivers.

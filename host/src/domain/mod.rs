@@ -8,11 +8,11 @@ mod deadline;
 mod digest;
 mod endpoint;
 mod entry_name;
+mod ingest_event;
 mod marker;
 mod marker_edit;
-mod repo_id;
-mod ingest_event;
 mod printable;
+mod repo_id;
 mod repositories;
 mod telemetry_entry;
 mod telemetry_sender;
@@ -25,11 +25,11 @@ pub use deadline::Deadline;
 pub use digest::Digest;
 pub use endpoint::{DEFAULT_ENDPOINT, Endpoint, EndpointError, Host, Origin};
 pub use entry_name::{EntryId, EntryName, EntryState};
+pub use ingest_event::{EventField, Flaw, IngestError, IngestEvent, JsonKind, parse_body};
 pub use marker::{BuiltinSender, Marker, MarkerError, SenderLimits, SenderSource};
 pub use marker_edit::{Edit, EditError, Scalar, edit};
-pub use repo_id::RepoId;
-pub use ingest_event::{EventField, Flaw, IngestError, IngestEvent, JsonKind, parse_body};
 pub use printable::printable;
+pub use repo_id::RepoId;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
 pub use telemetry_entry::{
     EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,

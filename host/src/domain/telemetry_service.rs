@@ -37,6 +37,16 @@ pub struct FlushOutcome {
     pub failure: Option<FlushFailure>,
 }
 
+impl FlushOutcome {
+    /// Adds what came of a further batch.
+    pub fn add(&mut self, batch: Self) {
+        self.delivered += batch.delivered;
+        self.quarantined += batch.quarantined;
+        self.refusal = batch.refusal.or(self.refusal.take());
+        self.failure = batch.failure.or(self.failure.take());
+    }
+}
+
 /// Why a flush ended early.
 #[derive(Debug, Error)]
 pub enum FlushFailure {

@@ -2,7 +2,9 @@
 
 mod atomic_file;
 pub mod component;
+pub mod flusher;
 pub mod marker_file;
 pub mod receiver;
 pub mod spool;
 pub mod user_config_file;
+pub mod worker;

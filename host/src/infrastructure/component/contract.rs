@@ -24,7 +24,9 @@ mod bindings {
     });
 }
 
-pub(super) use bindings::exports::swamp::telemetry::sender::Destination;
+pub(super) use bindings::exports::swamp::telemetry::sender::{
+    Destination, SendError as GuestError, TelemetryEntry,
+};
 pub(super) use bindings::{TelemetrySender as Sender, TelemetrySenderPre as SenderPre};
 
 use bindings::exports::swamp::telemetry::sender as wit;
@@ -35,10 +37,11 @@ pub(super) const INTERFACE: &str = "swamp:telemetry/sender";
 /// The version of the contract that this host runs.
 pub(super) const VERSION: &str = "0.1.0";
 
-pub(super) fn entry(entry: &SpooledEntry) -> wit::TelemetryEntry {
+pub(super) fn entry(entry: &SpooledEntry) -> TelemetryEntry {
     let SpooledEntry { name, data, fields } = entry;
-    let millis = |instant: chrono::DateTime<chrono::Utc>| u64::try_from(instant.timestamp_millis()).ok();
-    wit::TelemetryEntry {
+    let millis =
+        |instant: chrono::DateTime<chrono::Utc>| u64::try_from(instant.timestamp_millis()).ok();
+    TelemetryEntry {
         id: name.id.to_string(),
         data: data.clone(),
         command: fields.command.clone(),

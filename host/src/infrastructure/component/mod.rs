@@ -6,6 +6,7 @@
 
 mod alarm;
 mod cache;
+mod compiled;
 mod compiler;
 mod contract;
 pub mod egress;
@@ -19,6 +20,7 @@ mod sandbox;
 mod sender;
 
 pub use cache::Cache;
-pub use compiler::{CompileError, Compiler, compile_stdin_to_stdout};
+pub use compiled::Compiled;
+pub use compiler::{CompileError, Compiler, compile};
 pub use file::ComponentFile;
 pub use sender::{ComponentSender, SenderConfig};

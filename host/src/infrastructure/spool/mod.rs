@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use cap_std::fs::{Dir, Metadata};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use thiserror::Error;
 use tracing::debug;
 
@@ -152,17 +152,28 @@ impl FileSpool {
         Ok(SpooledEntry::parse(name.clone(), content?)?)
     }
 
-    /// Makes these entries, and the directory that names them, survive a power cut.
+    /// Makes the pending entries that were recorded at `since` or later, and the directory that names them, survive
+    /// a power cut.
     ///
     /// # Errors
     ///
-    /// When the directory could not be synced. Entries that are gone meanwhile are no error.
-    pub fn sync<'a>(
-        &self,
-        names: impl IntoIterator<Item = &'a EntryName>,
-    ) -> Result<(), SpoolError> {
-        for name in names {
-            if let Ok(file) = directory::open_file(&self.dir, &name.to_string()) {
+    /// When the directory could not be listed or synced. Entries that are gone meanwhile are no error.
+    pub fn sync_since(&self, since: DateTime<Utc>) -> Result<(), SpoolError> {
+        let since = SystemTime::from(since);
+        let mut recent = Vec::new();
+        self.list(|name, file| {
+            let is_recent = || {
+                let modified = file.metadata().and_then(|metadata| metadata.modified());
+                modified.is_ok_and(|modified| modified.into_std() >= since)
+            };
+            if EntryName::parse(name).is_some_and(|name| name.state == EntryState::Pending)
+                && is_recent()
+            {
+                recent.push(name.to_owned());
+            }
+        })?;
+        for name in recent {
+            if let Ok(file) = directory::open_file(&self.dir, &name) {
                 file.sync_all().ok();
             }
         }

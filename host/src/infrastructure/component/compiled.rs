@@ -1,0 +1,120 @@
+//! A component's machine code: found in the cache, or compiled.
+
+use std::fs::File;
+
+use tracing::debug;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::cache::{Cache, Found, Key};
+use super::compiler::{CompileError, Compiler};
+use super::engine;
+use super::file::ComponentFile;
+use crate::domain::SenderFailure;
+
+/// A compiled component, to be loaded.
+#[derive(Debug)]
+pub struct Compiled {
+    name: String,
+    engine: Engine,
+    code: File,
+    cache: Cache,
+    key: Key,
+}
+
+impl Compiled {
+    /// Finds the machine code of `file` in the cache, or has it compiled, which may take
+    /// [`limits::COMPILE_TIME`](super::limits::COMPILE_TIME), and then keeps it there. A component that could
+    /// not be compiled is not tried again for a day.
+    ///
+    /// # Errors
+    ///
+    /// [`SenderFailure::NotCompilable`].
+    pub fn obtain(
+        file: &ComponentFile,
+        cache: &Cache,
+        compiler: &Compiler,
+    ) -> Result<Self, SenderFailure> {
+        let obtain = || {
+            let engine = engine::engine().map_err(|error| error.to_string())?;
+            let key = Key::new(file.digest(), &engine);
+            let code = match cache.find(&key) {
+                Found::Code(code) => code,
+                Found::Failure(reason) => return Err(reason),
+                Found::Nothing => {
+                    compile(file, cache, &key, compiler).map_err(|error| error.to_string())?
+                }
+            };
+            Ok(Self {
+                name: file.name().to_owned(),
+                engine,
+                code,
+                cache: cache.clone(),
+                key,
+            })
+        };
+        obtain().map_err(|reason| SenderFailure::NotCompilable {
+            component: file.name().to_owned(),
+            reason,
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Maps the machine code into this process.
+    pub(super) fn load(&self) -> Result<Component, SenderFailure> {
+        deserialize(&self.engine, &self.code).map_err(|error| {
+            self.cache.forget(&self.key);
+            SenderFailure::NotCompilable {
+                component: self.name.clone(),
+                reason: format!("its compiled form could not be loaded: {error:#}"),
+            }
+        })
+    }
+}
+
+fn compile(
+    file: &ComponentFile,
+    cache: &Cache,
+    key: &Key,
+    compiler: &Compiler,
+) -> Result<File, CompileError> {
+    debug!("compiling the sender {}", file.name());
+    let output = cache.output()?;
+    compiler
+        .compile(file.bytes(), output.file())
+        .inspect_err(|error| cache.keep_failure(key, &error.to_string()))?;
+    Ok(cache.keep(key, output)?)
+}
+
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "machine code is run as it is")]
+fn deserialize(engine: &Engine, code: &File) -> wasmtime::Result<Component> {
+    use std::os::fd::AsRawFd as _;
+    let path = format!("/proc/self/fd/{}", code.as_raw_fd());
+    // SAFETY: wasmtime wants a file that `Engine::precompile_component` wrote and that nobody changes while it is
+    // mapped. This descriptor is either the compiler worker's own output, or a file of the cache whose name holds
+    // the digest of what that worker wrote, verified on this very descriptor; the directory and the file are this
+    // user's and nobody else can write to them; and the cache renames files and never writes into one. Reopening
+    // by descriptor leaves no moment to put another file in its place.
+    unsafe { Component::deserialize_file(engine, path) }
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(unsafe_code, reason = "machine code is run as it is")]
+fn deserialize(engine: &Engine, mut code: &File) -> wasmtime::Result<Component> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let mut bytes = Vec::new();
+    code.seek(SeekFrom::Start(0))?;
+    code.read_to_end(&mut bytes)?;
+    // SAFETY: wasmtime wants what `Engine::precompile_component` wrote. This descriptor is either the compiler
+    // worker's own output, or a file of the cache whose name holds the digest of what that worker wrote, verified
+    // on this very descriptor; and the bytes are a copy that nobody else can change.
+    unsafe { Component::deserialize(engine, bytes) }
+}

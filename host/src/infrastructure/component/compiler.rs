@@ -1,0 +1,192 @@
+//! Cold compilation, in a process of its own: it may take long, and much memory.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::process::{ExitStatus, Stdio};
+use std::thread;
+
+use thiserror::Error;
+
+use super::contract::reason;
+use super::{engine, limits};
+use crate::infrastructure::worker::{self, Program, Task, Watchdog};
+
+/// Why a component could not be compiled, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct CompileError(String);
+
+impl From<io::Error> for CompileError {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// Compiles components, each in a worker.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    program: Program,
+}
+
+impl Compiler {
+    /// A compiler whose workers run `program`.
+    #[must_use]
+    pub const fn new(program: Program) -> Self {
+        Self { program }
+    }
+
+    /// Compiles `component` (binary, or the text format) and writes the machine code to `output`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a component, cannot be compiled within [`limits::COMPILE_TIME`] and
+    /// [`limits::COMPILE_MEMORY`], or no worker could be started.
+    pub(super) fn compile(&self, component: &[u8], output: &File) -> Result<(), CompileError> {
+        let mut worker = self
+            .program
+            .command(Task::Compile)
+            .stdin(Stdio::piped())
+            .stdout(output.try_clone()?)
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| CompileError(format!("could not start its compiler: {error}")))?;
+        let (stdin, stderr) = (worker.stdin.take(), worker.stderr.take());
+        let mut message = String::new();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                // A worker that has seen enough closes its end; what it says then is what counts.
+                stdin.map(|mut stdin| stdin.write_all(component))
+            });
+            stderr.map(|stderr| stderr.take(4096).read_to_string(&mut message))
+        });
+        let status = worker.wait()?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(CompileError(why(status, &message)))
+    }
+}
+
+fn why(status: ExitStatus, message: &str) -> String {
+    if status.code() == Some(worker::OUT_OF_TIME) {
+        let limit = limits::COMPILE_TIME.as_secs();
+        format!("it took longer than {limit} seconds")
+    } else if message.contains("memory allocation of") {
+        let limit = limits::COMPILE_MEMORY / (1024 * 1024);
+        format!("it took more than {limit} MiB of memory")
+    } else if status.code() == Some(1) && !message.is_empty() {
+        reason(message)
+    } else {
+        format!("the compiler crashed ({status})")
+    }
+}
+
+/// What a compiling worker does: reads a component from `input`, and writes machine code to `output`.
+///
+/// # Errors
+///
+/// Says what is wrong with the component.
+pub fn compile(input: impl Read, mut output: impl Write) -> Result<(), CompileError> {
+    let _watchdog = Watchdog::start(limits::COMPILE_TIME, || {})?;
+    bound_memory();
+    let mut bytes = Vec::new();
+    input
+        .take(limits::COMPONENT_BYTES)
+        .read_to_end(&mut bytes)?;
+    let component = binary(&bytes)?;
+    let described = |error: wasmtime::Error| CompileError(format!("{error:#}"));
+    let engine = engine::engine().map_err(described)?;
+    let code = engine.precompile_component(&component).map_err(described)?;
+    output.write_all(&code)?;
+    output.flush()?;
+    Ok(())
+}
+
+/// The component in binary, from binary or from text.
+fn binary(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
+    const MAGIC: &[u8] = b"\0asm";
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+    let not_wasm =
+        || CompileError("it is neither a WebAssembly component nor one in the text format".into());
+    let binary = if bytes.starts_with(MAGIC) {
+        bytes.to_vec()
+    } else {
+        let text = std::str::from_utf8(bytes).map_err(|_| not_wasm())?;
+        if !text.trim_start().starts_with(['(', ';']) {
+            return Err(not_wasm());
+        }
+        wat::parse_str(text).map_err(|error| {
+            let message = error.to_string();
+            let mut lines = message
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty());
+            let what = lines.next().unwrap_or_default().to_owned();
+            let place = lines
+                .find(|line| line.starts_with("-->"))
+                .unwrap_or_default();
+            CompileError(format!("{what} {place}"))
+        })?
+    };
+    if binary.starts_with(CORE_MODULE) {
+        return Err(CompileError(
+            "it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with \
+             `wasm-tools component new`"
+                .into(),
+        ));
+    }
+    if !binary.starts_with(COMPONENT) {
+        return Err(CompileError(
+            "it is a WebAssembly file of a version that this host does not know".into(),
+        ));
+    }
+    Ok(binary)
+}
+
+#[cfg(unix)]
+fn bound_memory() {
+    use nix::sys::resource::{Resource, setrlimit};
+    setrlimit(
+        Resource::RLIMIT_AS,
+        limits::COMPILE_MEMORY,
+        limits::COMPILE_MEMORY,
+    )
+    .ok();
+}
+
+#[cfg(not(unix))]
+const fn bound_memory() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(bytes: &[u8]) -> String {
+        binary(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_component_is_taken_in_binary_and_in_text() {
+        let binary_form = b"\0asm\x0d\0\x01\0";
+        assert_eq!(binary(binary_form).unwrap(), binary_form);
+        assert_eq!(binary(b" (component)").unwrap(), binary_form);
+    }
+
+    #[test]
+    fn what_is_no_component_is_told_apart() {
+        insta::assert_snapshot!(
+            [
+                error(b""),
+                error(b"hello"),
+                error(b"\x7fELF\xff"),
+                error(b"(component (oops))"),
+                error(b"(module)"),
+                error(b"\0asm\x01\0\0\0"),
+                error(b"\0asm\x99\0\x01\0"),
+            ]
+            .join("\n"),
+            @""
+        );
+    }
+}

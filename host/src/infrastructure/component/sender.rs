@@ -1,0 +1,226 @@
+//! A component that delivers batches: the [`TelemetrySender`] port, implemented by a guest.
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout_at;
+use tracing::debug;
+use wasmtime::{Engine, Store};
+
+use super::alarm::Alarm;
+use super::compiled::Compiled;
+use super::contract::{self, Destination, Sender, SenderPre};
+use super::egress::{Egress, EgressLimits, EgressReport, HostHeader, Network};
+use super::failure::{Interruption, frames};
+use super::link::link;
+use super::sandbox::Guest;
+use crate::domain::{
+    Deadline, Endpoint, SendError, SenderFailure, SenderLimits, SpooledEntry, TelemetrySender,
+};
+
+/// What a sender works with.
+#[derive(Clone, Debug)]
+pub struct SenderConfig {
+    /// Where it sends to; it reaches nothing else.
+    pub endpoint: Endpoint,
+    /// Its `user-agent`.
+    pub user_agent: String,
+    /// `telemetrySenderOptions` of the marker.
+    pub options: Vec<(String, String)>,
+    /// What it may use up.
+    pub limits: SenderLimits,
+    /// How its requests leave the machine.
+    pub network: Network,
+    /// What the host adds to its requests.
+    pub headers: Vec<HostHeader>,
+}
+
+/// A sender component, linked and ready. Its instance lives from its first batch to its first trap, and serves
+/// all batches between.
+pub struct ComponentSender {
+    name: String,
+    engine: Engine,
+    linked: SenderPre<Guest>,
+    config: SenderConfig,
+    runtime: Option<Runtime>,
+    instance: Option<Instance>,
+}
+
+struct Instance {
+    store: Store<Guest>,
+    sender: Option<Sender>,
+}
+
+type Answer = Result<(), contract::GuestError>;
+
+impl ComponentSender {
+    /// Loads and links a compiled component.
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit this host.
+    pub fn new(compiled: &Compiled, config: SenderConfig) -> Result<Self, SenderFailure> {
+        let name = compiled.name().to_owned();
+        let component = compiled.load()?;
+        let engine = compiled.engine().clone();
+        let not_linkable = |reason| SenderFailure::NotLinkable {
+            component: name.clone(),
+            reason,
+        };
+        let linked = link(&engine, &component).map_err(not_linkable)?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| not_linkable(format!("the system gives no event loop: {error}")))?;
+        Ok(Self {
+            name,
+            engine,
+            linked,
+            config,
+            runtime: Some(runtime),
+            instance: None,
+        })
+    }
+
+    fn new_instance(&self) -> Instance {
+        let SenderConfig {
+            endpoint,
+            network,
+            headers,
+            limits,
+            ..
+        } = &self.config;
+        let egress = Egress::new(
+            endpoint,
+            network.clone(),
+            EgressLimits::default(),
+            headers.clone(),
+        );
+        Instance {
+            store: Guest::store(&self.engine, egress, limits.memory_mib * 1024 * 1024),
+            sender: None,
+        }
+    }
+
+    fn out_of_time(&self, report: EgressReport) -> SenderFailure {
+        SenderFailure::OutOfTime {
+            component: self.name.clone(),
+            limit: self.config.limits.deadline,
+            doing: report.phase,
+        }
+    }
+
+    fn interrupted(&self, error: &wasmtime::Error, guest: &Guest) -> SenderFailure {
+        for frame in frames(error) {
+            debug!("{} was in {frame}", self.name);
+        }
+        let component = self.name.clone();
+        match Interruption::of(error) {
+            Interruption::OutOfTime => self.out_of_time(guest.egress.report()),
+            Interruption::Trapped(_) if guest.quota.memory_was_denied() => {
+                SenderFailure::OutOfMemory {
+                    component,
+                    limit_mib: self.config.limits.memory_mib,
+                }
+            }
+            Interruption::Trapped(reason) => SenderFailure::Trapped { component, reason },
+        }
+    }
+
+    /// What a guest's answer amounts to, given what the host itself saw.
+    fn judge(&self, answer: Answer, report: EgressReport) -> Result<(), SendError> {
+        let component = self.name.clone();
+        let error = match answer {
+            Ok(()) if report.saw_success => return Ok(()),
+            Ok(()) => return Err(SenderFailure::Unconfirmed { component }.into()),
+            Err(error) => contract::send_error(error),
+        };
+        Err(match (error, report.denied, report.failure) {
+            (SendError::Unreachable(_) | SendError::Other(_), Some(request), _) => {
+                SenderFailure::Denied { component, request }.into()
+            }
+            (SendError::Unreachable(_), None, Some(failure)) => SendError::Unreachable(failure),
+            (error, _, _) => error,
+        })
+    }
+
+    fn log_output(&self, guest: &Guest) {
+        for line in guest.stdout.take_lines() {
+            debug!("{} wrote: {line}", self.name);
+        }
+        for line in guest.stderr.take_lines() {
+            debug!("{} wrote to stderr: {line}", self.name);
+        }
+    }
+}
+
+impl TelemetrySender for ComponentSender {
+    fn send_batch(
+        &mut self,
+        entries: &[SpooledEntry],
+        distinct_id: &str,
+        deadline: Deadline,
+    ) -> Result<(), SendError> {
+        let Some(runtime) = &self.runtime else {
+            return Err(SendError::Other("it was shut down".into()));
+        };
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => self.new_instance(),
+        };
+        instance.store.data_mut().egress.begin_batch(deadline);
+        instance.store.set_epoch_deadline(1);
+        let entries: Vec<_> = entries.iter().map(contract::entry).collect();
+        let destination = Destination {
+            endpoint: self.config.endpoint.to_string(),
+            user_agent: self.config.user_agent.clone(),
+            options: self.config.options.clone(),
+        };
+        let alarm = Alarm::at(deadline, &self.engine)
+            .map_err(|error| SendError::Other(format!("no thread to bound it: {error}")))?;
+        let call = instance.call(&self.linked, &destination, &entries, distinct_id);
+        let answer: Result<wasmtime::Result<Answer>, Elapsed> =
+            runtime.block_on(async { timeout_at(deadline.instant().into(), call).await });
+        drop(alarm);
+        let guest = instance.store.data();
+        self.log_output(guest);
+        let report = guest.egress.report();
+        // An instance that was interrupted is in no state to be used again.
+        match answer {
+            Err(Elapsed { .. }) => Err(self.out_of_time(report).into()),
+            Ok(Err(error)) => Err(self.interrupted(&error, guest).into()),
+            Ok(Ok(answer)) => {
+                self.instance = Some(instance);
+                self.judge(answer, report)
+            }
+        }
+    }
+}
+
+impl Instance {
+    async fn call(
+        &mut self,
+        linked: &SenderPre<Guest>,
+        destination: &Destination,
+        entries: &[contract::TelemetryEntry],
+        distinct_id: &str,
+    ) -> wasmtime::Result<Answer> {
+        let sender = match &mut self.sender {
+            Some(sender) => sender,
+            empty => empty.insert(linked.instantiate_async(&mut self.store).await?),
+        };
+        sender
+            .swamp_telemetry_sender()
+            .call_send_batch(&mut self.store, destination, entries, distinct_id)
+            .await
+    }
+}
+
+/// A thread that still resolves a name must not hold anybody up.
+impl Drop for ComponentSender {
+    fn drop(&mut self) {
+        self.instance = None;
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

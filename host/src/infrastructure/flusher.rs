@@ -1,0 +1,241 @@
+//! A flush of one repository: the spool, its lock and its record, and the sender that the marker names.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use chrono::{TimeDelta, Utc};
+use tracing::debug;
+
+use super::component::egress::{HostHeader, Network};
+use super::component::{
+    Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig, limits,
+};
+use super::spool::{FileSpool, FlushLock, LastFlush};
+use super::worker::Watchdog;
+use crate::domain::{
+    AllowSenders, BATCH_SIZE, Deadline, Endpoint, Expired, FlushConfig, FlushFailure, FlushOutcome,
+    Marker, RepoId, SendError, SenderFailure, SenderSource, SpoolError, TelemetryRepository,
+    TelemetryService,
+};
+
+/// How often a lock that is taken is tried again.
+const LOCK_POLL: Duration = Duration::from_millis(5);
+
+/// How far back the first flush of a spool looks for entries that are not on the disk yet: systems write what
+/// is older of their own accord, after half a minute or so.
+const UNWRITTEN: TimeDelta = TimeDelta::hours(1);
+
+/// What a flush needs to know.
+#[derive(Clone, Debug)]
+pub struct FlushSetup {
+    /// The repository.
+    pub root: PathBuf,
+    /// Its marker.
+    pub marker: Marker,
+    /// Its id.
+    pub repo_id: RepoId,
+    /// Where its telemetry goes.
+    pub endpoint: Endpoint,
+    /// Which senders this user lets run.
+    pub allow_senders: AllowSenders,
+    /// What this user adds to requests to the endpoint's origin, or why that is not possible.
+    pub headers: Result<Vec<HostHeader>, String>,
+    /// How requests leave the machine.
+    pub network: Network,
+    /// Where compiled senders are kept.
+    pub cache: Cache,
+    /// What compiles them.
+    pub compiler: Compiler,
+    /// The version of the program, for the `user-agent`.
+    pub version: String,
+}
+
+/// The one flusher of a spool, for as long as it lives.
+#[derive(Debug)]
+pub struct Flusher {
+    setup: FlushSetup,
+    service: TelemetryService<FileSpool>,
+    _lock: FlushLock,
+    began: Instant,
+}
+
+impl Flusher {
+    /// Becomes the flusher of `spool`, waiting for another one up to `patience`. `None` where that one is not done
+    /// by then.
+    ///
+    /// # Errors
+    ///
+    /// When the lock cannot be opened.
+    pub fn begin(
+        setup: FlushSetup,
+        spool: FileSpool,
+        patience: Duration,
+    ) -> Result<Option<Self>, SpoolError> {
+        let deadline = Deadline::after(patience);
+        loop {
+            if let Some(lock) = spool.try_lock()? {
+                return Ok(Some(Self {
+                    setup,
+                    service: TelemetryService::new(spool),
+                    _lock: lock,
+                    began: Instant::now(),
+                }));
+            }
+            if deadline.has_passed() {
+                return Ok(None);
+            }
+            std::thread::sleep(LOCK_POLL.min(deadline.remaining()));
+        }
+    }
+
+    /// Whether the endpoint asked to be left alone for now.
+    #[must_use]
+    pub fn is_asked_to_wait(&self) -> bool {
+        self.spool()
+            .last_flush()
+            .is_some_and(|last| last.asks_to_wait(Utc::now()))
+    }
+
+    /// Flushes one batch of the oldest entries, or with `all` one batch after the other until none is left or one
+    /// fails. `goes_on` is told after each batch what has been done so far, and how much there was to do; on
+    /// `false` the flush ends. The outcome is recorded in the spool.
+    pub fn flush(
+        &self,
+        all: bool,
+        mut goes_on: impl FnMut(&FlushOutcome, usize) -> bool,
+    ) -> FlushOutcome {
+        let mut backlog = match self.spool().backlog() {
+            Ok(backlog) => backlog,
+            Err(error) => return self.conclude(failed(error)),
+        };
+        if backlog.is_empty() {
+            return FlushOutcome::default();
+        }
+        let total = backlog.len();
+        let (mut sender, watchdog) = match self.sender() {
+            Ok(ready) => ready,
+            Err(error) => return self.conclude(failed(error)),
+        };
+        let mut outcome = FlushOutcome::default();
+        loop {
+            let config = FlushConfig {
+                distinct_id: self.setup.repo_id.as_str(),
+                batch_size: BATCH_SIZE,
+                keep_flushed: self.setup.marker.telemetry_keep_flushed,
+                deadline: Deadline::after(self.setup.marker.telemetry_sender_limits.deadline),
+            };
+            watchdog.reset();
+            let batch = self.service.flush_batch(&mut backlog, &mut sender, config);
+            outcome.add(batch);
+            let done = !all || backlog.is_empty() || outcome.failure.is_some();
+            if !goes_on(&outcome, total) || done {
+                break;
+            }
+        }
+        self.conclude(outcome)
+    }
+
+    /// Removes what is older than the repository's retention, and counts what had never been sent.
+    pub fn clean_up(&self) -> Expired {
+        let retention = self.setup.marker.telemetry_retention_days;
+        let expired = match self.service.clean_up(Utc::now(), retention) {
+            Ok(expired) => expired,
+            Err(error) => {
+                debug!("{error}");
+                return Expired::default();
+            }
+        };
+        if expired.unsent > 0
+            && let Some(mut last) = self.spool().last_flush()
+        {
+            last.add_expired(expired);
+            self.remember(&last);
+        }
+        expired
+    }
+
+    fn spool(&self) -> &FileSpool {
+        self.service.repository()
+    }
+
+    fn conclude(&self, outcome: FlushOutcome) -> FlushOutcome {
+        let before = self.spool().last_flush();
+        // What is recorded from here on is for the next flush to sync.
+        let ended_at = Utc::now();
+        let took = self.began.elapsed();
+        let since = before
+            .as_ref()
+            .map_or(ended_at - UNWRITTEN, |before| before.at);
+        if let Err(error) = self.spool().sync_since(since) {
+            debug!("{error}");
+        }
+        self.remember(&LastFlush::new(before.as_ref(), &outcome, ended_at, took));
+        outcome
+    }
+
+    fn remember(&self, last: &LastFlush) {
+        if let Err(error) = self.spool().write_last_flush(last) {
+            debug!("{error}");
+        }
+    }
+
+    /// The sender, and a watchdog over everything that it does but its compilation.
+    fn sender(&self) -> Result<(ComponentSender, Watchdog), SendError> {
+        let setup = &self.setup;
+        let headers = setup
+            .headers
+            .clone()
+            .map_err(SendError::InvalidConfiguration)?;
+        let file = setup.component_file()?;
+        let compiled = Compiled::obtain(&file, &setup.cache, &setup.compiler)?;
+        let last_words = || debug!("the flush hung and was ended");
+        let watchdog = Watchdog::start(limits::WATCHDOG, last_words)
+            .map_err(|error| SendError::Other(format!("no thread to watch over it: {error}")))?;
+        let marker = &setup.marker;
+        let config = SenderConfig {
+            endpoint: setup.endpoint.clone(),
+            user_agent: format!("swamp/{}", setup.version),
+            options: marker.telemetry_sender_options.clone(),
+            limits: marker.telemetry_sender_limits,
+            network: setup.network.clone(),
+            // Secrets are for senders that this user trusts: so far, those that come with the program.
+            headers: match marker.telemetry_sender {
+                SenderSource::Builtin(_) => headers,
+                SenderSource::File(_) => Vec::new(),
+            },
+        };
+        Ok((ComponentSender::new(&compiled, config)?, watchdog))
+    }
+}
+
+impl FlushSetup {
+    fn component_file(&self) -> Result<ComponentFile, SenderFailure> {
+        let file = match &self.marker.telemetry_sender {
+            SenderSource::Builtin(sender) => ComponentFile::builtin(*sender),
+            SenderSource::File(path) => {
+                let name = path.display().to_string();
+                if self.allow_senders != AllowSenders::Any {
+                    return Err(SenderFailure::NotAllowed {
+                        component: name,
+                        allowed: self.allow_senders.as_str(),
+                    });
+                }
+                ComponentFile::read(&self.root.join(path), &name)?
+            }
+        };
+        match self.marker.telemetry_sender_digest {
+            Some(pinned) if pinned != file.digest() => Err(SenderFailure::NotPinned {
+                component: file.name().to_owned(),
+                digest: file.digest().to_string(),
+            }),
+            _ => Ok(file),
+        }
+    }
+}
+
+fn failed(failure: impl Into<FlushFailure>) -> FlushOutcome {
+    FlushOutcome {
+        failure: Some(failure.into()),
+        ..FlushOutcome::default()
+    }
+}

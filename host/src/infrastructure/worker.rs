@@ -1,0 +1,146 @@
+//! This program, started again to work apart from the command that a person waits for.
+//!
+//! A worker is told by one environment variable what it is, so that it can never start another of its kind;
+//! nothing of an entry travels in arguments or environment.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+/// The environment variable that makes this program a worker.
+pub const VARIABLE: &str = "SWAMP_WORKER";
+
+/// The exit code of a worker that its watchdog ended.
+pub const OUT_OF_TIME: i32 = 124;
+
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Flushes the spool of the repository that is its working directory.
+    Flush,
+    /// Compiles the component on its standard input to its standard output.
+    Compile,
+}
+
+impl Task {
+    /// The task that [`VARIABLE`] names.
+    #[must_use]
+    pub fn parse(text: &OsStr) -> Option<Self> {
+        [Self::Flush, Self::Compile]
+            .into_iter()
+            .find(|task| text == task.as_str())
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flush => "flush",
+            Self::Compile => "compile",
+        }
+    }
+}
+
+/// The program that workers run.
+#[derive(Clone, Debug)]
+pub struct Program {
+    path: PathBuf,
+}
+
+impl Program {
+    /// The program that this process runs, even where its file was replaced or removed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not tell.
+    pub fn current() -> io::Result<Self> {
+        // The link leads the child to the image that it was forked from, whatever its file is called by now.
+        let link = PathBuf::from("/proc/self/exe");
+        let path = if cfg!(target_os = "linux") && link.exists() {
+            link
+        } else {
+            std::env::current_exe()?
+        };
+        Ok(Self { path })
+    }
+
+    /// A command that starts a worker, with a process group of its own and without stdio.
+    #[must_use]
+    pub fn command(&self, task: Task) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .env(VARIABLE, task.as_str())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        #[cfg(unix)]
+        {
+            use std::os::unix::process::CommandExt as _;
+            command.arg0("swamp").process_group(0);
+        }
+        command
+    }
+}
+
+/// Ends this process when too long a time passes between two signs of life, whatever its other threads are
+/// doing by then.
+#[derive(Debug)]
+pub struct Watchdog {
+    alive: Sender<()>,
+}
+
+impl Watchdog {
+    /// A watchdog that waits `limit` for the first sign of life, and for each one after it. It calls `last_words`
+    /// before it ends the process with [`OUT_OF_TIME`]. Dropping it ends the watch.
+    ///
+    /// # Errors
+    ///
+    /// When no thread could be started.
+    pub fn start(limit: Duration, last_words: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        let (alive, signs) = mpsc::channel();
+        let watch = move || {
+            loop {
+                match signs.recv_timeout(limit) {
+                    Ok(()) => {}
+                    Err(RecvTimeoutError::Disconnected) => return,
+                    Err(RecvTimeoutError::Timeout) => break,
+                }
+            }
+            last_words();
+            std::process::exit(OUT_OF_TIME);
+        };
+        thread::Builder::new()
+            .name("watchdog".into())
+            .spawn(watch)?;
+        Ok(Self { alive })
+    }
+
+    /// Tells that all is well.
+    pub fn reset(&self) {
+        self.alive.send(()).ok();
+    }
+}
+
+/// Closes what this process inherited besides its stdio: somebody may be waiting for it to be closed.
+///
+/// To be called first thing, before this process has opened anything of its own.
+#[cfg(unix)]
+pub fn close_inherited_files() {
+    let Ok(listing) = std::fs::read_dir("/dev/fd") else {
+        return;
+    };
+    let inherited: Vec<i32> = listing
+        .filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|fd| *fd > 2)
+        .collect();
+    for fd in inherited {
+        // The listing's own is closed by now.
+        nix::unistd::close(fd).ok();
+    }
+}
+
+/// Windows' children inherit nothing but what they are given.
+#[cfg(not(unix))]
+pub const fn close_inherited_files() {}
