@@ -1,1 +1,11 @@
-fn main() {}
+//! The behaviour of the program, seen from outside: the real binary against real sockets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "tests fail by panicking, and their helpers with them"
+)]
+
+mod network;
+mod senders;
+mod support;

@@ -1,6 +1,7 @@
 //! The adapters: files, processes, sockets and WebAssembly.
 
 mod atomic_file;
+pub mod background;
 pub mod component;
 pub mod flusher;
 pub mod marker_file;

@@ -50,6 +50,12 @@ pub struct Program {
 }
 
 impl Program {
+    /// The program at `path`.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
     /// The program that this process runs, even where its file was replaced or removed meanwhile.
     ///
     /// # Errors

@@ -1,0 +1,210 @@
+//! A repository of a test's own, with a home, a receiver and the binary.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use swamp::infrastructure::component::{Cache, Compiler};
+use swamp::infrastructure::receiver::{Receiver, ReceiverOptions};
+use swamp::infrastructure::worker::Program;
+use tempfile::TempDir;
+
+/// The binary under test.
+pub(crate) const SWAMP: &str = env!("CARGO_BIN_EXE_swamp");
+
+/// Longer than anything that is waited for takes.
+pub(crate) const AMPLE: Duration = Duration::from_secs(60);
+
+/// Compiled components are shared by all tests: each is compiled once.
+pub(crate) fn cache_home() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
+}
+
+pub(crate) fn cache() -> Cache {
+    Cache::new(Some(cache_home().join("swamp").join("components")))
+}
+
+pub(crate) fn compiler() -> Compiler {
+    Compiler::new(Program::new(SWAMP))
+}
+
+/// A repository whose marker names a receiver on the loopback from its first command on.
+pub(crate) struct TestRepo {
+    dir: TempDir,
+    pub(crate) receiver: Receiver,
+}
+
+/// What a run of the binary came to.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl TestRepo {
+    /// A repository that `init` has made.
+    pub(crate) fn new() -> Self {
+        Self::with_receiver(ReceiverOptions::default())
+    }
+
+    pub(crate) fn with_receiver(options: ReceiverOptions) -> Self {
+        let repo = Self::without_marker(options);
+        let init = repo
+            .command(&[
+                "--no-telemetry",
+                "init",
+                "--endpoint",
+                &repo.receiver.endpoint(),
+            ])
+            .output()
+            .unwrap();
+        assert!(init.status.success(), "{init:?}");
+        repo
+    }
+
+    /// A repository with this marker, in which `ENDPOINT` stands for the receiver's.
+    pub(crate) fn with_marker(marker: &str) -> Self {
+        let repo = Self::without_marker(ReceiverOptions::default());
+        repo.write_marker(marker);
+        repo
+    }
+
+    fn without_marker(options: ReceiverOptions) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("repo")).unwrap();
+        fs::create_dir(dir.path().join("home")).unwrap();
+        let receiver = Receiver::start(options).unwrap();
+        Self { dir, receiver }
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.dir.path().join("repo")
+    }
+
+    pub(crate) fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
+    pub(crate) fn write_marker(&self, marker: &str) {
+        let marker = marker.replace("ENDPOINT", &self.receiver.endpoint());
+        fs::write(self.root().join(".swamp.yaml"), marker).unwrap();
+    }
+
+    pub(crate) fn marker(&self) -> String {
+        fs::read_to_string(self.root().join(".swamp.yaml")).unwrap()
+    }
+
+    /// Adds lines to the marker.
+    pub(crate) fn configure(&self, lines: &str) {
+        self.write_marker(&format!("{}{lines}", self.marker()));
+    }
+
+    /// The binary in the repository, with nothing of this process's environment, and a flush that is waited for.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(SWAMP);
+        command
+            .args(args)
+            .current_dir(self.root())
+            .env_clear()
+            .env("HOME", self.home())
+            .env("XDG_CACHE_HOME", cache_home())
+            .env("SWAMP_TELEMETRY_FLUSH", "inline")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn swamp(&self, args: &[&str]) -> Run {
+        run(&mut self.command(args))
+    }
+
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.root().join(".swamp").join("telemetry")
+    }
+
+    /// The names of the spool's files, sorted, without the spool's own.
+    pub(crate) fn entries(&self) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(self.spool())
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !name.starts_with('.'))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The content of the spool's files, in the order of their names.
+    pub(crate) fn entry_values(&self) -> Vec<Value> {
+        let read = |name| fs::read_to_string(self.spool().join(name)).unwrap();
+        self.entries()
+            .into_iter()
+            .map(|name| serde_json::from_str(&read(name)).unwrap())
+            .collect()
+    }
+
+    /// Puts an entry into the spool as another program might have written it.
+    pub(crate) fn spool_entry(&self, name: &str, content: &str) {
+        fs::create_dir_all(self.spool()).unwrap();
+        fs::write(self.spool().join(name), content).unwrap();
+    }
+
+    /// The events that have arrived, request by request.
+    pub(crate) fn batches(&self) -> Vec<Vec<Event>> {
+        let requests = self.receiver.requests();
+        requests
+            .iter()
+            .map(|request| {
+                let events = request.events.as_ref().unwrap();
+                events
+                    .iter()
+                    .map(|event| Event {
+                        distinct_id: event.distinct_id().to_owned(),
+                        insert_id: event.insert_id().to_owned(),
+                        properties: event.properties().to_owned(),
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// The commands that have arrived, in order.
+    pub(crate) fn arrived(&self) -> Vec<String> {
+        self.batches()
+            .iter()
+            .flatten()
+            .map(|event| {
+                let properties: Value = serde_json::from_str(&event.properties).unwrap();
+                let invocation = &properties["invocation"];
+                let word = |key: &str| invocation[key].as_str().unwrap_or_default().to_owned();
+                format!("{} {}", word("command"), word("subcommand"))
+                    .trim()
+                    .to_owned()
+            })
+            .collect()
+    }
+}
+
+/// An event as it arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    pub(crate) distinct_id: String,
+    pub(crate) insert_id: String,
+    pub(crate) properties: String,
+}
+
+pub(crate) fn run(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// An address on the loopback that refuses connections.
+pub(crate) fn dead_endpoint() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
