@@ -116,18 +116,7 @@ fn binary(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
         if !text.trim_start().starts_with(['(', ';']) {
             return Err(not_wasm());
         }
-        wat::parse_str(text).map_err(|error| {
-            let message = error.to_string();
-            let mut lines = message
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty());
-            let what = lines.next().unwrap_or_default().to_owned();
-            let place = lines
-                .find(|line| line.starts_with("-->"))
-                .unwrap_or_default();
-            CompileError(format!("{what} {place}"))
-        })?
+        wat::parse_str(text).map_err(|error| in_one_line(&error.to_string()))?
     };
     if binary.starts_with(CORE_MODULE) {
         return Err(CompileError(
@@ -142,6 +131,16 @@ fn binary(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
         ));
     }
     Ok(binary)
+}
+
+/// What the text format's parser says is drawn over several lines: what is wrong, where, and the place itself.
+fn in_one_line(drawing: &str) -> CompileError {
+    let mut lines = drawing.lines().map(str::trim);
+    let what = lines.next().unwrap_or_default();
+    let place = lines
+        .find_map(|line| line.strip_prefix("--> <anon>:"))
+        .unwrap_or("some place");
+    CompileError(format!("its text is not valid at {place}: {what}"))
 }
 
 #[cfg(unix)]
@@ -186,7 +185,15 @@ mod tests {
                 error(b"\0asm\x99\0\x01\0"),
             ]
             .join("\n"),
-            @""
+            @r"
+        it is neither a WebAssembly component nor one in the text format
+        it is neither a WebAssembly component nor one in the text format
+        it is neither a WebAssembly component nor one in the text format
+        its text is not valid at 1:13: expected valid component field
+        it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with `wasm-tools component new`
+        it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with `wasm-tools component new`
+        it is a WebAssembly file of a version that this host does not know
+        "
         );
     }
 }
