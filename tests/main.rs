@@ -6,6 +6,7 @@
     reason = "tests fail by panicking, and their helpers with them"
 )]
 
+mod flush;
 mod network;
 mod senders;
 mod support;

@@ -1,0 +1,135 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use tracing::level_filters::LevelFilter;
+
+/// Records command-line invocations and delivers them through a sandboxed WebAssembly sender.
+#[derive(Debug, Parser)]
+#[command(
+    name = "swamp",
+    version,
+    propagate_version = false,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// Work in the repository at DIR instead of the nearest one
+    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    pub(crate) repo_dir: Option<PathBuf>,
+    /// Answer with one JSON document
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Log what is at least this bad to stderr [env: SWAMP_LOG_LEVEL] [default: warning]
+    #[arg(long, global = true, value_name = "LEVEL", ignore_case = true)]
+    pub(crate) log_level: Option<LogLevel>,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Log more, like --log-level info
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Record and send nothing
+    #[arg(long, global = true)]
+    pub(crate) no_telemetry: bool,
+    /// Print without colours, as with the environment variable NO_COLOR
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    Trace,
+    Debug,
+    Info,
+    Warning,
+    Error,
+    Fatal,
+}
+
+impl LogLevel {
+    pub(crate) const fn filter(self) -> LevelFilter {
+        match self {
+            Self::Trace => LevelFilter::TRACE,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Info => LevelFilter::INFO,
+            Self::Warning => LevelFilter::WARN,
+            Self::Error | Self::Fatal => LevelFilter::ERROR,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a directory a repository
+    Init(Init),
+    /// Make or upgrade a repository
+    #[command(subcommand)]
+    Repo(Repo),
+    /// Print the version
+    Version,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// See, send and steer what is recorded
+    #[command(subcommand)]
+    Telemetry(Telemetry),
+    /// Watch the whole path once, on this machine and in a scratch directory
+    Demo,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The directory, made where it is missing [default: the current one]
+    pub(crate) dir: Option<PathBuf>,
+    /// Send telemetry to this http or https URL
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Repo {
+    /// Make a directory a repository
+    Init(Init),
+    /// Bring the repository's marker up to this version
+    Upgrade,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Telemetry {
+    /// Tell whether telemetry is on, where it goes, and what waits
+    Status,
+    /// Send what waits: one batch of up to 25, the oldest first
+    Flush {
+        /// Send everything, batch after batch
+        #[arg(long, action = ArgAction::SetTrue)]
+        all: bool,
+    },
+}
+
+impl Command {
+    /// Whether running it is an invocation to record.
+    pub(crate) const fn is_recorded(&self) -> bool {
+        !matches!(
+            self,
+            Self::Completions { .. } | Self::Demo | Self::Telemetry(Telemetry::Flush { .. })
+        )
+    }
+}
+
+/// The positions whose values are one of a few known words, and may be recorded: the path of the command, and the
+/// argument's name.
+pub(crate) const CATEGORICAL: [(&[&str], &str); 1] = [(&["completions"], "shell")];

@@ -1,0 +1,209 @@
+//! Where a command runs: its options, its environment, its repository, its user.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum as _;
+use swamp::domain::{
+    DEFAULT_ENDPOINT, Endpoint, EndpointError, Marker, OffSwitch, RepoId, UserConfig,
+};
+use swamp::infrastructure::component::egress::{Environment, HostHeader, Network};
+use swamp::infrastructure::component::{Cache, Compiler};
+use swamp::infrastructure::flusher::FlushSetup;
+use swamp::infrastructure::marker_file::{MarkerFile, MarkerFileError, find_repo};
+use swamp::infrastructure::user_config_file::{config_path, read_user_config};
+use swamp::infrastructure::worker::Program;
+use tracing::level_filters::LevelFilter;
+
+use super::args::{Globals, LogLevel};
+use super::error::{CommandError, ErrorKind};
+use super::logging;
+use super::ui::Ui;
+
+/// The version of this program.
+pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The environment variable that overrides the marker's endpoint.
+pub(crate) const ENDPOINT_VARIABLE: &str = "SWAMP_TELEMETRY_ENDPOINT";
+
+pub(crate) struct Context {
+    pub(crate) globals: Globals,
+    pub(crate) ui: Ui,
+    /// The repository that the command runs in.
+    pub(crate) repo: Option<Repo>,
+}
+
+/// A repository, and what its marker said when the command began.
+pub(crate) struct Repo {
+    pub(crate) root: PathBuf,
+    pub(crate) marker: Result<Marker, MarkerFileError>,
+}
+
+/// Where an endpoint was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndpointSource {
+    Environment,
+    Marker,
+    Default,
+}
+
+pub(crate) fn env_var(name: &str) -> Option<OsString> {
+    env::var_os(name)
+}
+
+fn env_text(name: &str) -> Option<String> {
+    env_var(name)?.into_string().ok()
+}
+
+impl Context {
+    /// The context of a command with these options, in the directory that they name or the current one.
+    pub(crate) fn new(globals: Globals) -> Self {
+        let no_color =
+            globals.no_color || env_var("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let ui = Ui::new(globals.json, globals.quiet, no_color);
+        let repo = match &globals.repo_dir {
+            Some(dir) => std::path::absolute(dir).ok().and_then(Repo::at),
+            None => env::current_dir()
+                .ok()
+                .and_then(|dir| find_repo(&dir))
+                .and_then(Repo::at),
+        };
+        Self { globals, ui, repo }
+    }
+
+    /// The level to log at: the option's, the environment's, the marker's.
+    pub(crate) fn log_level(&self) -> LevelFilter {
+        let named = |name: &str| LogLevel::from_str(name, true).ok();
+        let of_options = || match (self.globals.quiet, self.globals.verbose) {
+            (true, _) => Some(LogLevel::Error),
+            (_, true) => Some(LogLevel::Info),
+            _ => None,
+        };
+        let of_environment = || named(&env_text(logging::VARIABLE)?);
+        let of_marker = || {
+            named(
+                self.repo
+                    .as_ref()?
+                    .marker
+                    .as_ref()
+                    .ok()?
+                    .log_level
+                    .as_deref()?,
+            )
+        };
+        self.globals
+            .log_level
+            .or_else(of_options)
+            .or_else(of_environment)
+            .or_else(of_marker)
+            .map_or(LevelFilter::WARN, LogLevel::filter)
+    }
+
+    /// The repository, with a marker that can be read.
+    pub(crate) fn repo(&self) -> Result<(&Path, &Marker), CommandError> {
+        let repo = self.repo.as_ref().ok_or_else(|| {
+            let place = self.globals.repo_dir.as_ref().map_or_else(
+                || "there is no .swamp.yaml here or in a directory above".to_owned(),
+                |dir| format!("there is no .swamp.yaml in {}", dir.display()),
+            );
+            CommandError::msg(
+                ErrorKind::NotARepository,
+                format!("{place}; run `swamp init` to make this a repository"),
+            )
+        })?;
+        match &repo.marker {
+            Ok(marker) => Ok((&repo.root, marker)),
+            Err(error) => Err(CommandError::msg(ErrorKind::Marker, error.to_string())),
+        }
+    }
+
+    /// By what telemetry is off for a repository with this marker, if it is.
+    pub(crate) fn off_switch(&self, marker: &Marker) -> Option<OffSwitch> {
+        OffSwitch::of_invocation(self.globals.no_telemetry, env_var).or_else(|| {
+            match user_config() {
+                Err(why) => Some(OffSwitch::UnreadableUser(why)),
+                Ok(config) if config.telemetry_disabled => Some(OffSwitch::User),
+                Ok(_) => marker.telemetry_disabled.then_some(OffSwitch::Marker),
+            }
+        })
+    }
+}
+
+impl Repo {
+    fn at(root: PathBuf) -> Option<Self> {
+        let file = MarkerFile::new(&root);
+        if !file.path().is_file() {
+            return None;
+        }
+        let marker = file.read();
+        Some(Self { root, marker })
+    }
+}
+
+/// The user's own configuration, or why it cannot be read.
+pub(crate) fn user_config() -> Result<UserConfig, String> {
+    config_path(env_var).map_or_else(
+        || Ok(UserConfig::default()),
+        |path| read_user_config(&path).map_err(|error| error.to_string()),
+    )
+}
+
+/// Where telemetry of a repository with this marker goes, and who says so.
+pub(crate) fn endpoint(marker: &Marker) -> (Result<Endpoint, EndpointError>, EndpointSource) {
+    let of_environment = env_text(ENDPOINT_VARIABLE).filter(|value| !value.is_empty());
+    let (text, source) = match (&of_environment, &marker.telemetry_endpoint) {
+        (Some(text), _) => (text.as_str(), EndpointSource::Environment),
+        (None, Some(text)) => (text.as_str(), EndpointSource::Marker),
+        (None, None) => (DEFAULT_ENDPOINT, EndpointSource::Default),
+    };
+    (Endpoint::parse(text), source)
+}
+
+/// Everything that a flush of the repository at `root` needs.
+pub(crate) fn flush_setup(
+    root: &Path,
+    marker: &Marker,
+    repo_id: RepoId,
+) -> Result<FlushSetup, CommandError> {
+    let endpoint = match endpoint(marker) {
+        (Ok(endpoint), _) => endpoint,
+        (Err(error), source) => {
+            let key = match source {
+                EndpointSource::Environment => ENDPOINT_VARIABLE,
+                EndpointSource::Marker | EndpointSource::Default => {
+                    "telemetryEndpoint in .swamp.yaml"
+                }
+            };
+            return Err(CommandError::msg(
+                ErrorKind::Endpoint,
+                format!("could not use {key}: {error}"),
+            ));
+        }
+    };
+    let config = user_config().map_err(|why| CommandError::msg(ErrorKind::Io, why))?;
+    Ok(FlushSetup {
+        root: root.to_owned(),
+        marker: marker.clone(),
+        repo_id,
+        headers: host_headers(&config, &endpoint),
+        allow_senders: config.allow_senders,
+        endpoint,
+        network: Network::live(Environment::read(env_var)),
+        cache: Cache::new(Cache::default_dir(env_var)),
+        compiler: Compiler::new(Program::current()?),
+        version: VERSION.to_owned(),
+    })
+}
+
+fn host_headers(config: &UserConfig, endpoint: &Endpoint) -> Result<Vec<HostHeader>, String> {
+    let origin = endpoint.origin();
+    let header = |(name, template): &(_, swamp::domain::HeaderTemplate)| {
+        let value = template.resolve(env_text).map_err(|missing| {
+            format!("the header {name} for {origin} in your config.yaml: {missing}")
+        })?;
+        HostHeader::new(http::HeaderName::clone(name), value, template.to_string())
+            .map_err(|error| error.to_string())
+    };
+    config.headers_for(&origin).iter().map(header).collect()
+}

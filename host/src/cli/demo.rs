@@ -1,0 +1,307 @@
+//! `demo`: the whole path on one machine, in a scratch directory.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use serde::Serialize;
+use swamp::domain::{IngestEvent, TelemetryRepository as _, printable};
+use swamp::infrastructure::marker_file::MarkerFile;
+use swamp::infrastructure::receiver::{Arrival, Receiver, ReceiverOptions};
+use swamp::infrastructure::spool::FileSpool;
+use tempfile::TempDir;
+
+use super::context::{Context, env_var};
+use super::error::{CommandError, ErrorKind};
+use super::ui::{BOLD, DIM, GOOD};
+
+/// How many invocations are recorded: one full batch and a rest.
+const INVOCATIONS: usize = 30;
+
+/// What is invoked, again and again, and whether it is used rightly.
+const COMMANDS: [(&[&str], bool); 5] = [
+    (&["version"], true),
+    (&["telemetry", "status"], true),
+    (&["version", "--json"], true),
+    (&["repo", "upgrade"], true),
+    (&["version", "--colour=blue"], false),
+];
+
+/// The answer. Its keys are stable.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Demo {
+    endpoint: String,
+    repo_id: String,
+    /// How many invocations were recorded, and in how many milliseconds.
+    recorded: usize,
+    recorded_ms: u128,
+    /// How many different events arrived.
+    arrived: usize,
+    batches: Vec<Batch>,
+    /// How long the flush took, the compilation of the component included.
+    flushed_ms: u128,
+    /// How many entries were left in the spool.
+    left: usize,
+}
+
+/// One request that arrived.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Batch {
+    events: usize,
+    bytes: usize,
+    /// When it arrived, in milliseconds since the flush began.
+    after_ms: u128,
+    /// The commands in it, and how often.
+    commands: Vec<(String, usize)>,
+}
+
+pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
+    let demo = Stage::set(context)?.perform()?;
+    if context.ui.wants_json() {
+        context.ui.json(&demo)?;
+    } else {
+        context.ui.answer(&demo.in_words())?;
+    }
+    Ok(())
+}
+
+/// A scratch directory with a repository and a home, and a receiver. All of it goes when it is dropped.
+struct Stage<'a> {
+    context: &'a Context,
+    scratch: TempDir,
+    receiver: Receiver,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl<'a> Stage<'a> {
+    fn set(context: &'a Context) -> Result<Self, CommandError> {
+        let receiver = Receiver::start(ReceiverOptions::default())
+            .map_err(|error| CommandError::new(ErrorKind::Demo, error))?;
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let interrupt = Arc::clone(&interrupted);
+        ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed))
+            .map_err(|error| failed(format!("could not wait for Ctrl-C: {error}")))?;
+        let scratch = tempfile::Builder::new().prefix("swamp-demo-").tempdir()?;
+        for dir in ["repo", "home"] {
+            fs::create_dir(scratch.path().join(dir))?;
+        }
+        Ok(Self {
+            context,
+            scratch,
+            receiver,
+            interrupted,
+        })
+    }
+
+    fn perform(self) -> Result<Demo, CommandError> {
+        let endpoint = self.receiver.endpoint();
+        self.succeed(&["--no-telemetry", "init", "--endpoint", &endpoint])?;
+        let recording = Instant::now();
+        self.record()?;
+        let recorded_ms = recording.elapsed().as_millis();
+        let spool = FileSpool::create(&self.repo())?;
+        let recorded = spool.backlog()?.len();
+        if recorded != INVOCATIONS {
+            return Err(failed(format!(
+                "{INVOCATIONS} invocations left {recorded} entries in {}",
+                spool.path().display()
+            )));
+        }
+
+        let flushing = Instant::now();
+        let began = chrono::Utc::now();
+        self.succeed(&["telemetry", "flush", "--all"])?;
+        let flushed_ms = flushing.elapsed().as_millis();
+        let marker = MarkerFile::new(self.repo()).read()?;
+        let demo = Demo {
+            endpoint,
+            repo_id: marker.repo_id.map(|id| id.to_string()).unwrap_or_default(),
+            recorded,
+            recorded_ms,
+            arrived: self
+                .receiver
+                .summary()
+                .unique
+                .try_into()
+                .unwrap_or(usize::MAX),
+            batches: self
+                .receiver
+                .requests()
+                .iter()
+                .map(|arrival| Batch::of(arrival, began))
+                .collect(),
+            flushed_ms,
+            left: spool.backlog()?.len(),
+        };
+        self.check(&demo)?;
+        Ok(demo)
+    }
+
+    fn record(&self) -> Result<(), CommandError> {
+        let progress = if self.context.ui.may_draw() {
+            ProgressBar::with_draw_target(
+                u64::try_from(INVOCATIONS).ok(),
+                ProgressDrawTarget::stderr(),
+            )
+        } else {
+            ProgressBar::hidden()
+        };
+        for (args, used_rightly) in COMMANDS.iter().cycle().take(INVOCATIONS) {
+            let output = self.swamp(args)?;
+            if output.status.success() != *used_rightly {
+                return Err(unexpected(args, &output));
+            }
+            progress.inc(1);
+        }
+        progress.finish_and_clear();
+        Ok(())
+    }
+
+    /// Whether what arrived is what was recorded, once, in this repository's name.
+    fn check(&self, demo: &Demo) -> Result<(), CommandError> {
+        let requests = self.receiver.requests();
+        let events = requests
+            .iter()
+            .filter_map(|arrival| arrival.events.as_ref().ok())
+            .flatten();
+        let strangers = events
+            .filter(|event| event.distinct_id() != demo.repo_id)
+            .count();
+        if demo.arrived != demo.recorded || demo.left != 0 || strangers != 0 {
+            return Err(failed(format!(
+                "of {} recorded invocations {} arrived, {} of them in another repository's name, and {} are left",
+                demo.recorded, demo.arrived, strangers, demo.left
+            )));
+        }
+        Ok(())
+    }
+
+    fn succeed(&self, args: &[&str]) -> Result<(), CommandError> {
+        let output = self.swamp(args)?;
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(unexpected(args, &output))
+        }
+    }
+
+    /// Runs this program in the scratch repository, with nothing of this process's environment that could lead
+    /// it elsewhere.
+    fn swamp(&self, args: &[&str]) -> Result<Output, CommandError> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(CommandError::msg(
+                ErrorKind::Interrupted,
+                "interrupted; the scratch directory is removed",
+            ));
+        }
+        let home = self.scratch.path().join("home");
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .args(args)
+            .current_dir(self.repo())
+            .env_clear()
+            .envs(
+                ["PATH", "SystemRoot"]
+                    .into_iter()
+                    .filter_map(|name| Some((name, env_var(name)?))),
+            )
+            .env("HOME", &home)
+            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("XDG_CONFIG_HOME", home.join("config"))
+            // They wait, to be flushed all together.
+            .env("SWAMP_TELEMETRY_FLUSH", OsStr::new("off"))
+            .stdin(Stdio::null());
+        Ok(command.output()?)
+    }
+
+    fn repo(&self) -> PathBuf {
+        self.scratch.path().join("repo")
+    }
+}
+
+impl Batch {
+    fn of(arrival: &Arrival, began: chrono::DateTime<chrono::Utc>) -> Self {
+        let events = arrival.events.as_deref().unwrap_or_default();
+        let names: BTreeSet<_> = events.iter().map(command_of).collect();
+        let commands = names.into_iter().map(|name| {
+            let count = events
+                .iter()
+                .filter(|event| command_of(event) == name)
+                .count();
+            (name, count)
+        });
+        let after = (arrival.at - began).to_std().unwrap_or(Duration::ZERO);
+        Self {
+            events: events.len(),
+            bytes: arrival.body.len(),
+            after_ms: after.as_millis(),
+            commands: commands.collect(),
+        }
+    }
+}
+
+fn command_of(event: &IngestEvent) -> String {
+    let words = [event.command(), event.subcommand()];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+impl Demo {
+    fn in_words(&self) -> String {
+        let mut lines = vec![
+            format!(
+                "{BOLD}recorded{BOLD:#}   {} invocations of this program in a scratch repository, in {} ms",
+                self.recorded, self.recorded_ms
+            ),
+            format!(
+                "{BOLD}flushed{BOLD:#}    through the component builtin:ingest to {}, in {} ms",
+                self.endpoint, self.flushed_ms
+            ),
+        ];
+        for (n, batch) in self.batches.iter().enumerate() {
+            let commands: Vec<_> = batch
+                .commands
+                .iter()
+                .map(|(name, count)| format!("{count} {}", printable(name)))
+                .collect();
+            lines.push(format!(
+                "{BOLD}batch {:<4}{BOLD:#} {:>2} events, {:>6} bytes, after {:>3} ms  {DIM}{}{DIM:#}",
+                n + 1,
+                batch.events,
+                batch.bytes,
+                batch.after_ms,
+                commands.join(", ")
+            ));
+        }
+        lines.push(format!(
+            "{BOLD}arrived{BOLD:#}    {GOOD}{} of {}{GOOD:#} events, each once, from repository {}",
+            self.arrived, self.recorded, self.repo_id
+        ));
+        lines.push(format!(
+            "{BOLD}files{BOLD:#}      {} left in the spool: what is delivered is deleted; the scratch directory is gone too",
+            self.left
+        ));
+        lines.join("\n")
+    }
+}
+
+fn unexpected(args: &[&str], output: &Output) -> CommandError {
+    let said = String::from_utf8_lossy(&output.stderr);
+    failed(format!(
+        "`swamp {}` ended with {}: {}",
+        args.join(" "),
+        output.status,
+        printable(said.trim())
+    ))
+}
+
+fn failed(sentence: String) -> CommandError {
+    CommandError::msg(ErrorKind::Demo, sentence)
+}

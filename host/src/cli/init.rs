@@ -1,0 +1,95 @@
+//! `init`, `repo init` and `repo upgrade`.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use chrono::{SecondsFormat, Utc};
+use serde::Serialize;
+use swamp::domain::{Edit, Endpoint, Marker, RepoId, Scalar};
+use swamp::infrastructure::marker_file::MarkerFile;
+use swamp::infrastructure::spool::FileSpool;
+
+use super::args;
+use super::context::{Context, VERSION};
+use super::error::{CommandError, ErrorKind};
+
+/// What is told once, when a repository is made.
+const NOTICE: &str = "\
+swamp records how its commands are used: the command, the names of its options, how it ended and how long it took.
+It never records a value that you type, a path, or anything that a command prints; `swamp telemetry list` shows all.
+What is recorded is sent to the telemetry endpoint of this repository and removed after two days at the latest.
+To turn it off: `swamp telemetry disable` here, add --global for all your repositories, or set DO_NOT_TRACK=1.";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Initialized<'a> {
+    repository: &'a Path,
+    repo_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Upgraded<'a> {
+    from: Option<&'a str>,
+    to: &'a str,
+}
+
+/// Makes a directory a repository.
+pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandError> {
+    let endpoint = args.endpoint.as_deref().map(Endpoint::parse).transpose()?;
+    let dir = match (&args.dir, &context.globals.repo_dir) {
+        (Some(dir), _) | (None, Some(dir)) => std::path::absolute(dir)?,
+        (None, None) => env::current_dir()?,
+    };
+    fs::create_dir_all(&dir).map_err(|error| {
+        let sentence = format!(
+            "could not create {}: {error}; name a directory that you can write to",
+            dir.display()
+        );
+        CommandError::msg(ErrorKind::Io, sentence)
+    })?;
+    let repo_id = RepoId::generate();
+    let endpoint = endpoint.map(|endpoint| endpoint.to_string());
+    let marker = Marker::init_text(VERSION, Utc::now(), &repo_id, endpoint.as_deref());
+    MarkerFile::new(&dir).create(&marker)?;
+    FileSpool::create(&dir)?;
+    if context.ui.wants_json() {
+        context.ui.json(&Initialized {
+            repository: &dir,
+            repo_id: repo_id.as_str(),
+        })?;
+    } else {
+        context
+            .ui
+            .answer(&format!("made {} a repository", dir.display()))?;
+    }
+    context.ui.note(NOTICE);
+    Ok(())
+}
+
+/// Brings the marker up to this version.
+pub(crate) fn upgrade(context: &Context) -> Result<(), CommandError> {
+    let (root, before) = context.repo()?;
+    let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    MarkerFile::new(root).update(|marker| {
+        let mut edits = vec![
+            Edit::Set("swampVersion", Scalar::Text(VERSION.to_owned())),
+            Edit::Set("upgradedAt", Scalar::Text(now)),
+        ];
+        if marker.repo_id.is_none() {
+            let repo_id = RepoId::generate().to_string();
+            edits.push(Edit::Set("repoId", Scalar::Text(repo_id)));
+        }
+        edits
+    })?;
+    let from = before.swamp_version.as_deref();
+    if context.ui.wants_json() {
+        context.ui.json(&Upgraded { from, to: VERSION })?;
+    } else {
+        let from = swamp::domain::printable(from.unwrap_or("an unknown version"));
+        context
+            .ui
+            .answer(&format!("upgraded the repository from {from} to {VERSION}"))?;
+    }
+    Ok(())
+}

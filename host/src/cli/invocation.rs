@@ -1,0 +1,211 @@
+//! From clap's parse to what is recorded of it: the command, and never a value.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Command};
+use swamp::domain::{Invocation, InvocationResult, REDACTED, Status};
+
+use super::args::CATEGORICAL;
+
+/// What is recorded of a command line that was understood.
+pub(crate) fn invocation(root: &Command, matches: &ArgMatches) -> Invocation {
+    let mut invocation = path_and_options(root, matches);
+    let (path, command, matches) = innermost(root, matches);
+    for position in command.get_positionals() {
+        let id = position.get_id().as_str();
+        let categorical = CATEGORICAL.contains(&(&path, id));
+        for value in matches.get_raw(id).into_iter().flatten() {
+            invocation.args.push(match value.to_str() {
+                Some(value) if categorical => value.to_owned(),
+                _ => REDACTED.to_owned(),
+            });
+        }
+    }
+    invocation
+}
+
+/// What is recorded of a command line that was not understood: the commands and options in it that were, and
+/// clap's kind of error.
+pub(crate) fn misuse(
+    root: &Command,
+    argv: &[OsString],
+    kind: ErrorKind,
+) -> (Invocation, InvocationResult) {
+    let result = InvocationResult {
+        status: Status::UserError,
+        error_type: Some(format!("{kind:?}")),
+        error_message: Some(
+            kind.as_str()
+                .unwrap_or("the command line is not valid")
+                .to_owned(),
+        ),
+        exit_code: 2,
+    };
+    (
+        understood(root, argv)
+            .map(|matches| path_and_options(root, &matches))
+            .unwrap_or_default(),
+        result,
+    )
+}
+
+/// As much of a command line as clap understands, wrong as the rest of it may be.
+pub(crate) fn understood(root: &Command, argv: &[OsString]) -> Option<ArgMatches> {
+    let lenient = root.clone().ignore_errors(true);
+    lenient.try_get_matches_from(argv).ok()
+}
+
+fn path_and_options(root: &Command, matches: &ArgMatches) -> Invocation {
+    let (path, command, innermost) = innermost(root, matches);
+    let given = |arg: &&Arg| {
+        let id = arg.get_id().as_str();
+        // Every command holds the global options too, and asking for one that it does not know would panic.
+        innermost.try_contains_id(id).is_ok()
+            && innermost.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    let keys = |command: &Command, global: bool| -> Vec<String> {
+        command
+            .get_opts()
+            .filter(|arg| arg.is_global_set() == global)
+            .filter(given)
+            .filter_map(Arg::get_long)
+            .map(str::to_owned)
+            .collect()
+    };
+    let mut names = path.iter().map(|name| (*name).to_owned());
+    Invocation {
+        command: names.next().unwrap_or_default(),
+        subcommand: names.next(),
+        args: Vec::new(),
+        option_keys: keys(command, false),
+        global_options: keys(root, true),
+    }
+}
+
+/// The names of the commands, and the innermost of them with what it was given.
+fn innermost<'a>(
+    root: &'a Command,
+    matches: &'a ArgMatches,
+) -> (Vec<&'a str>, &'a Command, &'a ArgMatches) {
+    let (mut path, mut command, mut matches) = (Vec::new(), root, matches);
+    while let Some((name, inner)) = matches.subcommand()
+        && let Some(found) = command.find_subcommand(name)
+    {
+        path.push(found.get_name());
+        (command, matches) = (found, inner);
+    }
+    (path, command, matches)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::super::args::Cli;
+    use super::*;
+
+    const SECRET: &str = "s3cret";
+
+    fn parsed(line: &[&str]) -> Invocation {
+        let command = Cli::command();
+        let matches = command.clone().try_get_matches_from(line).unwrap();
+        invocation(&command, &matches)
+    }
+
+    #[test]
+    fn commands_and_keys_are_recorded_and_values_are_not() {
+        let invocation = parsed(&[
+            "swamp",
+            "-q",
+            "repo",
+            "init",
+            "dir",
+            "--endpoint=http://x",
+            "--repo-dir",
+            "y",
+            "--json",
+        ]);
+        assert_eq!(invocation.command, "repo");
+        assert_eq!(invocation.subcommand.as_deref(), Some("init"));
+        assert_eq!(invocation.args, [REDACTED]);
+        assert_eq!(invocation.option_keys, ["endpoint"]);
+        assert_eq!(invocation.global_options, ["repo-dir", "json", "quiet"]);
+    }
+
+    #[test]
+    fn a_categorical_position_is_recorded() {
+        assert_eq!(parsed(&["swamp", "completions", "zsh"]).args, ["zsh"]);
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_recorded_by_what_was_recognised() {
+        let line = ["swamp", "telemetry", "flush", "--endpoint=s3cret"].map(OsString::from);
+        let (invocation, result) = misuse(&Cli::command(), &line, ErrorKind::UnknownArgument);
+        assert_eq!(invocation.command, "telemetry");
+        assert_eq!(invocation.subcommand.as_deref(), Some("flush"));
+        assert_eq!(result.status, Status::UserError);
+        assert_eq!(result.exit_code, 2);
+        assert_eq!(result.error_type.as_deref(), Some("UnknownArgument"));
+    }
+
+    /// The command line of each command, with the path to it.
+    fn each_command(
+        command: &Command,
+        path: &[String],
+        visit: &mut dyn FnMut(&Command, &[String]),
+    ) {
+        visit(command, path);
+        for inner in command.get_subcommands() {
+            let path: Vec<_> = path
+                .iter()
+                .cloned()
+                .chain([inner.get_name().to_owned()])
+                .collect();
+            each_command(inner, &path, visit);
+        }
+    }
+
+    #[test]
+    fn no_value_of_any_option_or_position_of_any_command_is_ever_recorded() {
+        let root = Cli::command();
+        let mut lines: Vec<Vec<String>> = Vec::new();
+        each_command(&root, &["swamp".to_owned()], &mut |command, path| {
+            let line = |more: &[String]| [path, more].concat();
+            let globals = root.get_opts().filter(|arg| arg.is_global_set());
+            for option in command.get_opts().chain(globals) {
+                for key in option
+                    .get_long()
+                    .map(|long| format!("--{long}"))
+                    .into_iter()
+                    .chain(option.get_short().map(|short| format!("-{short}")))
+                {
+                    lines.push(line(&[key.clone(), SECRET.into()]));
+                    lines.push(line(&[format!("{key}={SECRET}")]));
+                    lines.push(line(&[format!("{key}{SECRET}")]));
+                }
+            }
+            lines.push(line(&[SECRET.into()]));
+            lines.push(line(&["--".into(), SECRET.into(), SECRET.into()]));
+            lines.push(line(&[format!("--{SECRET}"), SECRET.into()]));
+            lines.push(line(&[format!("-{SECRET}=x")]));
+        });
+        let (mut accepted, mut refused) = (0, 0);
+        for line in lines {
+            let argv: Vec<OsString> = line.iter().map(OsString::from).collect();
+            let recorded = match root.clone().try_get_matches_from(&argv) {
+                Ok(matches) => {
+                    accepted += 1;
+                    format!("{:?}", invocation(&root, &matches))
+                }
+                Err(error) => {
+                    refused += 1;
+                    format!("{:?}", misuse(&root, &argv, error.kind()))
+                }
+            };
+            assert!(!recorded.contains(SECRET), "{line:?} left {recorded}");
+        }
+        assert!(accepted > 10 && refused > 10, "{accepted} {refused}");
+    }
+}

@@ -1,0 +1,61 @@
+//! The log on stderr: one line an event, `level: message`.
+
+use std::fmt;
+use std::io;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// The environment variable that sets the level.
+pub(crate) const VARIABLE: &str = "SWAMP_LOG_LEVEL";
+
+/// Starts logging. Others' events (wasmtime's, hyper's) are only shown at the finest level.
+pub(crate) fn start(level: LevelFilter) {
+    let others = if level == LevelFilter::TRACE {
+        level
+    } else {
+        LevelFilter::OFF
+    };
+    let targets = Targets::new()
+        .with_target("swamp", level)
+        .with_default(others);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .event_format(Line)
+        .with_filter(targets);
+    // A process logs once; a second start would change nothing.
+    tracing_subscriber::registry().with(lines).try_init().ok();
+}
+
+struct Line;
+
+impl<S, N> FormatEvent<S, N> for Line
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let level = match *event.metadata().level() {
+            Level::ERROR => "error",
+            Level::WARN => "warning",
+            Level::INFO => "info",
+            Level::DEBUG => "debug",
+            Level::TRACE => "trace",
+        };
+        write!(writer, "{level}: ")?;
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}

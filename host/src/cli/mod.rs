@@ -1,0 +1,101 @@
+//! The command line: from arguments to an exit code.
+
+mod after;
+mod args;
+mod completions;
+mod context;
+mod demo;
+mod error;
+mod init;
+mod invocation;
+mod logging;
+mod telemetry;
+mod ui;
+mod version;
+mod worker;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use swamp::domain::InvocationResult;
+use swamp::infrastructure::worker::{Task, VARIABLE};
+
+use self::after::Begun;
+use self::args::{Cli, Command, Globals, Repo};
+use self::context::Context;
+use self::error::CommandError;
+
+/// Does what the command line says.
+pub(crate) fn run() -> ExitCode {
+    if let Some(task) = context::env_var(VARIABLE).and_then(|task| Task::parse(&task)) {
+        return worker::run(task);
+    }
+    let begun = Begun::now();
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    let parsed = Cli::command()
+        .try_get_matches_from(&argv)
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    match parsed {
+        Ok((cli, matches)) => command(begun, cli, &matches),
+        Err(error) => no_command(begun, &argv, &error),
+    }
+}
+
+fn command(begun: Begun, cli: Cli, matches: &ArgMatches) -> ExitCode {
+    let mut context = Context::new(cli.globals);
+    logging::start(context.log_level());
+    let done = execute(&cli.command, &context);
+    let (result, code) = match &done {
+        Ok(()) => (InvocationResult::success(), 0),
+        Err(error) => {
+            context.ui.error(&error.to_string());
+            (error.result(), error.exit_code())
+        }
+    };
+    if cli.command.is_recorded() {
+        // The command may have made the repository, or changed its marker.
+        context = Context::new(context.globals);
+        let invocation = invocation::invocation(&Cli::command(), matches);
+        after::record(&context, begun, invocation, result);
+    }
+    ExitCode::from(code)
+}
+
+fn execute(command: &Command, context: &Context) -> Result<(), CommandError> {
+    match command {
+        Command::Init(args) | Command::Repo(Repo::Init(args)) => init::init(args, context),
+        Command::Repo(Repo::Upgrade) => init::upgrade(context),
+        Command::Version => version::run(context),
+        Command::Completions { shell } => completions::run(*shell, context),
+        Command::Telemetry(command) => telemetry::run(command, context),
+        Command::Demo => demo::run(context),
+    }
+}
+
+/// A command line that asks for help, or that is wrong.
+fn no_command(begun: Begun, argv: &[OsString], error: &clap::Error) -> ExitCode {
+    // There is nowhere left to tell that this could not be printed.
+    error.print().ok();
+    let root = Cli::command();
+    let (invocation, mut result) = invocation::misuse(&root, argv, error.kind());
+    let is_answer = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if is_answer {
+        result = InvocationResult::success();
+    }
+    let understood = invocation::understood(&root, argv);
+    let mut globals = understood
+        .and_then(|matches| Globals::from_arg_matches(&matches).ok())
+        .unwrap_or_default();
+    // Whatever else is wrong: who asks for no telemetry gets none.
+    globals.no_telemetry |= argv.iter().any(|arg| arg == "--no-telemetry");
+    let context = Context::new(globals);
+    logging::start(context.log_level());
+    let code = u8::try_from(result.exit_code).unwrap_or(1);
+    after::record(&context, begun, invocation, result);
+    ExitCode::from(code)
+}

@@ -1,0 +1,160 @@
+//! `telemetry flush`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use swamp::domain::{FlushOutcome, TelemetryRepository as _};
+use swamp::infrastructure::flusher::Flusher;
+use swamp::infrastructure::marker_file::MarkerFile;
+use swamp::infrastructure::spool::{Failure, FileSpool};
+
+use super::words::entries;
+use crate::cli::context::{Context, flush_setup};
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::ui::Ui;
+
+/// How long another flusher is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The answer. Its keys are stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report {
+    endpoint: String,
+    /// How many entries were delivered.
+    delivered: u64,
+    /// How many were set aside, since the endpoint refused them and took others.
+    quarantined: u64,
+    /// How many still wait.
+    waiting: u64,
+    /// Why they do, unless one batch was all that was asked for.
+    failure: Option<Failure>,
+}
+
+pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
+    let (root, marker) = context.repo()?;
+    if let Some(switch) = context.off_switch(marker) {
+        return Err(switch.into());
+    }
+    let repo_id = match &marker.repo_id {
+        Some(repo_id) => repo_id.clone(),
+        None => MarkerFile::new(root).ensure_repo_id()?,
+    };
+    let setup = flush_setup(root, marker, repo_id)?;
+    let endpoint = setup.endpoint.to_string();
+    let spool = FileSpool::create(root)?;
+    let Some(flusher) = Flusher::begin(setup, spool, PATIENCE)? else {
+        return Err(CommandError::msg(
+            ErrorKind::Flush,
+            format!(
+                "could not flush: another flush has been at work for {} seconds; try again in a moment",
+                PATIENCE.as_secs()
+            ),
+        ));
+    };
+
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let interrupt = Arc::clone(&interrupted);
+    // Without a handler, Ctrl-C ends the flush at once, and loses nothing either.
+    ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed)).ok();
+    let progress = all.then(|| progress(context.ui));
+    let outcome = flusher.flush(all, |so_far, total| {
+        if let Some(progress) = &progress {
+            progress.set_length(count(total));
+            progress.set_position(count(so_far.delivered + so_far.quarantined));
+        }
+        // What was switched off meanwhile is not sent.
+        let goes_on = Context::new(context.globals.clone());
+        let still_on = goes_on
+            .repo()
+            .is_ok_and(|(_, marker)| goes_on.off_switch(marker).is_none());
+        still_on && !interrupted.load(Ordering::Relaxed)
+    });
+    if let Some(progress) = progress {
+        progress.finish_and_clear();
+    }
+    flusher.clean_up();
+    drop(flusher);
+
+    let waiting = FileSpool::create(root)?.backlog()?.len();
+    report(context, &endpoint, &outcome, waiting)?;
+    match outcome.failure {
+        Some(failure) => Err(CommandError::msg(
+            ErrorKind::Flush,
+            format!("could not deliver telemetry to {endpoint}: {failure}"),
+        )),
+        None if interrupted.load(Ordering::Relaxed) => Err(CommandError::msg(
+            ErrorKind::Interrupted,
+            format!(
+                "interrupted: {} wait for the next flush",
+                entries(count(waiting))
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn report(
+    context: &Context,
+    endpoint: &str,
+    outcome: &FlushOutcome,
+    waiting: usize,
+) -> Result<(), CommandError> {
+    let report = Report {
+        endpoint: endpoint.to_owned(),
+        delivered: count(outcome.delivered),
+        quarantined: count(outcome.quarantined),
+        waiting: count(waiting),
+        failure: outcome.failure.as_ref().map(Failure::of),
+    };
+    if context.ui.wants_json() {
+        context.ui.json(&report)?;
+    } else if outcome.failure.is_none() || report.delivered > 0 {
+        context.ui.answer(&report.in_words())?;
+    }
+    if let Some(refusal) = &outcome.refusal {
+        context.ui.note(&format!(
+            "set {} aside, which the endpoint does not take: {refusal}",
+            entries(report.quarantined)
+        ));
+    }
+    Ok(())
+}
+
+impl Report {
+    fn in_words(&self) -> String {
+        let waiting = match self.waiting {
+            0 => "nothing waits".to_owned(),
+            1 => "1 waits".to_owned(),
+            waiting => format!("{waiting} wait"),
+        };
+        match self.delivered {
+            0 => format!("nothing to deliver to {}; {waiting}", self.endpoint),
+            delivered => format!(
+                "delivered {} to {}; {waiting}",
+                entries(delivered),
+                self.endpoint
+            ),
+        }
+    }
+}
+
+fn progress(ui: Ui) -> ProgressBar {
+    let bar = if ui.may_draw() {
+        ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+    } else {
+        ProgressBar::hidden()
+    };
+    let style = ProgressStyle::with_template(
+        "{bar:40} {human_pos}/{human_len} entries, {per_sec}, {eta} left",
+    );
+    // The template is a constant, and the worst that a bad one does is an unadorned bar.
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}

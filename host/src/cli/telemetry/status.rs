@@ -1,0 +1,307 @@
+//! `telemetry status`.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use swamp::domain::{EntryState, OffSwitch, SenderSource, printable};
+use swamp::infrastructure::spool::{Failure, FileSpool, LastFlush, Totals};
+
+use super::words::{ago, entries};
+use crate::cli::context::{Context, ENDPOINT_VARIABLE, EndpointSource, endpoint};
+use crate::cli::error::CommandError;
+use crate::cli::ui::{BAD, BOLD, GOOD};
+
+/// The answer. Its keys are stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    /// Whether invocations are recorded and sent.
+    enabled: bool,
+    /// By what telemetry is off: `option`, `environment`, `user` or `marker`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    off_by: Option<&'static str>,
+    #[serde(skip)]
+    off_in_words: Option<String>,
+    /// The repository's id; missing until the first command that records.
+    repo_id: Option<String>,
+    endpoint: EndpointStatus,
+    sender: SenderStatus,
+    /// How many entries wait to be sent.
+    pending: u64,
+    /// How many entries are set aside as undeliverable.
+    quarantined: u64,
+    /// How many sent entries are kept.
+    kept: u64,
+    /// What became of all entries so far.
+    totals: Totals,
+    /// The last flush; missing where there was none.
+    last_flush: Option<FlushStatus>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointStatus {
+    url: Option<String>,
+    /// Who names it: `environment`, `marker` or `default`.
+    source: &'static str,
+    /// What is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SenderStatus {
+    /// As the marker names it.
+    component: String,
+    /// The digest that the marker pins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned_digest: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FlushStatus {
+    at: DateTime<Utc>,
+    delivered: u64,
+    quarantined: u64,
+    duration_ms: u64,
+    failure: Option<Failure>,
+    /// Until when the endpoint asked to be left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<DateTime<Utc>>,
+}
+
+pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
+    let status = status(context)?;
+    if context.ui.wants_json() {
+        context.ui.json(&status)?;
+    } else {
+        context.ui.answer(&status.in_words(Utc::now()))?;
+    }
+    Ok(())
+}
+
+fn status(context: &Context) -> Result<Status, CommandError> {
+    let (root, marker) = context.repo()?;
+    let off = context.off_switch(marker);
+    let spool = FileSpool::open(root)?;
+    let names = spool
+        .as_ref()
+        .map_or_else(|| Ok(Vec::new()), FileSpool::names)?;
+    let last = spool.as_ref().and_then(FileSpool::last_flush);
+    let count = |state| {
+        let of_state = names.iter().filter(|name| name.state == state).count();
+        u64::try_from(of_state).unwrap_or(u64::MAX)
+    };
+    let (url, source) = endpoint(marker);
+    Ok(Status {
+        enabled: off.is_none(),
+        off_by: off.as_ref().map(OffSwitch::kind),
+        off_in_words: off.map(|off| off.to_string()),
+        repo_id: marker.repo_id.as_ref().map(ToString::to_string),
+        endpoint: EndpointStatus {
+            problem: url.as_ref().err().map(ToString::to_string),
+            url: url.ok().map(|url| url.to_string()),
+            source: match source {
+                EndpointSource::Environment => "environment",
+                EndpointSource::Marker => "marker",
+                EndpointSource::Default => "default",
+            },
+        },
+        sender: SenderStatus {
+            component: match &marker.telemetry_sender {
+                SenderSource::Builtin(sender) => sender.to_string(),
+                SenderSource::File(path) => path.display().to_string(),
+            },
+            pinned_digest: marker
+                .telemetry_sender_digest
+                .map(|digest| digest.to_string()),
+        },
+        pending: count(EntryState::Pending),
+        quarantined: count(EntryState::Quarantined),
+        kept: count(EntryState::Flushed),
+        totals: last
+            .as_ref()
+            .map_or_else(Totals::default, |last| last.totals),
+        last_flush: last.map(FlushStatus::from),
+    })
+}
+
+impl From<LastFlush> for FlushStatus {
+    fn from(last: LastFlush) -> Self {
+        Self {
+            at: last.at,
+            delivered: last.delivered,
+            quarantined: last.quarantined,
+            duration_ms: last.duration_ms,
+            failure: last.failure,
+            retry_at: last.retry_at,
+        }
+    }
+}
+
+impl Status {
+    fn in_words(&self, now: DateTime<Utc>) -> String {
+        let telemetry = match &self.off_in_words {
+            None => format!("{GOOD}on{GOOD:#}"),
+            Some(off) => format!("{BAD}off{BAD:#} by {}", printable(off)),
+        };
+        let mut endpoint = match (&self.endpoint.url, &self.endpoint.problem) {
+            (Some(url), _) => printable(url).into_owned(),
+            (None, problem) => {
+                let problem = problem.as_deref().unwrap_or_default();
+                format!("{BAD}not valid{BAD:#}: {}", printable(problem))
+            }
+        };
+        endpoint += match self.endpoint.source {
+            "environment" => " (SWAMP_TELEMETRY_ENDPOINT)",
+            "marker" => " (.swamp.yaml)",
+            _ => " (default)",
+        };
+        debug_assert_eq!(ENDPOINT_VARIABLE, "SWAMP_TELEMETRY_ENDPOINT");
+        let mut sender = printable(&self.sender.component).into_owned();
+        if let Some(digest) = &self.sender.pinned_digest {
+            sender += &format!(", pinned to {digest}");
+        }
+        let Totals {
+            sent,
+            expired_unsent,
+            ..
+        } = self.totals;
+        let kept = if self.kept > 0 {
+            format!(", {} kept here", self.kept)
+        } else {
+            String::new()
+        };
+        let rows = [
+            ("telemetry", telemetry),
+            ("endpoint", endpoint),
+            ("sender", sender),
+            ("waiting", entries(self.pending)),
+            ("sent", format!("{}{kept}", entries(sent))),
+            ("set aside", entries(self.quarantined)),
+            ("expired unsent", entries(expired_unsent)),
+            ("last flush", self.last_flush_in_words(now)),
+        ];
+        rows.map(|(name, value)| format!("{BOLD}{name:<16}{BOLD:#}{value}"))
+            .join("\n")
+    }
+
+    fn last_flush_in_words(&self, now: DateTime<Utc>) -> String {
+        let Some(last) = &self.last_flush else {
+            return "never".to_owned();
+        };
+        let mut words = format!("{}: ", ago(now - last.at));
+        words += &match &last.failure {
+            None => format!(
+                "delivered {} in {} ms",
+                entries(last.delivered),
+                last.duration_ms
+            ),
+            Some(failure) if last.delivered > 0 => format!(
+                "delivered {}, then failed: {}",
+                entries(last.delivered),
+                printable(&failure.reason)
+            ),
+            Some(failure) => format!("not delivered: {}", printable(&failure.reason)),
+        };
+        if last.quarantined > 0 {
+            words += &format!(
+                "; set {} aside, which the endpoint refused",
+                entries(last.quarantined)
+            );
+        }
+        if let Some(retry_at) = last.retry_at.filter(|retry_at| *retry_at > now) {
+            words += &format!(
+                "; will try again in {} seconds",
+                (retry_at - now).num_seconds()
+            );
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().unwrap()
+    }
+
+    fn shown(status: &Status) -> String {
+        let styled = status.in_words(at("2026-02-11T12:10:00Z"));
+        anstream::adapter::strip_str(&styled).to_string()
+    }
+
+    fn healthy() -> Status {
+        Status {
+            enabled: true,
+            off_by: None,
+            off_in_words: None,
+            repo_id: Some("550e8400-e29b-41d4-a716-446655440000".into()),
+            endpoint: EndpointStatus {
+                url: Some("http://localhost:8090".into()),
+                source: "marker",
+                problem: None,
+            },
+            sender: SenderStatus {
+                component: "builtin:ingest".into(),
+                pinned_digest: None,
+            },
+            pending: 1,
+            quarantined: 0,
+            kept: 0,
+            totals: Totals {
+                sent: 120,
+                quarantined: 0,
+                expired_unsent: 3,
+            },
+            last_flush: Some(FlushStatus {
+                at: at("2026-02-11T12:00:00Z"),
+                delivered: 25,
+                quarantined: 0,
+                duration_ms: 7,
+                failure: None,
+                retry_at: None,
+            }),
+        }
+    }
+
+    #[test]
+    fn a_healthy_spool() {
+        insta::assert_snapshot!(shown(&healthy()), @"");
+    }
+
+    #[test]
+    fn a_failing_one_that_is_off() {
+        let status = Status {
+            enabled: false,
+            off_by: Some("environment"),
+            off_in_words: Some("the environment variable DO_NOT_TRACK".into()),
+            endpoint: EndpointStatus {
+                url: None,
+                source: "environment",
+                problem: Some("\"x\" is not a URL".into()),
+            },
+            sender: SenderStatus {
+                component: "senders/\x1b[31mours.wasm".into(),
+                pinned_digest: Some("sha256:00".into()),
+            },
+            kept: 2,
+            last_flush: Some(FlushStatus {
+                at: at("2026-02-11T12:00:00Z"),
+                delivered: 0,
+                quarantined: 0,
+                duration_ms: 7,
+                failure: Some(Failure {
+                    kind: "throttled".into(),
+                    reason: "the endpoint asked to wait for 900 seconds".into(),
+                }),
+                retry_at: Some(at("2026-02-11T12:15:00Z")),
+            }),
+            ..healthy()
+        };
+        insta::assert_snapshot!(shown(&status), @"");
+    }
+}

@@ -1,0 +1,88 @@
+//! Everything that a person or a program sees of a command: the answer on stdout, all else on stderr.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+/// The one place that prints.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ui {
+    json: bool,
+    quiet: bool,
+    color: ColorChoice,
+}
+
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
+
+impl Ui {
+    pub(crate) fn new(json: bool, quiet: bool, no_color: bool) -> Self {
+        let color = if no_color {
+            ColorChoice::Never
+        } else {
+            ColorChoice::Auto
+        };
+        Self { json, quiet, color }
+    }
+
+    /// Whether the answer is to be a JSON document.
+    pub(crate) const fn wants_json(self) -> bool {
+        self.json
+    }
+
+    /// Whether something that moves may be drawn on stderr.
+    pub(crate) fn may_draw(self) -> bool {
+        !self.json && !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// Prints the answer, which may be styled: colours are for terminals, and are taken out elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// When stdout cannot be written to, other than because its reader has gone.
+    pub(crate) fn answer(self, text: &str) -> io::Result<()> {
+        let mut stdout = AutoStream::new(io::stdout(), self.color).lock();
+        let printed = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+        unless_gone(printed)
+    }
+
+    /// Prints the answer as one JSON document.
+    ///
+    /// # Errors
+    ///
+    /// As [`answer`](Self::answer).
+    pub(crate) fn json(self, answer: &impl Serialize) -> io::Result<()> {
+        let json = serde_json::to_string_pretty(answer)?;
+        let mut stdout = io::stdout().lock();
+        unless_gone(writeln!(stdout, "{json}"))
+    }
+
+    /// Tells something besides the answer.
+    pub(crate) fn note(self, text: &str) {
+        if !self.quiet {
+            self.stderr(text);
+        }
+    }
+
+    /// Tells why the command failed.
+    pub(crate) fn error(self, text: &str) {
+        self.stderr(&format!("{BAD}error:{BAD:#} {text}"));
+    }
+
+    fn stderr(self, text: &str) {
+        let mut stderr = AutoStream::new(io::stderr(), self.color).lock();
+        // There is nowhere left to tell that stderr cannot be written to.
+        writeln!(stderr, "{text}").ok();
+    }
+}
+
+fn unless_gone(printed: io::Result<()>) -> io::Result<()> {
+    match printed {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}

@@ -1,0 +1,20 @@
+//! `version`.
+
+use serde::Serialize;
+
+use super::context::{Context, VERSION};
+use super::error::CommandError;
+
+#[derive(Serialize)]
+struct Version {
+    version: &'static str,
+}
+
+pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
+    if context.ui.wants_json() {
+        context.ui.json(&Version { version: VERSION })?;
+    } else {
+        context.ui.answer(&format!("swamp {VERSION}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! What this program does when it was started as a worker.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use swamp::infrastructure::component::compile;
+use swamp::infrastructure::flusher::Flusher;
+use swamp::infrastructure::marker_file::MarkerFile;
+use swamp::infrastructure::spool::FileSpool;
+use swamp::infrastructure::worker::{Task, close_inherited_files};
+use tracing::debug;
+
+use super::args::Globals;
+use super::context::{Context, flush_setup};
+use super::error::CommandError;
+use super::logging;
+
+/// How long a background flush waits for another: a command that only looks whether the lock is free holds it
+/// for a moment.
+const PATIENCE: Duration = Duration::from_millis(40);
+
+pub(crate) fn run(task: Task) -> ExitCode {
+    close_inherited_files();
+    match task {
+        Task::Compile => match compile(io::stdin().lock(), io::stdout().lock()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                writeln!(io::stderr(), "{error}").ok();
+                ExitCode::FAILURE
+            }
+        },
+        Task::Flush => {
+            let context = Context::new(Globals {
+                repo_dir: Some(".".into()),
+                ..Globals::default()
+            });
+            logging::start(context.log_level());
+            if let Err(error) = flush(&context) {
+                debug!("could not flush telemetry: {error}");
+            }
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn flush(context: &Context) -> Result<(), CommandError> {
+    let (root, marker) = context.repo()?;
+    if let Some(switch) = context.off_switch(marker) {
+        return Err(switch.into());
+    }
+    let Some(spool) = FileSpool::open(root)? else {
+        return Ok(());
+    };
+    let repo_id = match &marker.repo_id {
+        Some(repo_id) => repo_id.clone(),
+        None => MarkerFile::new(root).ensure_repo_id()?,
+    };
+    let setup = flush_setup(root, marker, repo_id)?;
+    let endpoint = setup.endpoint.clone();
+    let Some(flusher) = Flusher::begin(setup, spool, PATIENCE)? else {
+        debug!("another flush is at work");
+        return Ok(());
+    };
+    if flusher.is_asked_to_wait() {
+        debug!("{endpoint} asked to be left alone for now");
+    } else {
+        let outcome = flusher.flush(false, |_, _| true);
+        if let Some(failure) = outcome.failure {
+            debug!("could not deliver telemetry to {endpoint}: {failure}");
+        } else {
+            debug!("delivered {} entries to {endpoint}", outcome.delivered);
+        }
+    }
+    flusher.clean_up();
+    Ok(())
+}
