@@ -182,7 +182,7 @@ fn a_repository_without_an_id_gets_one_that_stays() {
     assert!(after.starts_with(&before), "{after:?}");
     repo.swamp(&["version"]);
     assert_eq!(repo.marker(), after);
-    let ids: Vec<_> = repo.batches().concat().into_iter().map(|event| event.distinct_id).collect();
+    let ids: Vec<_> = repo.batches().into_iter().flatten().map(|event| event.distinct_id).collect();
     assert_eq!(ids.len(), 2);
     assert_eq!(ids[0], ids[1]);
     assert!(after.contains(&format!("repoId: \"{}\"", ids[0])) || after.contains(&ids[0]));
