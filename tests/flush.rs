@@ -10,7 +10,11 @@ use crate::support::{AMPLE, TestRepo, dead_endpoint};
 #[test]
 fn a_command_is_recorded_and_delivered_and_then_its_entry_is_deleted() {
     let repo = TestRepo::new();
-    let run = repo.command(&["version"]).env("SWAMP_TELEMETRY_FLUSH", "off").output().unwrap();
+    let run = repo
+        .command(&["version"])
+        .env("SWAMP_TELEMETRY_FLUSH", "off")
+        .output()
+        .unwrap();
     assert!(run.status.success());
     let [entry] = &repo.entry_values()[..] else {
         panic!("{:?}", repo.entries());
@@ -39,7 +43,11 @@ fn what_was_sent_is_renamed_where_the_marker_keeps_it() {
     assert!(entries[0].ends_with(".flushed.json"), "{entries:?}");
     repo.swamp(&["version"]);
     assert_eq!(repo.entries().len(), 2);
-    assert_eq!(repo.arrived(), ["version", "version"], "nothing is sent twice");
+    assert_eq!(
+        repo.arrived(),
+        ["version", "version"],
+        "nothing is sent twice"
+    );
 }
 
 #[test]
@@ -56,7 +64,10 @@ fn one_invocation_flushes_one_batch_of_the_25_oldest() {
     repo.swamp(&["version"]);
     let batches = repo.batches();
     assert_eq!(batches.len(), 1);
-    let ids: Vec<_> = batches[0].iter().map(|event| event.insert_id.clone()).collect();
+    let ids: Vec<_> = batches[0]
+        .iter()
+        .map(|event| event.insert_id.clone())
+        .collect();
     let oldest: Vec<_> = (15..40)
         .rev()
         .map(|n| format!("2f4a7c1e-0000-4000-8000-{n:012}"))
@@ -101,7 +112,11 @@ fn an_entry_of_the_deno_implementation_arrives_with_all_its_fields() {
 #[test]
 fn with_the_server_down_nobody_is_bothered_and_the_entry_waits() {
     let repo = TestRepo::new();
-    repo.write_marker(&repo.marker().replace(&repo.receiver.endpoint(), &dead_endpoint()));
+    repo.write_marker(
+        &repo
+            .marker()
+            .replace(&repo.receiver.endpoint(), &dead_endpoint()),
+    );
     let run = repo.swamp(&["version"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert_eq!(repo.entries().len(), 1);
@@ -148,7 +163,10 @@ fn a_failed_command_is_recorded_but_neither_flushed_nor_cleaned_up() {
         .iter()
         .map(|entry| {
             let result = &entry["result"];
-            (result["status"].as_str().unwrap(), result["exitCode"].as_i64().unwrap())
+            (
+                result["status"].as_str().unwrap(),
+                result["exitCode"].as_i64().unwrap(),
+            )
         })
         .collect();
     assert_eq!(results, [("error", 1), ("user_error", 2)]);
@@ -168,21 +186,30 @@ fn cleaning_up_removes_both_kinds_after_two_days_whether_or_not_the_flush_succee
         }
         repo.swamp(&["version"]);
         let left = repo.entries();
-        assert!(left.iter().all(|name| !name.contains("2020")), "{status}: {left:?}");
+        assert!(
+            left.iter().all(|name| !name.contains("2020")),
+            "{status}: {left:?}"
+        );
         assert_eq!(left.len(), 1);
     }
 }
 
 #[test]
 fn a_repository_without_an_id_gets_one_that_stays() {
-    let repo = TestRepo::with_marker("# mine\ntelemetryEndpoint: 'ENDPOINT' # here\r\nother: {a: 1}\n");
+    let repo =
+        TestRepo::with_marker("# mine\ntelemetryEndpoint: 'ENDPOINT' # here\r\nother: {a: 1}\n");
     let before = repo.marker();
     repo.swamp(&["version"]);
     let after = repo.marker();
     assert!(after.starts_with(&before), "{after:?}");
     repo.swamp(&["version"]);
     assert_eq!(repo.marker(), after);
-    let ids: Vec<_> = repo.batches().into_iter().flatten().map(|event| event.distinct_id).collect();
+    let ids: Vec<_> = repo
+        .batches()
+        .into_iter()
+        .flatten()
+        .map(|event| event.distinct_id)
+        .collect();
     assert_eq!(ids.len(), 2);
     assert_eq!(ids[0], ids[1]);
     assert!(after.contains(&format!("repoId: \"{}\"", ids[0])) || after.contains(&ids[0]));
@@ -221,7 +248,10 @@ fn every_off_switch_leaves_nothing_recorded_nothing_sent_and_the_marker_as_it_wa
     });
     for value in ["", "0", "false"] {
         let repo = TestRepo::new();
-        repo.command(&["version"]).env("DO_NOT_TRACK", value).output().unwrap();
+        repo.command(&["version"])
+            .env("DO_NOT_TRACK", value)
+            .output()
+            .unwrap();
         assert_eq!(repo.arrived(), ["version"], "DO_NOT_TRACK={value}");
     }
 }
@@ -242,7 +272,11 @@ fn the_environment_overrides_the_markers_endpoint() {
 fn telemetry_flush_sends_one_batch_and_with_all_the_rest() {
     let repo = TestRepo::new();
     for _ in 0..30 {
-        let run = repo.command(&["version"]).env("SWAMP_TELEMETRY_FLUSH", "off").output().unwrap();
+        let run = repo
+            .command(&["version"])
+            .env("SWAMP_TELEMETRY_FLUSH", "off")
+            .output()
+            .unwrap();
         assert!(run.status.success());
     }
     let sizes = |repo: &TestRepo| repo.batches().iter().map(Vec::len).collect::<Vec<_>>();
@@ -260,11 +294,19 @@ fn telemetry_flush_sends_one_batch_and_with_all_the_rest() {
 #[test]
 fn telemetry_flush_fails_loudly() {
     let repo = TestRepo::new();
-    repo.write_marker(&repo.marker().replace(&repo.receiver.endpoint(), &dead_endpoint()));
+    repo.write_marker(
+        &repo
+            .marker()
+            .replace(&repo.receiver.endpoint(), &dead_endpoint()),
+    );
     repo.swamp(&["version"]);
     let run = repo.swamp(&["telemetry", "flush"]);
     assert_eq!(run.code, 1);
-    assert!(run.stderr.contains("connection refused by 127.0.0.1:"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("connection refused by 127.0.0.1:"),
+        "{}",
+        run.stderr
+    );
     let off = repo.swamp(&["--no-telemetry", "telemetry", "flush"]);
     assert_eq!(off.code, 1);
     assert!(off.stderr.contains("--no-telemetry"), "{}", off.stderr);

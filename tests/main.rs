@@ -6,6 +6,8 @@
     reason = "tests fail by panicking, and their helpers with them"
 )]
 
+mod bad_input;
+mod demo;
 mod flush;
 mod network;
 mod senders;
