@@ -78,7 +78,7 @@ fn an_endpoint_that_is_none_keeps_the_entries_and_is_named() {
 
 #[test]
 fn a_sender_that_is_none_keeps_the_entries_and_is_told_apart() {
-    let other_world = r#"(component (core module $m) (core instance (instantiate $m)))"#;
+    let other_world = r"(component (core module $m) (core instance (instantiate $m)))";
     for (file, content, sentence) in [
         (
             "gone.wasm",

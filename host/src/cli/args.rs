@@ -24,6 +24,8 @@ pub(crate) struct Cli {
 /// What every command takes.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[expect(clippy::doc_markdown, reason = "what is shown as help is no Markdown")]
 pub(crate) struct Globals {
     /// Work in the repository at DIR instead of the nearest one
     #[arg(short = 'C', long, global = true, value_name = "DIR")]

@@ -55,6 +55,7 @@ impl Ui {
     /// # Errors
     ///
     /// As [`answer`](Self::answer).
+    #[expect(clippy::unused_self, reason = "all printing goes through it")]
     pub(crate) fn json(self, answer: &impl Serialize) -> io::Result<()> {
         let json = serde_json::to_string_pretty(answer)?;
         let mut stdout = io::stdout().lock();

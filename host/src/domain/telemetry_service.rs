@@ -344,7 +344,7 @@ mod tests {
             distinct_id: "repo",
             batch_size: BATCH_SIZE,
             keep_flushed,
-            deadline: Deadline::after(Duration::from_secs(3600)),
+            deadline: Deadline::after(Duration::from_hours(1)),
         };
         let service = TelemetryService::new(memory);
         let outcome = service.flush_telemetry(sender, config);

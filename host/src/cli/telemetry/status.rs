@@ -146,78 +146,90 @@ impl Status {
             None => format!("{GOOD}on{GOOD:#}"),
             Some(off) => format!("{BAD}off{BAD:#} by {}", printable(off)),
         };
-        let mut endpoint = match (&self.endpoint.url, &self.endpoint.problem) {
+        let Totals {
+            sent,
+            expired_unsent,
+            ..
+        } = self.totals;
+        let kept = match self.kept {
+            0 => String::new(),
+            kept => format!(", {kept} kept here"),
+        };
+        let rows = [
+            ("telemetry", telemetry),
+            ("endpoint", self.endpoint.in_words()),
+            ("sender", self.sender.in_words()),
+            ("waiting", entries(self.pending)),
+            ("sent", format!("{}{kept}", entries(sent))),
+            ("set aside", entries(self.quarantined)),
+            ("expired unsent", entries(expired_unsent)),
+            (
+                "last flush",
+                self.last_flush
+                    .as_ref()
+                    .map_or_else(|| "never".to_owned(), |last| last.in_words(now)),
+            ),
+        ];
+        rows.map(|(name, value)| format!("{BOLD}{name:<16}{BOLD:#}{value}"))
+            .join("\n")
+    }
+}
+
+impl EndpointStatus {
+    fn in_words(&self) -> String {
+        let url = match (&self.url, &self.problem) {
             (Some(url), _) => printable(url).into_owned(),
             (None, problem) => {
                 let problem = problem.as_deref().unwrap_or_default();
                 format!("{BAD}not valid{BAD:#}: {}", printable(problem))
             }
         };
-        endpoint += match self.endpoint.source {
-            "environment" => " (SWAMP_TELEMETRY_ENDPOINT)",
-            "marker" => " (.swamp.yaml)",
-            _ => " (default)",
+        let source = match self.source {
+            "environment" => ENDPOINT_VARIABLE,
+            "marker" => ".swamp.yaml",
+            other => other,
         };
-        debug_assert_eq!(ENDPOINT_VARIABLE, "SWAMP_TELEMETRY_ENDPOINT");
-        let mut sender = printable(&self.sender.component).into_owned();
-        if let Some(digest) = &self.sender.pinned_digest {
-            sender += &format!(", pinned to {digest}");
-        }
-        let Totals {
-            sent,
-            expired_unsent,
-            ..
-        } = self.totals;
-        let kept = if self.kept > 0 {
-            format!(", {} kept here", self.kept)
-        } else {
-            String::new()
-        };
-        let rows = [
-            ("telemetry", telemetry),
-            ("endpoint", endpoint),
-            ("sender", sender),
-            ("waiting", entries(self.pending)),
-            ("sent", format!("{}{kept}", entries(sent))),
-            ("set aside", entries(self.quarantined)),
-            ("expired unsent", entries(expired_unsent)),
-            ("last flush", self.last_flush_in_words(now)),
-        ];
-        rows.map(|(name, value)| format!("{BOLD}{name:<16}{BOLD:#}{value}"))
-            .join("\n")
+        format!("{url} ({source})")
     }
+}
 
-    fn last_flush_in_words(&self, now: DateTime<Utc>) -> String {
-        let Some(last) = &self.last_flush else {
-            return "never".to_owned();
-        };
-        let mut words = format!("{}: ", ago(now - last.at));
-        words += &match &last.failure {
-            None => format!(
-                "delivered {} in {} ms",
-                entries(last.delivered),
-                last.duration_ms
-            ),
-            Some(failure) if last.delivered > 0 => format!(
-                "delivered {}, then failed: {}",
-                entries(last.delivered),
-                printable(&failure.reason)
-            ),
-            Some(failure) => format!("not delivered: {}", printable(&failure.reason)),
-        };
-        if last.quarantined > 0 {
-            words += &format!(
-                "; set {} aside, which the endpoint refused",
-                entries(last.quarantined)
-            );
+impl SenderStatus {
+    fn in_words(&self) -> String {
+        let component = printable(&self.component);
+        match &self.pinned_digest {
+            Some(digest) => format!("{component}, pinned to {digest}"),
+            None => component.into_owned(),
         }
-        if let Some(retry_at) = last.retry_at.filter(|retry_at| *retry_at > now) {
-            words += &format!(
-                "; will try again in {} seconds",
-                (retry_at - now).num_seconds()
-            );
-        }
-        words
+    }
+}
+
+impl FlushStatus {
+    fn in_words(&self, now: DateTime<Utc>) -> String {
+        let delivered = entries(self.delivered);
+        let outcome = match &self.failure {
+            None => format!("delivered {delivered} in {} ms", self.duration_ms),
+            Some(failure) => {
+                let reason = printable(&failure.reason);
+                match self.delivered {
+                    0 => format!("not delivered: {reason}"),
+                    _ => format!("delivered {delivered}, then failed: {reason}"),
+                }
+            }
+        };
+        let aside = match self.quarantined {
+            0 => String::new(),
+            count => format!("; set {} aside, which the endpoint refused", entries(count)),
+        };
+        let retry = match self.retry_at {
+            Some(retry_at) if retry_at > now => {
+                format!(
+                    "; will try again in {} seconds",
+                    (retry_at - now).num_seconds()
+                )
+            }
+            _ => String::new(),
+        };
+        format!("{}: {outcome}{aside}{retry}", ago(now - self.at))
     }
 }
 
@@ -270,7 +282,16 @@ mod tests {
 
     #[test]
     fn a_healthy_spool() {
-        insta::assert_snapshot!(shown(&healthy()), @"");
+        insta::assert_snapshot!(shown(&healthy()), @r"
+        telemetry       on
+        endpoint        http://localhost:8090 (.swamp.yaml)
+        sender          builtin:ingest
+        waiting         1 entry
+        sent            120 entries
+        set aside       0 entries
+        expired unsent  3 entries
+        last flush      10 minutes ago: delivered 25 entries in 7 ms
+        ");
     }
 
     #[test]
@@ -302,6 +323,15 @@ mod tests {
             }),
             ..healthy()
         };
-        insta::assert_snapshot!(shown(&status), @"");
+        insta::assert_snapshot!(shown(&status), @r#"
+        telemetry       off by the environment variable DO_NOT_TRACK
+        endpoint        not valid: "x" is not a URL (SWAMP_TELEMETRY_ENDPOINT)
+        sender          senders/\u{1b}[31mours.wasm, pinned to sha256:00
+        waiting         1 entry
+        sent            120 entries, 2 kept here
+        set aside       0 entries
+        expired unsent  3 entries
+        last flush      10 minutes ago: not delivered: the endpoint asked to wait for 900 seconds; will try again in 300 seconds
+        "#);
     }
 }

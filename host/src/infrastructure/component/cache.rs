@@ -25,7 +25,7 @@ use crate::domain::Digest;
 use crate::infrastructure::atomic_file;
 
 /// How long a component that could not be compiled is not tried again.
-const FAILURE_LASTS: Duration = Duration::from_secs(24 * 60 * 60);
+const FAILURE_LASTS: Duration = Duration::from_hours(24);
 
 /// The most bytes that are read of a remembered failure.
 const FAILURE_BYTES: u64 = 4 * 1024;
@@ -158,7 +158,7 @@ impl Cache {
     pub(super) fn keep_failure(&self, key: &Key, reason: &str) {
         let keep = || {
             let dir = self.create()?;
-            let mut temporary = NamedTempFile::with_prefix_in(".new-", &dir)?;
+            let mut temporary = NamedTempFile::with_prefix_in(".new-", dir)?;
             temporary.write_all(reason.as_bytes())?;
             temporary.persist(dir.join(format!("{}.failed", key.0)))?;
             io::Result::Ok(())

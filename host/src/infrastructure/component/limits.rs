@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const COMPONENT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The longest that a cold compilation may take.
-pub const COMPILE_TIME: Duration = Duration::from_secs(60);
+pub const COMPILE_TIME: Duration = Duration::from_mins(1);
 
 /// The most address space that a cold compilation may use, in bytes.
 pub const COMPILE_MEMORY: u64 = 1024 * 1024 * 1024;

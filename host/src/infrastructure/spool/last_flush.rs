@@ -11,7 +11,7 @@ pub(super) const FILE: &str = ".last-flush.json";
 
 /// The longest wait that an endpoint can ask for: entries expire after two days, and an endpoint that asks for
 /// more must not make them.
-pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
 /// The outcome of the last flush, and totals since the spool began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,7 +31,7 @@ pub const MAX_ENTRY_BYTES: u64 = 256 * 1024;
 
 /// How long a file must have been left alone before it is taken for damaged, or a temporary one for
 /// abandoned: other programs write entries in place, so that a half-written one can be met.
-pub const SETTLED: Duration = Duration::from_secs(60);
+pub const SETTLED: Duration = Duration::from_mins(1);
 
 const TEMPORARY_PREFIX: &str = ".tmp-";
 

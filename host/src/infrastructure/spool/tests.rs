@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::*;
 use crate::domain::{Invocation, InvocationResult};
 
-const OLD: Duration = Duration::from_secs(3600);
+const OLD: Duration = Duration::from_hours(1);
 
 struct Fixture {
     root: tempfile::TempDir,
