@@ -9,6 +9,8 @@
 mod bad_input;
 mod demo;
 mod flush;
+mod init;
 mod network;
+mod promises;
 mod senders;
 mod support;

@@ -1,0 +1,104 @@
+//! Making a repository.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{SWAMP, TestRepo, run};
+
+fn swamp(dir: &std::path::Path, args: &[&str]) -> crate::support::Run {
+    run(Command::new(SWAMP)
+        .args(args)
+        .current_dir(dir)
+        .env_clear()
+        .env("HOME", dir)
+        // The first command of a repository that names no loopback endpoint must not reach the default one.
+        .env("SWAMP_TELEMETRY_ENDPOINT", "http://127.0.0.1:9")
+        .env("SWAMP_TELEMETRY_FLUSH", "off"))
+}
+
+#[test]
+fn init_in_a_fresh_directory_writes_a_marker_with_an_id_and_says_what_is_collected() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = swamp(
+        dir.path(),
+        &["init", "--endpoint", "http://LOCALHOST:8090/"],
+    );
+    assert_eq!(made.code, 0, "{made:?}");
+    let notice = made.stderr.lines().count();
+    assert_eq!(notice, 4, "{}", made.stderr);
+    assert!(made.stderr.contains("swamp telemetry disable"));
+    let marker = fs::read_to_string(dir.path().join(".swamp.yaml")).unwrap();
+    let keys: Vec<_> = marker
+        .lines()
+        .filter_map(|line| line.split(':').next())
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "swampVersion",
+            "initializedAt",
+            "repoId",
+            "telemetryEndpoint"
+        ]
+    );
+    assert!(marker.contains("\"http://localhost:8090\""), "{marker}");
+    let ignore = fs::read_to_string(dir.path().join(".swamp/telemetry/.gitignore")).unwrap();
+    assert_eq!(ignore, "*\n");
+}
+
+#[test]
+fn repo_init_makes_the_directory_that_it_is_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = swamp(dir.path(), &["--quiet", "--json", "repo", "init", "a/b"]);
+    assert_eq!((made.code, made.stderr.as_str()), (0, ""));
+    let answer: Value = serde_json::from_str(&made.stdout).unwrap();
+    let marker = fs::read_to_string(dir.path().join("a/b/.swamp.yaml")).unwrap();
+    assert!(marker.contains(answer["repoId"].as_str().unwrap()));
+}
+
+#[test]
+fn init_refuses_an_endpoint_that_is_none_and_makes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = swamp(
+        dir.path(),
+        &["init", "here", "--endpoint", "localhost:8090"],
+    );
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains("not an http or https URL"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn upgrade_changes_its_own_keys_and_no_other_byte() {
+    let repo = TestRepo::with_marker(
+        "# ours\r\nswampVersion: '2025' # old\r\nteam:   [a,  b]\r\ntelemetryEndpoint: ENDPOINT\r\nrepoId: 550e8400-e29b-41d4-a716-446655440000",
+    );
+    let before = repo.marker();
+    let run = repo.swamp(&["repo", "upgrade"]);
+    assert_eq!(run.stdout, "upgraded the repository from 2025 to 0.1.0\n");
+    let after = repo.marker();
+    let expected = before.replace("'2025'", "'0.1.0'");
+    let added = after.strip_prefix(&expected).unwrap();
+    assert!(added.starts_with("\r\nupgradedAt: "), "{added:?}");
+    assert!(!added.ends_with('\n'), "{added:?}");
+}
+
+#[test]
+fn a_command_outside_a_repository_leaves_nothing_anywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(swamp(dir.path(), &["version"]).code, 0);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    let status = swamp(dir.path(), &["telemetry", "status"]);
+    assert_eq!(status.code, 1);
+    assert!(
+        status.stderr.contains("run `swamp init`"),
+        "{}",
+        status.stderr
+    );
+}
