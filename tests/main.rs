@@ -12,5 +12,6 @@ mod flush;
 mod init;
 mod network;
 mod promises;
+mod sender_commands;
 mod senders;
 mod support;

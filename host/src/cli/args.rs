@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tracing::level_filters::LevelFilter;
 
@@ -89,6 +89,9 @@ pub(crate) enum Command {
     /// See, send and steer what is recorded
     #[command(subcommand)]
     Telemetry(Telemetry),
+    /// See, check and choose the component that delivers
+    #[command(subcommand)]
+    Sender(Sender),
     /// Watch the whole path once, on this machine and in a scratch directory
     Demo,
 }
@@ -117,9 +120,31 @@ pub(crate) enum Telemetry {
     /// Send what waits: one batch of up to 25, the oldest first
     Flush {
         /// Send everything, batch after batch
-        #[arg(long, action = ArgAction::SetTrue)]
+        #[arg(long)]
         all: bool,
+        /// Print the request that the next batch would be, and send nothing
+        #[arg(long, conflicts_with = "all")]
+        dry_run: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sender {
+    /// Tell which sender delivers for this repository
+    Show,
+    /// Tell what a component exports and asks for, and whether it would run
+    Check {
+        /// A component file, or builtin:ingest
+        file: PathBuf,
+    },
+    /// Check a sender, trust it on this machine, and write it into the marker with its digest
+    Use {
+        /// A component file, or builtin:ingest
+        #[arg(value_name = "FILE")]
+        sender: PathBuf,
+    },
+    /// Trust the sender that the marker names, on this machine
+    Trust,
 }
 
 impl Command {

@@ -12,6 +12,7 @@ use swamp::infrastructure::component::egress::{Environment, HostHeader, Network}
 use swamp::infrastructure::component::{Cache, Compiler};
 use swamp::infrastructure::flusher::FlushSetup;
 use swamp::infrastructure::marker_file::{MarkerFile, MarkerFileError, find_repo};
+use swamp::infrastructure::trust_store::TrustStore;
 use swamp::infrastructure::user_config_file::{config_path, read_user_config};
 use swamp::infrastructure::worker::Program;
 use tracing::level_filters::LevelFilter;
@@ -188,12 +189,23 @@ pub(crate) fn flush_setup(
         repo_id,
         headers: host_headers(&config, &endpoint),
         allow_senders: config.allow_senders,
+        trust: trust_store(),
         endpoint,
         network: Network::live(Environment::read(env_var)),
-        cache: Cache::new(Cache::default_dir(env_var)),
+        cache: cache(),
         compiler: Compiler::new(Program::current()?),
         version: VERSION.to_owned(),
     })
+}
+
+/// Which senders this user trusts.
+pub(crate) fn trust_store() -> TrustStore {
+    TrustStore::new(TrustStore::default_path(env_var))
+}
+
+/// Where this user's compiled senders are.
+pub(crate) fn cache() -> Cache {
+    Cache::new(Cache::default_dir(env_var))
 }
 
 fn host_headers(config: &UserConfig, endpoint: &Endpoint) -> Result<Vec<HostHeader>, String> {

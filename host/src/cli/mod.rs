@@ -9,6 +9,7 @@ mod error;
 mod init;
 mod invocation;
 mod logging;
+mod sender;
 mod telemetry;
 mod ui;
 mod version;
@@ -70,6 +71,7 @@ fn execute(command: &Command, context: &Context) -> Result<(), CommandError> {
         Command::Version => version::run(context),
         Command::Completions { shell } => completions::run(*shell, context),
         Command::Telemetry(command) => telemetry::run(command, context),
+        Command::Sender(command) => sender::run(command, context),
         Command::Demo => demo::run(context),
     }
 }

@@ -18,6 +18,14 @@ pub enum BuiltinSender {
     Ingest,
 }
 
+impl BuiltinSender {
+    /// The sender that `text` names as `telemetrySender` does, if it is one that comes with the program.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        (text == "builtin:ingest").then_some(Self::Ingest)
+    }
+}
+
 /// As `telemetrySender` names it.
 impl fmt::Display for BuiltinSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! A flush of one repository: the spool, its lock and its record, and the sender that the marker names.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
@@ -11,6 +11,7 @@ use super::component::{
     Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig, limits,
 };
 use super::spool::{FileSpool, FlushLock, LastFlush};
+use super::trust_store::TrustStore;
 use super::worker::Watchdog;
 use crate::domain::{
     AllowSenders, BATCH_SIZE, Deadline, Endpoint, Expired, FlushConfig, FlushFailure, FlushOutcome,
@@ -38,6 +39,8 @@ pub struct FlushSetup {
     pub endpoint: Endpoint,
     /// Which senders this user lets run.
     pub allow_senders: AllowSenders,
+    /// Which senders this user trusts.
+    pub trust: TrustStore,
     /// What this user adds to requests to the endpoint's origin, or why that is not possible.
     pub headers: Result<Vec<HostHeader>, String>,
     /// How requests leave the machine.
@@ -181,54 +184,89 @@ impl Flusher {
 
     /// The sender, and a watchdog over everything that it does but its compilation.
     fn sender(&self) -> Result<(ComponentSender, Watchdog), SendError> {
-        let setup = &self.setup;
-        let headers = setup
-            .headers
-            .clone()
-            .map_err(SendError::InvalidConfiguration)?;
-        let file = setup.component_file()?;
-        let compiled = Compiled::obtain(&file, &setup.cache, &setup.compiler)?;
+        let (compiled, config) = self.setup.prepare()?;
         let last_words = || debug!("the flush hung and was ended");
         let watchdog = Watchdog::start(limits::WATCHDOG, last_words)
             .map_err(|error| SendError::Other(format!("no thread to watch over it: {error}")))?;
-        let marker = &setup.marker;
-        let config = SenderConfig {
-            endpoint: setup.endpoint.clone(),
-            user_agent: format!("swamp/{}", setup.version),
-            options: marker.telemetry_sender_options.clone(),
-            limits: marker.telemetry_sender_limits,
-            network: setup.network.clone(),
-            // Secrets are for senders that this user trusts: so far, those that come with the program.
-            headers: match marker.telemetry_sender {
-                SenderSource::Builtin(_) => headers,
-                SenderSource::File(_) => Vec::new(),
-            },
-        };
         Ok((ComponentSender::new(&compiled, config)?, watchdog))
     }
 }
 
 impl FlushSetup {
-    fn component_file(&self) -> Result<ComponentFile, SenderFailure> {
-        let file = match &self.marker.telemetry_sender {
-            SenderSource::Builtin(sender) => ComponentFile::builtin(*sender),
-            SenderSource::File(path) => {
-                let name = path.display().to_string();
-                if self.allow_senders != AllowSenders::Any {
-                    return Err(SenderFailure::NotAllowed {
-                        component: name,
-                        allowed: self.allow_senders.as_str(),
-                    });
-                }
-                ComponentFile::read(&self.root.join(path), &name)?
-            }
+    /// The sender's component as this user lets it run.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing, is not the one that the marker pins, or may not run.
+    pub fn component_file(&self) -> Result<ComponentFile, SenderFailure> {
+        let file = component_file(&self.root, &self.marker.telemetry_sender)?;
+        let may_run = match self.allow_senders {
+            AllowSenders::Any => true,
+            AllowSenders::Trusted => self.is_trusted(&file),
+            AllowSenders::Builtin => self.is_builtin(),
         };
+        if !may_run {
+            return Err(SenderFailure::NotAllowed {
+                component: file.name().to_owned(),
+                allowed: self.allow_senders.as_str(),
+            });
+        }
         match self.marker.telemetry_sender_digest {
             Some(pinned) if pinned != file.digest() => Err(SenderFailure::NotPinned {
                 component: file.name().to_owned(),
                 digest: file.digest().to_string(),
             }),
             _ => Ok(file),
+        }
+    }
+
+    /// The sender, compiled, and what it works with.
+    ///
+    /// # Errors
+    ///
+    /// As [`component_file`](Self::component_file), or when it cannot be compiled, or when one of the user's
+    /// headers lacks its variable.
+    pub fn prepare(&self) -> Result<(Compiled, SenderConfig), SendError> {
+        let file = self.component_file()?;
+        // Secrets are for senders that this user trusts.
+        let headers = if self.is_trusted(&file) {
+            let headers = self.headers.clone();
+            headers.map_err(SendError::InvalidConfiguration)?
+        } else {
+            Vec::new()
+        };
+        let marker = &self.marker;
+        let config = SenderConfig {
+            endpoint: self.endpoint.clone(),
+            user_agent: format!("swamp/{}", self.version),
+            options: marker.telemetry_sender_options.clone(),
+            limits: marker.telemetry_sender_limits,
+            network: self.network.clone(),
+            headers,
+        };
+        let compiled = Compiled::obtain(&file, &self.cache, &self.compiler)?;
+        Ok((compiled, config))
+    }
+
+    const fn is_builtin(&self) -> bool {
+        matches!(self.marker.telemetry_sender, SenderSource::Builtin(_))
+    }
+
+    fn is_trusted(&self, file: &ComponentFile) -> bool {
+        self.is_builtin() || self.trust.contains(file.digest())
+    }
+}
+
+/// The component that a marker in `root` names.
+///
+/// # Errors
+///
+/// [`SenderFailure::Missing`].
+pub fn component_file(root: &Path, source: &SenderSource) -> Result<ComponentFile, SenderFailure> {
+    match source {
+        SenderSource::Builtin(sender) => Ok(ComponentFile::builtin(*sender)),
+        SenderSource::File(path) => {
+            ComponentFile::read(&root.join(path), &path.display().to_string())
         }
     }
 }

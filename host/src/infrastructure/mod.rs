@@ -7,5 +7,6 @@ pub mod flusher;
 pub mod marker_file;
 pub mod receiver;
 pub mod spool;
+pub mod trust_store;
 pub mod user_config_file;
 pub mod worker;

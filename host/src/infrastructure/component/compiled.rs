@@ -59,6 +59,15 @@ impl Compiled {
         })
     }
 
+    /// Whether the cache has the machine code of `file`.
+    #[must_use]
+    pub fn is_cached(file: &ComponentFile, cache: &Cache) -> bool {
+        engine::engine().is_ok_and(|engine| {
+            let key = Key::new(file.digest(), &engine);
+            matches!(cache.find(&key), Found::Code(_))
+        })
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }

@@ -9,7 +9,7 @@ use wasmtime::{Engine, Store};
 use super::alarm::Alarm;
 use super::compiled::Compiled;
 use super::contract::{self, Destination, Sender, SenderPre};
-use super::egress::{Egress, EgressLimits, EgressReport, HostHeader, Network};
+use super::egress::{DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network};
 use super::failure::{Interruption, frames};
 use super::link::link;
 use super::sandbox::Guest;
@@ -78,6 +78,13 @@ impl ComponentSender {
             config,
             runtime: Some(runtime),
             instance: None,
+        })
+    }
+
+    /// The requests of the last batch that a dry run kept to itself.
+    pub fn take_dry_run_requests(&mut self) -> Vec<DryRunRequest> {
+        self.instance.as_mut().map_or_else(Vec::new, |instance| {
+            instance.store.data_mut().egress.take_dry_run_requests()
         })
     }
 

@@ -1,0 +1,149 @@
+//! `sender check`: what a component is, and whether this host would run it.
+
+use std::path::Path;
+
+use anstyle::Style;
+use serde::Serialize;
+use swamp::domain::{BuiltinSender, SenderFailure, printable};
+use swamp::infrastructure::component::{
+    CONTRACT_VERSION, Compiled, ComponentFile, Grant, Inspection, inspect,
+};
+
+use super::compiled;
+use crate::cli::context::{Context, cache};
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::ui::{BAD, BOLD, GOOD};
+
+/// The answer. Its keys are stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Check<'a> {
+    component: &'a str,
+    digest: String,
+    bytes: usize,
+    /// The version of the contract that it is for; missing where it exports none.
+    contract: Option<&'a str>,
+    exports: &'a [String],
+    imports: Vec<ImportCheck<'a>>,
+    /// Whether its machine code was in the cache already.
+    cached: bool,
+    /// How long compiling it took, or finding it in the cache.
+    compile_ms: u128,
+    runs: bool,
+    /// Why it does not run: one stable word, and one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<Problem>,
+}
+
+#[derive(Serialize)]
+struct ImportCheck<'a> {
+    name: &'a str,
+    /// What the host grants, in words.
+    grant: &'static str,
+    offered: bool,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    kind: &'static str,
+    reason: String,
+}
+
+/// The component that a person names: a file, or one that comes with the program.
+pub(super) fn component(name: &Path) -> Result<ComponentFile, CommandError> {
+    let shown = name.display().to_string();
+    if let Some(builtin) = BuiltinSender::parse(&shown) {
+        return Ok(ComponentFile::builtin(builtin));
+    }
+    ComponentFile::read(name, &shown).map_err(|failure| match failure {
+        SenderFailure::Missing { component, reason } => CommandError::msg(
+            ErrorKind::Sender,
+            format!(
+                "could not read {component}: {reason}; name a component file, or builtin:ingest"
+            ),
+        ),
+        other => other.into(),
+    })
+}
+
+pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
+    let file = component(name)?;
+    let cached = Compiled::is_cached(&file, &cache());
+    let (compiled, took) = compiled(&file, context)?;
+    let inspection = inspect(&compiled)?;
+    let check = Check {
+        component: file.name(),
+        digest: file.digest().to_string(),
+        bytes: file.bytes().len(),
+        contract: inspection.contract.as_deref(),
+        exports: &inspection.exports,
+        imports: inspection
+            .imports
+            .iter()
+            .map(|import| ImportCheck {
+                name: &import.name,
+                grant: import.grant.in_words(),
+                offered: import.grant != Grant::NotOffered,
+            })
+            .collect(),
+        cached,
+        compile_ms: took.as_millis(),
+        runs: inspection.verdict.is_ok(),
+        problem: inspection.verdict.as_ref().err().map(|failure| Problem {
+            kind: failure.kind(),
+            reason: failure.to_string(),
+        }),
+    };
+    if context.ui.wants_json() {
+        context.ui.json(&check)?;
+    } else {
+        context.ui.answer(&check.in_words(&inspection))?;
+    }
+    Ok(inspection.verdict?)
+}
+
+impl Check<'_> {
+    fn in_words(&self, inspection: &Inspection) -> String {
+        let contract = match self.contract {
+            Some(version) => format!("{version} (this host runs {CONTRACT_VERSION})"),
+            None => format!("none (this host runs {CONTRACT_VERSION})"),
+        };
+        let compiled = if self.cached {
+            format!("found in the cache, in {} ms", self.compile_ms)
+        } else {
+            format!("in {} ms", self.compile_ms)
+        };
+        let verdict = match inspection.verdict {
+            Ok(()) => format!("{GOOD}runs{GOOD:#}"),
+            Err(_) => format!("{BAD}does not run{BAD:#}"),
+        };
+        let mut lines = vec![
+            row("component", &printable(self.component)),
+            row("digest", &self.digest),
+            row("size", &format!("{} bytes", self.bytes)),
+            row("contract", &contract),
+            row("exports", &self.exports.join(", ")),
+            row("compiled", &compiled),
+            row("verdict", &verdict),
+            format!("{BOLD}imports{BOLD:#}"),
+        ];
+        let width = self
+            .imports
+            .iter()
+            .map(|import| import.name.len())
+            .max()
+            .unwrap_or(0);
+        lines.extend(self.imports.iter().map(|import| {
+            let style = if import.offered { Style::new() } else { BAD };
+            format!(
+                "  {:<width$}  {style}{}{style:#}",
+                import.name, import.grant
+            )
+        }));
+        lines.join("\n")
+    }
+}
+
+pub(super) fn row(name: &str, value: &str) -> String {
+    format!("{BOLD}{name:<12}{BOLD:#}{value}")
+}

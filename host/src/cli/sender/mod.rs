@@ -1,0 +1,50 @@
+//! `sender …`.
+
+mod check;
+mod show;
+mod trust;
+mod r#use;
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget};
+use swamp::domain::SenderFailure;
+use swamp::infrastructure::component::{Compiled, Compiler, ComponentFile};
+use swamp::infrastructure::worker::Program;
+
+use super::args::Sender;
+use super::context::{Context, cache};
+use super::error::{CommandError, ErrorKind};
+
+pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandError> {
+    match command {
+        Sender::Show => show::run(context),
+        Sender::Check { file } => check::run(file, context),
+        Sender::Use { sender } => r#use::run(sender, context),
+        Sender::Trust => trust::run(context),
+    }
+}
+
+impl From<SenderFailure> for CommandError {
+    fn from(failure: SenderFailure) -> Self {
+        Self::new(ErrorKind::Sender, failure)
+    }
+}
+
+/// Compiles `file`, or finds it compiled, and says how long that took. Some take seconds: a person sees that
+/// something is going on.
+fn compiled(file: &ComponentFile, context: &Context) -> Result<(Compiled, Duration), CommandError> {
+    let spinner = if context.ui.may_draw() {
+        ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(format!(
+            "compiling {}",
+            swamp::domain::printable(file.name())
+        ))
+    } else {
+        ProgressBar::hidden()
+    };
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let began = Instant::now();
+    let compiled = Compiled::obtain(file, &cache(), &Compiler::new(Program::current()?));
+    spinner.finish_and_clear();
+    Ok((compiled?, began.elapsed()))
+}

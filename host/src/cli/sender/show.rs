@@ -1,0 +1,87 @@
+//! `sender show`: which sender delivers for this repository.
+
+use serde::Serialize;
+use swamp::domain::{SenderSource, printable};
+use swamp::infrastructure::component::Compiled;
+use swamp::infrastructure::flusher::component_file;
+
+use super::check::row;
+use crate::cli::context::{Context, cache, trust_store};
+use crate::cli::error::CommandError;
+
+/// The answer. Its keys are stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Show {
+    component: String,
+    /// Who names it: `marker`, or `default` where the marker does not.
+    source: &'static str,
+    digest: String,
+    bytes: usize,
+    /// The digest that the marker pins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pinned_digest: Option<String>,
+    /// Whether that is the digest that it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pin_matches: Option<bool>,
+    /// Whether it comes with the program, or this user trusts it.
+    trusted: bool,
+    /// Whether its machine code is in the cache.
+    cached: bool,
+}
+
+pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
+    let (root, marker) = context.repo()?;
+    let source = &marker.telemetry_sender;
+    let file = component_file(root, source)?;
+    let pinned = marker.telemetry_sender_digest;
+    let builtin = matches!(source, SenderSource::Builtin(_));
+    let show = Show {
+        component: file.name().to_owned(),
+        source: if *source == SenderSource::default() {
+            "default"
+        } else {
+            "marker"
+        },
+        digest: file.digest().to_string(),
+        bytes: file.bytes().len(),
+        pinned_digest: pinned.map(|digest| digest.to_string()),
+        pin_matches: pinned.map(|digest| digest == file.digest()),
+        trusted: builtin || trust_store().contains(file.digest()),
+        cached: Compiled::is_cached(&file, &cache()),
+    };
+    if context.ui.wants_json() {
+        context.ui.json(&show)?;
+    } else {
+        context.ui.answer(&show.in_words())?;
+    }
+    Ok(())
+}
+
+impl Show {
+    fn in_words(&self) -> String {
+        let pinned = match self.pin_matches {
+            None => "no",
+            Some(true) => "yes, to this digest",
+            Some(false) => "to another digest: it does not run; `swamp sender use` pins this one",
+        };
+        let trusted = if self.trusted {
+            "yes: it gets the headers of your config.yaml for the endpoint"
+        } else {
+            "no: it gets none of your headers; `swamp sender trust` changes that"
+        };
+        let cached = if self.cached { "yes" } else { "not yet" };
+        [
+            row(
+                "component",
+                &format!("{} ({})", printable(&self.component), self.source),
+            ),
+            row("digest", &self.digest),
+            row("size", &format!("{} bytes", self.bytes)),
+            row("pinned", pinned),
+            row("trusted", trusted),
+            row("compiled", cached),
+        ]
+        .join("\n")
+    }
+}

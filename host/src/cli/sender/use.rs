@@ -1,0 +1,159 @@
+//! `sender use`: check a sender, trust it, and write it into the marker.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use swamp::domain::{BuiltinSender, Edit, Scalar, printable};
+use swamp::infrastructure::component::{ComponentFile, Import, Inspection, inspect};
+use swamp::infrastructure::flusher::component_file;
+use swamp::infrastructure::marker_file::MarkerFile;
+
+use super::check::component;
+use super::compiled;
+use crate::cli::context::{Context, trust_store};
+use crate::cli::error::{CommandError, ErrorKind};
+
+/// The answer. Its keys are stable.
+#[derive(Serialize)]
+struct Used {
+    /// The sender before; missing where that one cannot be read.
+    from: Option<Facts>,
+    to: Facts,
+}
+
+/// What is compared of two senders.
+#[derive(PartialEq, Eq, Serialize)]
+struct Facts {
+    component: String,
+    digest: String,
+    bytes: usize,
+    contract: Option<String>,
+    /// The interfaces that it imports, without their versions.
+    imports: BTreeSet<String>,
+}
+
+pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
+    let (root, marker) = context.repo()?;
+    let file = component(name)?;
+    let (compiled_file, _) = compiled(&file, context)?;
+    let inspection = inspect(&compiled_file)?;
+    let spelled = spelled(name, root)?;
+    let to = Facts::of(spelled.clone(), &file, &inspection);
+    inspection.verdict?;
+    let from = component_file(root, &marker.telemetry_sender)
+        .ok()
+        .and_then(|before| {
+            let (compiled, _) = compiled(&before, context).ok()?;
+            let inspection = inspect(&compiled).ok()?;
+            Some(Facts::of(before.name().to_owned(), &before, &inspection))
+        });
+
+    trust_store()
+        .add(file.digest())
+        .map_err(|error| CommandError::new(ErrorKind::Sender, error))?;
+    let digest = file.digest().to_string();
+    let is_builtin = BuiltinSender::parse(&spelled).is_some();
+    MarkerFile::new(root).update(|_| {
+        let pin = if is_builtin {
+            // The built-in sender changes with the program, and is as trustworthy as that.
+            Edit::Remove("telemetrySenderDigest")
+        } else {
+            Edit::Set("telemetrySenderDigest", Scalar::Text(digest))
+        };
+        vec![Edit::Set("telemetrySender", Scalar::Text(spelled)), pin]
+    })?;
+    let used = Used { from, to };
+    if context.ui.wants_json() {
+        context.ui.json(&used)?;
+    } else {
+        context.ui.answer(&used.in_words())?;
+    }
+    Ok(())
+}
+
+/// How the marker spells the sender: relative to the repository where it is inside, absolute elsewhere.
+fn spelled(name: &Path, root: &Path) -> Result<String, CommandError> {
+    let shown = name.display().to_string();
+    if BuiltinSender::parse(&shown).is_some() {
+        return Ok(shown);
+    }
+    let path = name.canonicalize()?;
+    let inside = path.strip_prefix(root.canonicalize()?).map(PathBuf::from);
+    let path = inside.unwrap_or(path);
+    path.to_str()
+        .map(|path| path.replace('\\', "/"))
+        .ok_or_else(|| {
+            CommandError::msg(
+                ErrorKind::Sender,
+                format!(
+                    "could not write {shown} into .swamp.yaml: its path is not UTF-8; rename it"
+                ),
+            )
+        })
+}
+
+impl Facts {
+    fn of(component: String, file: &ComponentFile, inspection: &Inspection) -> Self {
+        Self {
+            component,
+            digest: file.digest().to_string(),
+            bytes: file.bytes().len(),
+            contract: inspection.contract.clone(),
+            imports: inspection.imports.iter().map(interface).collect(),
+        }
+    }
+}
+
+fn interface(import: &Import) -> String {
+    let name = import.name.split('@').next();
+    name.unwrap_or_default().to_owned()
+}
+
+impl Used {
+    fn in_words(&self) -> String {
+        let to = &self.to;
+        let mut lines = vec![format!(
+            "this repository now sends through {}",
+            printable(&to.component)
+        )];
+        let Some(from) = &self.from else {
+            lines.push(format!("  digest    {}", to.digest));
+            lines.push("  before    a sender that cannot be read".to_owned());
+            return lines.join("\n");
+        };
+        let none = || "none".to_owned();
+        let mut change = |name: &str, before: String, after: String| {
+            if before == after {
+                lines.push(format!("  {name:<9} {after} (as before)"));
+            } else {
+                lines.push(format!("  {name:<9} {} → {after}", printable(&before)));
+            }
+        };
+        change(
+            "sender",
+            from.component.clone(),
+            printable(&to.component).into_owned(),
+        );
+        change("digest", from.digest.clone(), to.digest.clone());
+        change("bytes", from.bytes.to_string(), to.bytes.to_string());
+        change(
+            "contract",
+            from.contract.clone().unwrap_or_else(none),
+            to.contract.clone().unwrap_or_else(none),
+        );
+        let changes = to
+            .imports
+            .symmetric_difference(&from.imports)
+            .map(|import| {
+                let sign = if to.imports.contains(import) {
+                    '+'
+                } else {
+                    '-'
+                };
+                format!("  {sign} import  {import}")
+            });
+        lines.extend(changes);
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,95 @@
+//! `telemetry flush --dry-run`: what would leave the machine, without any network.
+
+use serde::Serialize;
+use serde_json::Value;
+use swamp::domain::{
+    BATCH_SIZE, Deadline, RepoId, TelemetryRepository as _, TelemetrySender as _, printable,
+};
+use swamp::infrastructure::component::ComponentSender;
+use swamp::infrastructure::component::egress::{DryRunRequest, Network};
+use swamp::infrastructure::spool::FileSpool;
+
+use crate::cli::context::{Context, flush_setup};
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::ui::BOLD;
+
+/// One request. The keys of the answer, a list of these, are stable.
+#[derive(Serialize)]
+struct Request {
+    method: String,
+    url: String,
+    /// The header fields in their order; of the user's own, `${NAME}` for each variable.
+    headers: Vec<(String, String)>,
+    /// The body: JSON where it is JSON, otherwise text.
+    body: Value,
+}
+
+pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
+    let (root, marker) = context.repo()?;
+    // A repository without an id gets one when something is sent, which this is not.
+    let repo_id = marker.repo_id.clone().unwrap_or_else(RepoId::generate);
+    let mut setup = flush_setup(root, marker, repo_id.clone())?;
+    setup.network = Network::DryRun;
+    // What is damaged is left where it is: a dry run changes nothing.
+    let entries = match FileSpool::open(root)? {
+        Some(spool) => spool
+            .backlog()?
+            .take(BATCH_SIZE, |name| spool.load(name).ok()),
+        None => Vec::new(),
+    };
+    let mut requests = Vec::new();
+    if !entries.is_empty() {
+        let failed = |why: String| CommandError::msg(ErrorKind::Flush, why);
+        let (compiled, config) = setup.prepare().map_err(|error| failed(error.to_string()))?;
+        let deadline = Deadline::after(config.limits.deadline);
+        let mut sender = ComponentSender::new(&compiled, config)?;
+        let sent = sender.send_batch(&entries, repo_id.as_str(), deadline);
+        requests = sender.take_dry_run_requests();
+        sent.map_err(|error| failed(format!("the sender would not deliver this batch: {error}")))?;
+    }
+    let requests: Vec<_> = requests.into_iter().map(Request::from).collect();
+    if context.ui.wants_json() {
+        context.ui.json(&requests)?;
+    } else if requests.is_empty() {
+        context.ui.answer("nothing waits to be sent")?;
+    } else {
+        let shown: Vec<_> = requests.iter().map(Request::in_words).collect();
+        context.ui.answer(&shown.join("\n\n"))?;
+    }
+    Ok(())
+}
+
+impl From<DryRunRequest> for Request {
+    fn from(request: DryRunRequest) -> Self {
+        let body = serde_json::from_slice(&request.body)
+            .unwrap_or_else(|_| String::from_utf8_lossy(&request.body).into());
+        Self {
+            method: request.method.to_string(),
+            url: request.url,
+            headers: request.headers,
+            body,
+        }
+    }
+}
+
+impl Request {
+    fn in_words(&self) -> String {
+        let mut lines = vec![format!(
+            "{BOLD}{} {}{BOLD:#}",
+            self.method,
+            printable(&self.url)
+        )];
+        lines.extend(
+            self.headers
+                .iter()
+                .map(|(name, value)| format!("{}: {}", printable(name), printable(value))),
+        );
+        lines.push(String::new());
+        let body = match &self.body {
+            Value::String(text) => text.clone(),
+            json => format!("{json:#}"),
+        };
+        lines.extend(body.lines().map(|line| printable(line).into_owned()));
+        lines.join("\n")
+    }
+}

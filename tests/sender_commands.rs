@@ -1,0 +1,260 @@
+//! Choosing a sender, and what the host gives to one that the user trusts.
+
+use std::fs;
+use std::path::PathBuf;
+
+use http::HeaderName;
+use serde_json::Value;
+use swamp::infrastructure::receiver::ReceiverOptions;
+
+use crate::support::{Run, TestRepo, run};
+
+const SECRET: &str = "s3cret-value";
+
+fn fixture() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/fixtures/senders/0.1.0/rust-cargo-component.wasm")
+}
+
+/// A repository with a sender of its own, whose user has a secret header for its endpoint.
+fn repo_with_a_secret() -> TestRepo {
+    let repo = TestRepo::with_receiver(ReceiverOptions {
+        show_headers: vec![HeaderName::from_static("x-api-key")],
+        ..ReceiverOptions::default()
+    });
+    fs::copy(fixture(), repo.root().join("ours.wasm")).unwrap();
+    let config = repo.home().join(".config/swamp");
+    fs::create_dir_all(&config).unwrap();
+    let headers = format!(
+        "headers:\n  {}:\n    X-Api-Key: Bearer ${{API_KEY}}\n",
+        repo.receiver.endpoint()
+    );
+    fs::write(config.join("config.yaml"), headers).unwrap();
+    repo
+}
+
+fn with_key(repo: &TestRepo, args: &[&str]) -> Run {
+    run(repo.command(args).env("API_KEY", SECRET))
+}
+
+fn keys_that_arrived(repo: &TestRepo) -> Vec<Option<String>> {
+    let requests = repo.receiver.requests();
+    requests
+        .iter()
+        .map(|request| {
+            let mut headers = request.headers.iter();
+            headers
+                .find(|(name, _)| name == "x-api-key")
+                .map(|(_, value)| value.clone())
+        })
+        .collect()
+}
+
+fn json(run: &Run) -> Value {
+    assert_eq!(run.code, 0, "{run:?}");
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
+#[test]
+fn check_tells_what_a_component_is_and_asks_for() {
+    let repo = TestRepo::new();
+    let check = json(&repo.swamp(&["sender", "check", "--json", fixture().to_str().unwrap()]));
+    assert_eq!(check["contract"], "0.1.0");
+    assert_eq!(check["runs"], true);
+    assert_eq!(
+        check["exports"],
+        serde_json::json!(["swamp:telemetry/sender@0.1.0"])
+    );
+    let imports = check["imports"].as_array().unwrap();
+    assert!(imports.iter().all(|import| import["offered"] == true));
+    assert!(
+        imports
+            .iter()
+            .any(|import| import["name"] == "wasi:http/outgoing-handler@0.2.4")
+    );
+}
+
+#[test]
+fn check_fails_with_the_reason_for_what_would_not_run() {
+    let repo = TestRepo::new();
+    fs::write(repo.root().join("other.wat"), "(component)").unwrap();
+    let check = repo.swamp(&["sender", "check", "other.wat"]);
+    assert_eq!(check.code, 1);
+    assert!(check.stdout.contains("does not run"), "{}", check.stdout);
+    assert!(
+        check
+            .stderr
+            .contains("does not export swamp:telemetry/sender@0.1.0")
+    );
+    let missing = repo.swamp(&["sender", "check", "gone.wasm"]);
+    assert_eq!(missing.code, 1);
+    assert!(
+        missing.stderr.contains("could not read gone.wasm"),
+        "{}",
+        missing.stderr
+    );
+}
+
+#[test]
+fn use_writes_path_and_digest_and_nothing_else_and_the_built_in_one_comes_back() {
+    let repo = TestRepo::new();
+    repo.configure("# the end");
+    let before = repo.marker();
+    fs::create_dir(repo.root().join("senders")).unwrap();
+    fs::copy(fixture(), repo.root().join("senders/ours.wasm")).unwrap();
+    let used = json(&repo.swamp(&["--json", "sender", "use", "senders/ours.wasm"]));
+    let digest = used["to"]["digest"].as_str().unwrap();
+    let marker = repo.marker();
+    let added = marker.strip_prefix(&before).unwrap();
+    assert!(
+        added.contains("telemetrySender: \"senders/ours.wasm\""),
+        "{added}"
+    );
+    assert!(
+        added.contains(&format!("telemetrySenderDigest: \"{digest}\"")),
+        "{added}"
+    );
+    let show = json(&repo.swamp(&["--json", "sender", "show"]));
+    assert_eq!(
+        (&show["pinMatches"], &show["trusted"]),
+        (&true.into(), &true.into())
+    );
+
+    assert_eq!(repo.swamp(&["sender", "use", "builtin:ingest"]).code, 0);
+    assert!(!repo.marker().contains("telemetrySenderDigest"));
+    assert_eq!(
+        json(&repo.swamp(&["--json", "sender", "show"]))["component"],
+        "builtin:ingest"
+    );
+}
+
+#[test]
+fn the_users_header_goes_with_the_built_in_sender() {
+    let repo = repo_with_a_secret();
+    assert_eq!(with_key(&repo, &["version"]).code, 0);
+    assert_eq!(keys_that_arrived(&repo), [Some(format!("Bearer {SECRET}"))]);
+}
+
+#[test]
+fn a_sender_gets_the_users_header_only_once_it_is_trusted() {
+    let repo = repo_with_a_secret();
+    repo.configure("telemetrySender: ours.wasm\n");
+    with_key(&repo, &["version"]);
+    assert_eq!(keys_that_arrived(&repo), [None]);
+    assert_eq!(
+        with_key(&repo, &["--no-telemetry", "sender", "trust"]).code,
+        0
+    );
+    with_key(&repo, &["version"]);
+    assert_eq!(
+        keys_that_arrived(&repo),
+        [None, Some(format!("Bearer {SECRET}"))]
+    );
+}
+
+#[test]
+fn a_header_is_for_its_exact_origin() {
+    let repo = repo_with_a_secret();
+    let path = repo.home().join(".config/swamp/config.yaml");
+    let port = repo.receiver.addr().port();
+    for (origin, expected) in [
+        (format!("http://localhost:{port}"), false),
+        (format!("https://127.0.0.1:{port}"), false),
+        (format!("http://127.0.0.1:{}", port ^ 1), false),
+        (format!("HTTP://127.0.0.1:{port}/"), true),
+    ] {
+        fs::write(
+            &path,
+            format!("headers:\n  \"{origin}\":\n    X-Api-Key: k\n"),
+        )
+        .unwrap();
+        repo.swamp(&["version"]);
+        let arrived = keys_that_arrived(&repo).pop().unwrap();
+        assert_eq!(arrived.is_some(), expected, "{origin}");
+    }
+}
+
+#[test]
+fn a_missing_variable_is_named_and_the_entries_wait() {
+    let repo = repo_with_a_secret();
+    let run = repo.swamp(&["--log-level", "debug", "version"]);
+    assert!(run.stderr.contains("API_KEY"), "{}", run.stderr);
+    assert_eq!(repo.entries().len(), 1);
+}
+
+#[test]
+fn no_log_status_or_dry_run_shows_the_value_of_a_header() {
+    let repo = repo_with_a_secret();
+    run(repo
+        .command(&["version"])
+        .env("SWAMP_TELEMETRY_FLUSH", "off"));
+    let dry = with_key(&repo, &["telemetry", "flush", "--dry-run"]);
+    assert!(
+        dry.stdout.contains("x-api-key: <redacted>${API_KEY}"),
+        "{}",
+        dry.stdout
+    );
+    assert_eq!(repo.entries().len(), 1, "a dry run sends nothing");
+    assert!(repo.receiver.requests().is_empty());
+    for args in [
+        &["telemetry", "flush", "--dry-run", "--json"][..],
+        &["--log-level", "trace", "version"],
+        &["telemetry", "status"],
+        &["sender", "show"],
+    ] {
+        let run = with_key(&repo, args);
+        assert!(!format!("{run:?}").contains(SECRET), "{args:?} {run:?}");
+    }
+}
+
+#[test]
+fn a_dry_run_shows_the_very_request_that_is_then_made() {
+    let repo = TestRepo::new();
+    run(repo
+        .command(&["version"])
+        .env("SWAMP_TELEMETRY_FLUSH", "off"));
+    let dry = json(&repo.swamp(&["--json", "telemetry", "flush", "--dry-run"]));
+    assert_eq!(repo.swamp(&["telemetry", "flush"]).code, 0);
+    let request = &repo.receiver.requests()[0];
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!(dry[0]["body"], body);
+    assert_eq!(
+        dry[0]["url"],
+        format!("{}/ingest", repo.receiver.endpoint())
+    );
+    let dry_headers: Vec<(String, String)> =
+        serde_json::from_value(dry[0]["headers"].clone()).unwrap();
+    assert_eq!(dry_headers, request.headers);
+}
+
+#[test]
+fn allow_senders_decides_what_may_run() {
+    for (allowed, trusted, delivered) in [
+        ("any", false, true),
+        ("trusted", false, false),
+        ("trusted", true, true),
+        ("builtin", true, false),
+    ] {
+        let repo = TestRepo::new();
+        fs::copy(fixture(), repo.root().join("ours.wasm")).unwrap();
+        repo.configure("telemetrySender: ours.wasm\n");
+        let config = repo.home().join(".config/swamp");
+        fs::create_dir_all(&config).unwrap();
+        fs::write(
+            config.join("config.yaml"),
+            format!("allowSenders: {allowed}\n"),
+        )
+        .unwrap();
+        if trusted {
+            repo.swamp(&["--no-telemetry", "sender", "trust"]);
+        }
+        let run = repo.swamp(&["--log-level", "debug", "version"]);
+        assert_eq!(
+            repo.arrived().len() == 1,
+            delivered,
+            "{allowed} {trusted}: {}",
+            run.stderr
+        );
+        assert_eq!(run.stderr.contains("allowSenders"), !delivered);
+    }
+}
