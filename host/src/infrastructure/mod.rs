@@ -2,11 +2,15 @@
 
 mod atomic_file;
 pub mod background;
+#[cfg(feature = "sender")]
 pub mod component;
+#[cfg(feature = "sender")]
 pub mod flusher;
 pub mod marker_file;
+#[cfg(feature = "sender")]
 pub mod receiver;
 pub mod spool;
+#[cfg(feature = "sender")]
 pub mod trust_store;
 pub mod user_config_file;
 pub mod worker;
