@@ -1,0 +1,12 @@
+//! Whatever somebody names as a sender: it compiles, or there is a reason.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use swamp::infrastructure::component::compile;
+
+fuzz_target!(|input: &[u8]| {
+    if let Err(error) = compile(input, std::io::sink()) {
+        assert!(!error.to_string().is_empty());
+    }
+});
