@@ -11,6 +11,7 @@ mod demo;
 mod flush;
 mod init;
 mod network;
+mod power_cut;
 mod promises;
 mod sender_commands;
 mod senders;

@@ -177,7 +177,8 @@ impl FileSpool {
                 file.sync_all().ok();
             }
         }
-        let sync = || self.dir.try_clone()?.into_std_file().sync_all();
+        // The spool's own handle only leads to names; syncing wants one that can be read.
+        let sync = || directory::open_file(&self.dir, ".")?.sync_all();
         sync().map_err(|source| self.error("sync", "", source))
     }
 

@@ -213,6 +213,13 @@ fn the_spool_is_private_and_git_ignores_it() {
 }
 
 #[test]
+fn what_was_recorded_can_be_made_to_survive_a_power_cut() {
+    let fixture = fixture();
+    fixture.save("2026-02-11T12:00:00Z");
+    fixture.spool.sync_since(DateTime::UNIX_EPOCH).unwrap();
+}
+
+#[test]
 fn one_flusher_holds_the_lock_at_a_time() {
     let fixture = fixture();
     let held = fixture.spool.try_lock().unwrap();
