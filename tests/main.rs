@@ -13,6 +13,7 @@ mod init;
 mod network;
 mod power_cut;
 mod promises;
+mod scale;
 mod sender_commands;
 mod senders;
 mod support;

@@ -147,15 +147,12 @@ pub(crate) enum Sender {
     Trust,
 }
 
-impl Command {
-    /// Whether running it is an invocation to record.
-    pub(crate) const fn is_recorded(&self) -> bool {
-        !matches!(
-            self,
-            Self::Completions { .. } | Self::Demo | Self::Telemetry(Telemetry::Flush { .. })
-        )
-    }
-}
+/// The commands that are no invocation to record, by name and subcommand.
+pub(crate) const UNRECORDED: [(&str, Option<&str>); 3] = [
+    ("completions", None),
+    ("demo", None),
+    ("telemetry", Some("flush")),
+];
 
 /// The positions whose values are one of a few known words, and may be recorded: the path of the command, and the
 /// argument's name.

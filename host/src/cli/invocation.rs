@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use swamp::domain::{Invocation, InvocationResult, REDACTED, Status};
 
-use super::args::CATEGORICAL;
+use super::args::{CATEGORICAL, UNRECORDED};
 
 /// What is recorded of a command line that was understood.
 pub(crate) fn invocation(root: &Command, matches: &ArgMatches) -> Invocation {
@@ -26,35 +26,60 @@ pub(crate) fn invocation(root: &Command, matches: &ArgMatches) -> Invocation {
     invocation
 }
 
-/// What is recorded of a command line that was not understood: the commands and options in it that were, and
-/// clap's kind of error.
-pub(crate) fn misuse(
+/// What is recorded of a command line that clap did not take: of a request for help or the version, what it was
+/// about; of a wrong one, the commands and options in it that were understood, and clap's kind of error.
+pub(crate) fn refused(
     root: &Command,
     argv: &[OsString],
     kind: ErrorKind,
 ) -> (Invocation, InvocationResult) {
-    let result = InvocationResult {
+    let mut invocation = understood(root, argv)
+        .map(|matches| path_and_options(root, &matches))
+        .unwrap_or_default();
+    let asked_for = match kind {
+        ErrorKind::DisplayHelp => "help",
+        ErrorKind::DisplayVersion => "version",
+        _ => return (invocation, misuse(kind)),
+    };
+    if invocation.command.is_empty() {
+        asked_for.clone_into(&mut invocation.command);
+    } else {
+        invocation.option_keys.push(asked_for.to_owned());
+    }
+    (invocation, InvocationResult::success())
+}
+
+fn misuse(kind: ErrorKind) -> InvocationResult {
+    let sentence = match kind {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a subcommand was not provided",
+        kind => kind.as_str().unwrap_or("the command line is not valid"),
+    };
+    InvocationResult {
         status: Status::UserError,
         error_type: Some(format!("{kind:?}")),
-        error_message: Some(
-            kind.as_str()
-                .unwrap_or("the command line is not valid")
-                .to_owned(),
-        ),
+        error_message: Some(sentence.to_owned()),
         exit_code: 2,
-    };
-    (
-        understood(root, argv)
-            .map(|matches| path_and_options(root, &matches))
-            .unwrap_or_default(),
-        result,
-    )
+    }
 }
 
 /// As much of a command line as clap understands, wrong as the rest of it may be.
 pub(crate) fn understood(root: &Command, argv: &[OsString]) -> Option<ArgMatches> {
-    let lenient = root.clone().ignore_errors(true);
+    // Help and version would end the parse where they stand.
+    let lenient = root
+        .clone()
+        .ignore_errors(true)
+        .disable_help_flag(true)
+        .disable_help_subcommand(true)
+        .disable_version_flag(true);
     lenient.try_get_matches_from(argv).ok()
+}
+
+/// Whether it is an invocation to record at all.
+pub(crate) fn is_recorded(invocation: &Invocation) -> bool {
+    !UNRECORDED.iter().any(|(command, subcommand)| {
+        *command == invocation.command
+            && (subcommand.is_none() || *subcommand == invocation.subcommand.as_deref())
+    })
 }
 
 fn path_and_options(root: &Command, matches: &ArgMatches) -> Invocation {
@@ -142,12 +167,64 @@ mod tests {
     #[test]
     fn a_wrong_command_line_is_recorded_by_what_was_recognised() {
         let line = ["swamp", "telemetry", "flush", "--endpoint=s3cret"].map(OsString::from);
-        let (invocation, result) = misuse(&Cli::command(), &line, ErrorKind::UnknownArgument);
+        let (invocation, result) = refused(&Cli::command(), &line, ErrorKind::UnknownArgument);
         assert_eq!(invocation.command, "telemetry");
         assert_eq!(invocation.subcommand.as_deref(), Some("flush"));
         assert_eq!(result.status, Status::UserError);
         assert_eq!(result.exit_code, 2);
         assert_eq!(result.error_type.as_deref(), Some("UnknownArgument"));
+    }
+
+    #[test]
+    fn a_request_for_help_is_recorded_by_what_it_is_about() {
+        let root = Cli::command();
+        let asked = |line: &[&str]| {
+            let argv: Vec<OsString> = line.iter().map(OsString::from).collect();
+            let error = root.clone().try_get_matches_from(&argv).unwrap_err();
+            let (invocation, result) = refused(&root, &argv, error.kind());
+            assert_eq!(result, InvocationResult::success());
+            let Invocation {
+                command,
+                subcommand,
+                option_keys,
+                global_options,
+                ..
+            } = invocation;
+            format!("{command} {subcommand:?} {option_keys:?} {global_options:?}")
+        };
+        insta::assert_snapshot!(
+            [
+                asked(&["swamp", "--help"]),
+                asked(&["swamp", "--version"]),
+                asked(&["swamp", "-C", "x", "telemetry", "status", "--help"]),
+                asked(&["swamp", "version", "-h"]),
+            ]
+            .join("\n"),
+            @r#"
+        help None [] []
+        version None [] []
+        telemetry Some("status") ["help"] ["repo-dir"]
+        version None ["help"] []
+        "#
+        );
+    }
+
+    #[test]
+    fn some_commands_are_not_recorded_however_they_are_used() {
+        let root = Cli::command();
+        for line in [
+            ["completions", "--bogus", ""],
+            ["telemetry", "flush", "--bogus"],
+            ["demo", "--help", ""],
+        ] {
+            let argv: Vec<OsString> = std::iter::once("swamp")
+                .chain(line)
+                .map(OsString::from)
+                .collect();
+            let (invocation, _) = refused(&root, &argv, ErrorKind::UnknownArgument);
+            assert!(!is_recorded(&invocation), "{invocation:?}");
+        }
+        assert!(is_recorded(&parsed(&["swamp", "telemetry", "status"])));
     }
 
     /// The command line of each command, with the path to it.
@@ -191,21 +268,21 @@ mod tests {
             lines.push(line(&[format!("--{SECRET}"), SECRET.into()]));
             lines.push(line(&[format!("-{SECRET}=x")]));
         });
-        let (mut accepted, mut refused) = (0, 0);
+        let (mut taken, mut not_taken) = (0, 0);
         for line in lines {
             let argv: Vec<OsString> = line.iter().map(OsString::from).collect();
             let recorded = match root.clone().try_get_matches_from(&argv) {
                 Ok(matches) => {
-                    accepted += 1;
+                    taken += 1;
                     format!("{:?}", invocation(&root, &matches))
                 }
                 Err(error) => {
-                    refused += 1;
-                    format!("{:?}", misuse(&root, &argv, error.kind()))
+                    not_taken += 1;
+                    format!("{:?}", refused(&root, &argv, error.kind()))
                 }
             };
             assert!(!recorded.contains(SECRET), "{line:?} left {recorded}");
         }
-        assert!(accepted > 10 && refused > 10, "{accepted} {refused}");
+        assert!(taken > 10 && not_taken > 10, "{taken} {not_taken}");
     }
 }

@@ -18,7 +18,6 @@ mod worker;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use swamp::domain::InvocationResult;
 use swamp::infrastructure::worker::{Task, VARIABLE};
@@ -55,10 +54,10 @@ fn command(begun: Begun, cli: Cli, matches: &ArgMatches) -> ExitCode {
             (error.result(), error.exit_code())
         }
     };
-    if cli.command.is_recorded() {
+    let invocation = invocation::invocation(&Cli::command(), matches);
+    if invocation::is_recorded(&invocation) {
         // The command may have made the repository, or changed its marker.
         context = Context::new(context.globals);
-        let invocation = invocation::invocation(&Cli::command(), matches);
         after::record(&context, begun, invocation, result);
     }
     ExitCode::from(code)
@@ -81,14 +80,7 @@ fn no_command(begun: Begun, argv: &[OsString], error: &clap::Error) -> ExitCode 
     // There is nowhere left to tell that this could not be printed.
     error.print().ok();
     let root = Cli::command();
-    let (invocation, mut result) = invocation::misuse(&root, argv, error.kind());
-    let is_answer = matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    );
-    if is_answer {
-        result = InvocationResult::success();
-    }
+    let (invocation, result) = invocation::refused(&root, argv, error.kind());
     let understood = invocation::understood(&root, argv);
     let mut globals = understood
         .and_then(|matches| Globals::from_arg_matches(&matches).ok())
@@ -98,6 +90,8 @@ fn no_command(begun: Begun, argv: &[OsString], error: &clap::Error) -> ExitCode 
     let context = Context::new(globals);
     logging::start(context.log_level());
     let code = u8::try_from(result.exit_code).unwrap_or(1);
-    after::record(&context, begun, invocation, result);
+    if invocation::is_recorded(&invocation) {
+        after::record(&context, begun, invocation, result);
+    }
     ExitCode::from(code)
 }

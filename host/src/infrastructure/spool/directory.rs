@@ -67,6 +67,34 @@ pub(super) fn open_file(dir: &Dir, name: &str) -> io::Result<File> {
     dir.open_with(name, &options)
 }
 
+/// From this many files on, syncing the whole file system is cheaper than syncing each.
+const MANY: usize = 64;
+
+/// Makes these files and the directory's own content survive a power cut. Files that are gone are no error.
+pub(super) fn sync(dir: &Dir, names: &[String]) -> io::Result<()> {
+    // The spool's own handle only leads to names; syncing wants one that can be read.
+    let readable = open_file(dir, ".")?;
+    if names.len() >= MANY && sync_file_system(&readable) {
+        return Ok(());
+    }
+    for name in names {
+        if let Ok(file) = open_file(dir, name) {
+            file.sync_all().ok();
+        }
+    }
+    readable.sync_all()
+}
+
+#[cfg(target_os = "linux")]
+fn sync_file_system(file: &File) -> bool {
+    nix::unistd::syncfs(file).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_file_system(_: &File) -> bool {
+    false
+}
+
 /// Opens a file that holds nothing but its lock, creating it where it is missing.
 pub(super) fn open_lock_file(dir: &Dir, name: &str) -> io::Result<File> {
     let mut options = writable();

@@ -172,14 +172,7 @@ impl FileSpool {
                 recent.push(name.to_owned());
             }
         })?;
-        for name in recent {
-            if let Ok(file) = directory::open_file(&self.dir, &name) {
-                file.sync_all().ok();
-            }
-        }
-        // The spool's own handle only leads to names; syncing wants one that can be read.
-        let sync = || directory::open_file(&self.dir, ".")?.sync_all();
-        sync().map_err(|source| self.error("sync", "", source))
+        directory::sync(&self.dir, &recent).map_err(|source| self.error("sync", "", source))
     }
 
     fn list(&self, mut each: impl FnMut(&str, &cap_std::fs::DirEntry)) -> Result<(), SpoolError> {
