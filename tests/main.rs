@@ -17,3 +17,4 @@ mod scale;
 mod sender_commands;
 mod senders;
 mod support;
+mod telemetry;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{SWAMP, cache_home, dead_endpoint, run};
+use crate::support::{SWAMP, cache_home, dead_endpoint, run, skipped};
 
 /// An ext4 file system in a file, mounted. It is unmounted when it is dropped.
 struct Disk {
@@ -97,8 +97,8 @@ fn entries(repo: &Path) -> Vec<String> {
 #[test]
 fn a_power_cut_after_a_failed_flush_loses_no_entry() {
     let Some(disk) = Disk::mount() else {
-        eprintln!(
-            "skipped: an ext4 file system cannot be mounted here (it takes root, mkfs.ext4 and a loop device)"
+        skipped(
+            "an ext4 file system cannot be mounted here (it takes root, mkfs.ext4 and a loop device)",
         );
         return;
     };
@@ -128,7 +128,7 @@ fn a_power_cut_after_a_failed_flush_loses_no_entry() {
 #[test]
 fn without_a_flush_the_power_cut_would_have_shown() {
     let Some(disk) = Disk::mount() else {
-        eprintln!("skipped: an ext4 file system cannot be mounted here");
+        skipped("an ext4 file system cannot be mounted here");
         return;
     };
     let repo = disk.root().join("repo");

@@ -6,7 +6,7 @@ use std::process::Command;
 use chrono::{Days, TimeDelta, Utc};
 use swamp::domain::{EntryId, EntryName};
 
-use crate::support::{TestRepo, run};
+use crate::support::{TestRepo, run, skipped};
 
 /// Fills the spool with entries of ours, a millisecond apart and the oldest first. Gives their ids.
 fn fill(repo: &TestRepo, count: i64) -> Vec<String> {
@@ -40,7 +40,7 @@ fn the_25_oldest_of_100000_entries_are_found_by_opening_few_files() {
         traced.env(key, value.unwrap_or_default());
     }
     if traced.output().is_err() {
-        eprintln!("skipped: strace is not installed");
+        skipped("strace is not installed");
         return;
     }
     let arrived: Vec<_> = repo

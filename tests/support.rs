@@ -208,3 +208,9 @@ pub(crate) fn dead_endpoint() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
+
+/// Says that a test tests nothing here, and why.
+#[expect(clippy::print_stderr, reason = "it is for who reads the test's output")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}

@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -117,6 +119,34 @@ pub(crate) enum Repo {
 pub(crate) enum Telemetry {
     /// Tell whether telemetry is on, where it goes, and what waits
     Status,
+    /// Tell how commands are used, by what is in the spool
+    Stats {
+        /// How many days to look at, today among them
+        #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
+        days: u16,
+    },
+    /// List what is in the spool, newest first
+    List,
+    /// Turn telemetry on
+    Enable {
+        /// For this user everywhere, instead of in this repository
+        #[arg(long)]
+        global: bool,
+    },
+    /// Turn telemetry off
+    Disable {
+        /// For this user everywhere, instead of in this repository
+        #[arg(long)]
+        global: bool,
+    },
+    /// Delete what is in the spool
+    Purge {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Be an endpoint on this machine, and print what arrives
+    Receive(Receive),
     /// Send what waits: one batch of up to 25, the oldest first
     Flush {
         /// Send everything, batch after batch
@@ -126,6 +156,31 @@ pub(crate) enum Telemetry {
         #[arg(long, conflicts_with = "all")]
         dry_run: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Receive {
+    /// Listen on this address
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    pub(crate) listen: SocketAddr,
+    /// Let it be an address that other machines can reach
+    #[arg(long)]
+    pub(crate) allow_remote: bool,
+    /// Answer good requests with this status instead of 202
+    #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(200..600))]
+    pub(crate) respond: Option<u16>,
+    /// Hold each answer back for so many milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub(crate) delay: u64,
+    /// Refuse every Nth request with 503
+    #[arg(long, value_name = "N")]
+    pub(crate) fail_every: Option<NonZeroU32>,
+    /// Close the connection of every Nth request without an answer
+    #[arg(long, value_name = "N")]
+    pub(crate) drop_every: Option<NonZeroU32>,
+    /// Append each new event to FILE as a line of JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -148,10 +203,11 @@ pub(crate) enum Sender {
 }
 
 /// The commands that are no invocation to record, by name and subcommand.
-pub(crate) const UNRECORDED: [(&str, Option<&str>); 3] = [
+pub(crate) const UNRECORDED: [(&str, Option<&str>); 4] = [
     ("completions", None),
     ("demo", None),
     ("telemetry", Some("flush")),
+    ("telemetry", Some("receive")),
 ];
 
 /// The positions whose values are one of a few known words, and may be recorded: the path of the command, and the

@@ -24,6 +24,8 @@ pub(crate) enum ErrorKind {
     Flush,
     Sender,
     Demo,
+    Receiver,
+    Unconfirmed,
     Interrupted,
     Io,
 }
@@ -41,6 +43,8 @@ impl ErrorKind {
             Self::Flush => ("Flush", "telemetry could not be delivered"),
             Self::Sender => ("Sender", "the sender is not one that can be used"),
             Self::Demo => ("Demo", "the demonstration failed"),
+            Self::Receiver => ("Receiver", "the receiver could not be started"),
+            Self::Unconfirmed => ("Unconfirmed", "a deletion was not confirmed"),
             Self::Interrupted => ("Interrupted", "the command was interrupted"),
             Self::Io => ("Io", "a file or stream could not be read or written"),
         }

@@ -62,6 +62,27 @@ impl Ui {
         unless_gone(writeln!(stdout, "{json}"))
     }
 
+    /// Prints a part of the answer as one line of JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`answer`](Self::answer).
+    #[expect(clippy::unused_self, reason = "all printing goes through it")]
+    pub(crate) fn json_line(self, part: &impl Serialize) -> io::Result<()> {
+        let json = serde_json::to_string(part)?;
+        let mut stdout = io::stdout().lock();
+        unless_gone(writeln!(stdout, "{json}").and_then(|()| stdout.flush()))
+    }
+
+    /// Asks a question, and leaves the cursor behind it.
+    pub(crate) fn ask(self, question: &str) {
+        let mut stderr = AutoStream::new(io::stderr(), self.color).lock();
+        // There is nowhere left to tell that stderr cannot be written to.
+        write!(stderr, "{question}")
+            .and_then(|()| stderr.flush())
+            .ok();
+    }
+
     /// Tells something besides the answer.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {

@@ -19,9 +19,6 @@ use crate::domain::{
     TelemetryService,
 };
 
-/// How often a lock that is taken is tried again.
-const LOCK_POLL: Duration = Duration::from_millis(5);
-
 /// How far back the first flush of a spool looks for entries that are not on the disk yet: systems write what
 /// is older of their own accord, after half a minute or so.
 const UNWRITTEN: TimeDelta = TimeDelta::hours(1);
@@ -74,21 +71,13 @@ impl Flusher {
         spool: FileSpool,
         patience: Duration,
     ) -> Result<Option<Self>, SpoolError> {
-        let deadline = Deadline::after(patience);
-        loop {
-            if let Some(lock) = spool.try_lock()? {
-                return Ok(Some(Self {
-                    setup,
-                    service: TelemetryService::new(spool),
-                    _lock: lock,
-                    began: Instant::now(),
-                }));
-            }
-            if deadline.has_passed() {
-                return Ok(None);
-            }
-            std::thread::sleep(LOCK_POLL.min(deadline.remaining()));
-        }
+        let lock = spool.wait_for_lock(patience)?;
+        Ok(lock.map(|lock| Self {
+            setup,
+            service: TelemetryService::new(spool),
+            _lock: lock,
+            began: Instant::now(),
+        }))
     }
 
     /// Whether the endpoint asked to be left alone for now.

@@ -2,7 +2,12 @@
 
 mod dry_run;
 mod flush;
+mod list;
+mod purge;
+mod receive;
+mod stats;
 mod status;
+mod switch;
 mod words;
 
 use super::args::Telemetry;
@@ -12,6 +17,12 @@ use super::error::CommandError;
 pub(crate) fn run(command: &Telemetry, context: &Context) -> Result<(), CommandError> {
     match command {
         Telemetry::Status => status::run(context),
+        Telemetry::Stats { days } => stats::run(*days, context),
+        Telemetry::List => list::run(context),
+        Telemetry::Enable { global } => switch::run(true, *global, context),
+        Telemetry::Disable { global } => switch::run(false, *global, context),
+        Telemetry::Purge { yes } => purge::run(*yes, context),
+        Telemetry::Receive(args) => receive::run(args, context),
         Telemetry::Flush { dry_run: true, .. } => dry_run::run(context),
         Telemetry::Flush { all, .. } => flush::run(*all, context),
     }

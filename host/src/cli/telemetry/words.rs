@@ -24,9 +24,46 @@ pub(super) fn ago(age: TimeDelta) -> String {
     format!("{count} {unit}{plural} ago")
 }
 
+/// Rows of cells as aligned columns, two spaces apart; those in `right` are aligned at their right. Styles take up
+/// no room.
+pub(super) fn table<const N: usize>(rows: &[[String; N]], right: &[usize]) -> String {
+    let width = |cell: &str| {
+        anstream::adapter::strip_str(cell)
+            .to_string()
+            .chars()
+            .count()
+    };
+    let widths: Vec<_> = (0..N)
+        .map(|column| {
+            rows.iter()
+                .map(|row| width(&row[column]))
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let lines = rows.iter().map(|row| {
+        let cells = row.iter().enumerate().map(|(column, cell)| {
+            let room = " ".repeat(widths[column] - width(cell));
+            if right.contains(&column) {
+                format!("{room}{cell}")
+            } else {
+                format!("{cell}{room}")
+            }
+        });
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [["a", "1"], ["bcd", "22"]].map(|row| row.map(str::to_owned));
+        assert_eq!(table(&rows, &[1]), "a     1\nbcd  22");
+    }
 
     #[test]
     fn ages_are_told_in_their_largest_unit() {

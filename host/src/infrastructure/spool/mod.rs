@@ -19,7 +19,7 @@ use thiserror::Error;
 use tracing::debug;
 
 use crate::domain::{
-    Backlog, EntryName, EntryState, Expired, SpoolError, SpooledEntry, TelemetryEntry,
+    Backlog, Deadline, EntryName, EntryState, Expired, SpoolError, SpooledEntry, TelemetryEntry,
     TelemetryRepository, Undeliverable,
 };
 
@@ -32,6 +32,9 @@ pub const MAX_ENTRY_BYTES: u64 = 256 * 1024;
 /// How long a file must have been left alone before it is taken for damaged, or a temporary one for
 /// abandoned: other programs write entries in place, so that a half-written one can be met.
 pub const SETTLED: Duration = Duration::from_mins(1);
+
+/// How often a lock that is taken is tried again.
+const LOCK_POLL: Duration = Duration::from_millis(5);
 
 const TEMPORARY_PREFIX: &str = ".tmp-";
 
@@ -109,6 +112,30 @@ impl FileSpool {
     /// When the lock's file cannot be opened.
     pub fn try_lock(&self) -> Result<Option<FlushLock>, SpoolError> {
         FlushLock::try_take(&self.dir).map_err(|source| self.error("lock", lock::FILE, source))
+    }
+
+    /// The lock that only one flusher holds at a time, waiting for it up to `patience`. `None` while another still
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// When the lock's file cannot be opened.
+    pub fn wait_for_lock(&self, patience: Duration) -> Result<Option<FlushLock>, SpoolError> {
+        let deadline = Deadline::after(patience);
+        loop {
+            let lock = self.try_lock()?;
+            if lock.is_some() || deadline.has_passed() {
+                return Ok(lock);
+            }
+            std::thread::sleep(LOCK_POLL.min(deadline.remaining()));
+        }
+    }
+
+    /// Deletes these entries. Gives those that were there to be deleted.
+    #[must_use]
+    pub fn delete<'a>(&self, names: &'a [EntryName]) -> Vec<&'a EntryName> {
+        let is_deleted = |name: &&EntryName| self.dir.remove_file(name.to_string()).is_ok();
+        names.iter().filter(is_deleted).collect()
     }
 
     /// How the last flush went. `None` where there was none, or its record is damaged.
@@ -323,12 +350,10 @@ impl TelemetryRepository for FileSpool {
             self.dir.remove_file(name).ok();
         }
         let mut expired = Expired::default();
-        for name in old {
-            if self.dir.remove_file(name.to_string()).is_ok() {
-                match name.state {
-                    EntryState::Flushed => expired.sent += 1,
-                    EntryState::Pending | EntryState::Quarantined => expired.unsent += 1,
-                }
+        for name in self.delete(&old) {
+            match name.state {
+                EntryState::Flushed => expired.sent += 1,
+                EntryState::Pending | EntryState::Quarantined => expired.unsent += 1,
             }
         }
         Ok(expired)

@@ -1,0 +1,189 @@
+//! `telemetry receive`: an endpoint on one's own machine, which prints what arrives.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use swamp::domain::{IngestEvent, Status, printable};
+use swamp::infrastructure::receiver::{Arrival, Receiver, ReceiverOptions, Summary};
+
+use super::words::entries;
+use crate::cli::args::Receive;
+use crate::cli::context::Context;
+use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::ui::{BAD, DIM, GOOD};
+
+/// How often Ctrl-C is looked for while nothing arrives.
+const TICK: Duration = Duration::from_millis(50);
+
+/// A line of `--json`. The keys are stable.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+enum Line<'a> {
+    /// It listens.
+    #[serde(rename_all = "camelCase")]
+    Listening { endpoint: String },
+    /// A request has arrived.
+    #[serde(rename_all = "camelCase")]
+    Request {
+        at: String,
+        method: &'a str,
+        path: &'a str,
+        bytes: usize,
+        /// How many events in it are new, and how many had arrived before.
+        fresh: usize,
+        repeated: usize,
+        /// The status of the answer; missing where the connection was closed instead.
+        answered: Option<u16>,
+        /// Why it was refused.
+        refusal: Option<&'a str>,
+        /// The new events, token for token as they came.
+        events: Vec<Box<RawValue>>,
+    },
+    /// It has ended.
+    #[serde(rename_all = "camelCase")]
+    Summary {
+        requests: u64,
+        events: u64,
+        unique: u64,
+        repeated: u64,
+        bad_requests: u64,
+    },
+}
+
+pub(crate) fn run(args: &Receive, context: &Context) -> Result<(), CommandError> {
+    let receiver = Receiver::start(ReceiverOptions {
+        listen: args.listen,
+        allow_remote: args.allow_remote,
+        respond: args.respond,
+        delay: Duration::from_millis(args.delay),
+        fail_every: args.fail_every,
+        drop_every: args.drop_every,
+        save: args.save.clone(),
+        ..ReceiverOptions::default()
+    })
+    .map_err(|error| CommandError::new(ErrorKind::Receiver, error))?;
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let interrupt = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed))
+        .map_err(|error| CommandError::new(ErrorKind::Receiver, error))?;
+
+    let endpoint = receiver.endpoint();
+    if context.ui.wants_json() {
+        context.ui.json_line(&Line::Listening { endpoint })?;
+    } else {
+        context.ui.note(&format!(
+            "listening on {endpoint}; `swamp init --endpoint {endpoint}` makes a repository that sends here; Ctrl-C ends"
+        ));
+    }
+    let arrivals = receiver.arrivals();
+    while !interrupted.load(Ordering::Relaxed) {
+        match arrivals.recv_timeout(TICK) {
+            Ok(arrival) => show(&arrival, context)?,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    let summary = receiver.shut_down();
+    if context.ui.wants_json() {
+        context.ui.json_line(&Line::of_summary(&summary))?;
+    } else {
+        context.ui.answer(&summary_in_words(&summary))?;
+    }
+    Ok(())
+}
+
+fn show(arrival: &Arrival, context: &Context) -> Result<(), CommandError> {
+    if context.ui.wants_json() {
+        context.ui.json_line(&Line::of_arrival(arrival))?;
+        return Ok(());
+    }
+    for event in arrival.fresh_events() {
+        context.ui.answer(&event_in_words(arrival, event))?;
+    }
+    let time = arrival.at.format("%H:%M:%S");
+    if let Some(refusal) = &arrival.refusal {
+        let status = arrival
+            .answered
+            .map_or_else(|| "-".to_owned(), |status| status.to_string());
+        context.ui.answer(&format!(
+            "{time}  {BAD}{status}{BAD:#} {} {}: {}",
+            printable(&arrival.method),
+            printable(&arrival.path),
+            printable(refusal)
+        ))?;
+    } else if arrival.answered.is_none() {
+        context.ui.answer(&format!(
+            "{time}  {BAD}closed{BAD:#} without an answer, as asked"
+        ))?;
+    }
+    if arrival.repeated() > 0 {
+        let repeated = entries(u64::try_from(arrival.repeated()).unwrap_or(u64::MAX));
+        context.ui.answer(&format!(
+            "{time}  {DIM}{repeated} had arrived before{DIM:#}"
+        ))?;
+    }
+    Ok(())
+}
+
+/// Time, repository, command, result and duration, aligned.
+fn event_in_words(arrival: &Arrival, event: &IngestEvent) -> String {
+    let words = [event.command(), event.subcommand()];
+    let command = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let repo: String = event.distinct_id().chars().take(8).collect();
+    let result = match event.status() {
+        Some(Status::Success) => format!("{GOOD}ok{GOOD:#}    "),
+        Some(Status::Error | Status::UserError) => format!("{BAD}failed{BAD:#}"),
+        None => "-     ".to_owned(),
+    };
+    let duration = event
+        .duration_ms()
+        .map_or_else(|| "-".to_owned(), |millis| format!("{millis} ms"));
+    format!(
+        "{}  {:<8}  {result}  {duration:>10}  {}",
+        arrival.at.format("%H:%M:%S"),
+        printable(&repo),
+        printable(&command)
+    )
+}
+
+fn summary_in_words(summary: &Summary) -> String {
+    format!(
+        "{} requests, {} events: {} different, {} repeated; {} bad requests",
+        summary.requests, summary.events, summary.unique, summary.repeated, summary.bad_requests
+    )
+}
+
+impl<'a> Line<'a> {
+    fn of_arrival(arrival: &'a Arrival) -> Self {
+        Self::Request {
+            at: arrival
+                .at
+                .to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            method: &arrival.method,
+            path: &arrival.path,
+            bytes: arrival.body.len(),
+            fresh: arrival.fresh(),
+            repeated: arrival.repeated(),
+            answered: arrival.answered,
+            refusal: arrival.refusal.as_deref(),
+            events: arrival
+                .fresh_events()
+                .filter_map(|event| RawValue::from_string(event.to_line()).ok())
+                .collect(),
+        }
+    }
+
+    fn of_summary(summary: &Summary) -> Self {
+        Self::Summary {
+            requests: summary.requests,
+            events: summary.events,
+            unique: summary.unique,
+            repeated: summary.repeated,
+            bad_requests: summary.bad_requests,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `telemetry enable` and `telemetry disable`.
+
+use serde::Serialize;
+use swamp::domain::{Edit, Scalar, TelemetryRepository as _, printable};
+use swamp::infrastructure::marker_file::MarkerFile;
+use swamp::infrastructure::spool::FileSpool;
+use swamp::infrastructure::user_config_file::{config_path, set_telemetry_disabled};
+
+use super::words::entries;
+use crate::cli::context::{Context, env_var};
+use crate::cli::error::{CommandError, ErrorKind};
+
+/// The answer. Its keys are stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Switched {
+    /// Whether telemetry is on now, for the repository that the command ran in or else for this user.
+    enabled: bool,
+    /// What was written.
+    file: String,
+    /// How many entries of this repository wait; missing outside of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<usize>,
+    /// What keeps telemetry off all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    still_off_by: Option<String>,
+}
+
+const KEY: &str = "telemetryDisabled";
+
+/// Turns telemetry on or off: for the repository, or with `global` for this user everywhere.
+pub(crate) fn run(on: bool, global: bool, context: &Context) -> Result<(), CommandError> {
+    let file = if global {
+        switch_user(on)?
+    } else {
+        switch_repo(on, context)?
+    };
+    // What is in force now, and no longer what was when the command began.
+    let after = Context::new(context.globals.clone());
+    let repo = after.repo().ok();
+    let switch = repo.and_then(|(_, marker)| after.off_switch(marker));
+    let spool = match repo {
+        Some((root, _)) => FileSpool::open(root)?,
+        None => None,
+    };
+    let waiting = match &spool {
+        Some(spool) => Some(spool.backlog()?.len()),
+        None => repo.map(|_| 0),
+    };
+    let switched = Switched {
+        enabled: on && switch.is_none(),
+        file,
+        waiting,
+        still_off_by: switch.filter(|_| on).map(|switch| switch.to_string()),
+    };
+    if context.ui.wants_json() {
+        context.ui.json(&switched)?;
+    } else {
+        context.ui.answer(&switched.in_words(on, global))?;
+    }
+    Ok(())
+}
+
+fn switch_repo(on: bool, context: &Context) -> Result<String, CommandError> {
+    let (root, _) = context.repo()?;
+    let file = MarkerFile::new(root);
+    file.update(|marker| match (marker.telemetry_disabled, on) {
+        (true, true) => vec![Edit::Remove(KEY)],
+        (false, false) => vec![Edit::Set(KEY, Scalar::Bool(true))],
+        _ => Vec::new(),
+    })?;
+    Ok(file.path().display().to_string())
+}
+
+fn switch_user(on: bool) -> Result<String, CommandError> {
+    let path = config_path(env_var).ok_or_else(|| {
+        let sentence = "could not find your configuration: there is no home directory; set HOME or XDG_CONFIG_HOME";
+        CommandError::msg(ErrorKind::Io, sentence)
+    })?;
+    set_telemetry_disabled(&path, !on).map_err(|error| CommandError::new(ErrorKind::Io, error))?;
+    Ok(path.display().to_string())
+}
+
+impl Switched {
+    fn in_words(&self, on: bool, global: bool) -> String {
+        let whose = if global {
+            "all your repositories"
+        } else {
+            "this repository"
+        };
+        let file = printable(&self.file);
+        if let Some(switch) = &self.still_off_by {
+            return format!(
+                "turned telemetry on for {whose} in {file}, but it is still off by {}",
+                printable(switch)
+            );
+        }
+        let state = if on { "on" } else { "off" };
+        let mut words = format!("telemetry is {state} for {whose} ({file})");
+        if let Some(waiting @ 1..) = self.waiting.filter(|_| !on) {
+            let waiting = entries(u64::try_from(waiting).unwrap_or(u64::MAX));
+            words += "\n";
+            words += &waiting;
+            words +=
+                " recorded before will not be sent; `swamp telemetry purge` deletes what waits";
+        }
+        words
+    }
+}
