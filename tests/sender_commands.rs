@@ -207,6 +207,39 @@ fn no_log_status_or_dry_run_shows_the_value_of_a_header() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_process_that_holds_a_secret_dumps_no_core_and_names_none() {
+    let repo = TestRepo::with_receiver(ReceiverOptions {
+        delay: std::time::Duration::from_secs(60),
+        ..ReceiverOptions::default()
+    });
+    let config = repo.home().join(".config/swamp");
+    fs::create_dir_all(&config).unwrap();
+    let headers = format!(
+        "headers: {{\"{}\": {{X-Api-Key: {SECRET}}}}}\n",
+        repo.receiver.endpoint()
+    );
+    fs::write(config.join("config.yaml"), headers).unwrap();
+    run(repo
+        .command(&["version"])
+        .env("SWAMP_TELEMETRY_FLUSH", "off"));
+    let arrivals = repo.receiver.arrivals();
+    let mut flush = repo.command(&["telemetry", "flush"]).spawn().unwrap();
+    arrivals.recv_timeout(crate::support::AMPLE).unwrap();
+    let read = |file: &str| fs::read(format!("/proc/{}/{file}", flush.id())).unwrap();
+    let limits = String::from_utf8(read("limits")).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap();
+    let cmdline = String::from_utf8_lossy(&read("cmdline")).into_owned();
+    flush.kill().unwrap();
+    flush.wait().unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("1"), "{core}");
+    assert!(!cmdline.contains(SECRET));
+}
+
 #[test]
 fn a_dry_run_shows_the_very_request_that_is_then_made() {
     let repo = TestRepo::new();

@@ -8,7 +8,7 @@ use swamp::infrastructure::component::compile;
 use swamp::infrastructure::flusher::Flusher;
 use swamp::infrastructure::marker_file::MarkerFile;
 use swamp::infrastructure::spool::FileSpool;
-use swamp::infrastructure::worker::{Task, close_inherited_files};
+use swamp::infrastructure::worker::{Task, close_inherited_files, forbid_core_dumps};
 use tracing::debug;
 
 use super::args::Globals;
@@ -31,6 +31,7 @@ pub(crate) fn run(task: Task) -> ExitCode {
             }
         },
         Task::Flush => {
+            forbid_core_dumps();
             let context = Context::new(Globals {
                 repo_dir: Some(".".into()),
                 ..Globals::default()

@@ -129,6 +129,20 @@ impl Watchdog {
     }
 }
 
+/// Keeps this process's memory, which may hold the user's secrets, out of core dumps.
+///
+/// A limit of one byte and not of none: where the kernel pipes dumps to a program, it asks that program whatever the
+/// limit is, but for this one.
+#[cfg(unix)]
+pub fn forbid_core_dumps() {
+    use nix::sys::resource::{Resource, setrlimit};
+    setrlimit(Resource::RLIMIT_CORE, 1, 1).ok();
+}
+
+/// Windows dumps no core by itself.
+#[cfg(not(unix))]
+pub const fn forbid_core_dumps() {}
+
 /// Closes what this process inherited besides its stdio: somebody may be waiting for it to be closed.
 ///
 /// To be called first thing, before this process has opened anything of its own.

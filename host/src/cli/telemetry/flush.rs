@@ -10,6 +10,7 @@ use swamp::domain::{FlushOutcome, TelemetryRepository as _};
 use swamp::infrastructure::flusher::Flusher;
 use swamp::infrastructure::marker_file::MarkerFile;
 use swamp::infrastructure::spool::{Failure, FileSpool};
+use swamp::infrastructure::worker;
 
 use super::words::entries;
 use crate::cli::context::{Context, flush_setup};
@@ -43,6 +44,7 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
         Some(repo_id) => repo_id.clone(),
         None => MarkerFile::new(root).ensure_repo_id()?,
     };
+    worker::forbid_core_dumps();
     let setup = flush_setup(root, marker, repo_id)?;
     let endpoint = setup.endpoint.to_string();
     let spool = FileSpool::create(root)?;
