@@ -13,4 +13,5 @@ pub mod spool;
 #[cfg(feature = "sender")]
 pub mod trust_store;
 pub mod user_config_file;
+pub mod user_dirs;
 pub mod worker;

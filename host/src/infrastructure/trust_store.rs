@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::atomic_file;
+use super::user_dirs::UserDir;
 use crate::domain::Digest;
 
 /// The largest list of trusted senders, in bytes.
@@ -44,19 +45,10 @@ impl TrustStore {
         Self { path }
     }
 
-    /// Where this user's store is, by the XDG rules: `swamp/trusted-senders` in `$XDG_STATE_HOME`, or in
-    /// `.local/state` at home.
+    /// Where this user's store is: `trusted-senders` in [`UserDir::State`].
     #[must_use]
     pub fn default_path(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-        let absolute = |name| {
-            env(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
-        let base = absolute("XDG_STATE_HOME")
-            .or_else(|| absolute("LOCALAPPDATA"))
-            .or_else(|| Some(absolute("HOME")?.join(".local").join("state")))?;
-        Some(base.join("swamp").join("trusted-senders"))
+        Some(UserDir::State.path(env)?.join("trusted-senders"))
     }
 
     /// Whether the component with this digest is trusted. A store that cannot be read trusts nothing.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::atomic_file;
+use super::user_dirs::UserDir;
 use crate::domain::{Edit, EditError, MAX_MARKER_BYTES, Scalar, UserConfig, UserConfigError, edit};
 
 /// Why the user's file was not read or changed.
@@ -46,18 +47,10 @@ pub enum UserConfigFileError {
     },
 }
 
-/// Where the file is: `swamp/config.yaml` in `XDG_CONFIG_HOME`, or else in `.config` in `HOME`. Relative directories
-/// count for none, as the XDG specification has it. `None` if there is neither.
+/// Where the file is: `config.yaml` in [`UserDir::Config`].
 #[must_use]
 pub fn config_path(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let directory = |name| {
-        env(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    directory("XDG_CONFIG_HOME")
-        .or_else(|| directory("HOME").map(|home| home.join(".config")))
-        .map(|config| config.join("swamp").join("config.yaml"))
+    Some(UserDir::Config.path(env)?.join("config.yaml"))
 }
 
 /// Reads the file at `path`; one that is missing sets nothing.

@@ -23,6 +23,7 @@ use wasmtime::Engine;
 use super::limits;
 use crate::domain::Digest;
 use crate::infrastructure::atomic_file;
+use crate::infrastructure::user_dirs::UserDir;
 
 /// How long a component that could not be compiled is not tried again.
 const FAILURE_LASTS: Duration = Duration::from_hours(24);
@@ -82,18 +83,10 @@ impl Cache {
         Self { dir }
     }
 
-    /// Where this user's cache is, by the XDG rules: `swamp/components` in `$XDG_CACHE_HOME`, or in `.cache` at home.
+    /// Where this user's cache is: `components` in [`UserDir::Cache`].
     #[must_use]
     pub fn default_dir(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-        let absolute = |name| {
-            env(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
-        let base = absolute("XDG_CACHE_HOME")
-            .or_else(|| absolute("LOCALAPPDATA"))
-            .or_else(|| Some(absolute("HOME")?.join(".cache")))?;
-        Some(base.join("swamp").join("components"))
+        Some(UserDir::Cache.path(env)?.join("components"))
     }
 
     pub(super) fn find(&self, key: &Key) -> Found {
