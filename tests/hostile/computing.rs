@@ -85,10 +85,7 @@ fn a_flood_of_random_bytes_is_not_made() {
 
 #[test]
 fn the_sandbox_is_empty() {
-    assert_eq!(
-        Attack::new("sandbox").said(),
-        "the sender failed: found:"
-    );
+    assert_eq!(Attack::new("sandbox").said(), "the sender failed: found:");
 }
 
 #[test]

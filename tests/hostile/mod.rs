@@ -5,6 +5,7 @@
 //! What no compiler would emit is written in WAT, see [`wat`].
 
 mod computing;
+mod requests;
 mod wat;
 
 use std::io::{Read as _, Write as _};
