@@ -9,6 +9,7 @@
 mod bad_input;
 mod demo;
 mod flush;
+mod hostile;
 mod init;
 mod network;
 mod power_cut;

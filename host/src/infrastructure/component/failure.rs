@@ -21,7 +21,7 @@ impl Interruption {
         }
         match error.downcast_ref() {
             Some(Trap::Interrupt) => Self::OutOfTime,
-            Some(trap) => Self::Trapped(trap.to_string()),
+            Some(trap) => Self::Trapped(trap.to_string().replace("wasm trap: ", "")),
             None => Self::Trapped(reason(&error.root_cause().to_string())),
         }
     }

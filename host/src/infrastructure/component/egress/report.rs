@@ -22,7 +22,8 @@ pub struct EgressReport {
     pub denied: Option<String>,
     /// The last request that got no whole answer, in one sentence.
     pub failure: Option<String>,
-    /// What the youngest open request is waiting for right now, such as `connecting to 127.0.0.1:8090`.
+    /// What the youngest open request is waiting for right now, or what a request was waiting for at the deadline,
+    /// such as `connecting to 127.0.0.1:8090`.
     pub phase: Option<String>,
 }
 
@@ -39,6 +40,8 @@ struct Seen {
     denials: u32,
     /// The open requests, oldest first.
     open: Vec<(u32, Phase)>,
+    /// What a request was waiting for at the deadline. The guest's own end may come a moment later.
+    late: Option<Phase>,
 }
 
 impl Batch {
@@ -57,7 +60,12 @@ impl Batch {
     pub(super) fn report(&self) -> EgressReport {
         let seen = self.seen();
         EgressReport {
-            phase: seen.open.last().map(|(_, phase)| phase.to_string()),
+            phase: seen
+                .open
+                .last()
+                .map(|(_, phase)| phase)
+                .or(seen.late.as_ref())
+                .map(ToString::to_string),
             ..seen.report.clone()
         }
     }
@@ -104,14 +112,15 @@ impl Open {
 
     /// The failure of having waited too long for what the request is waiting for.
     pub(super) fn late(&self, limit: Limit) -> Failure {
-        let seen = self.batch.seen();
-        match seen.open.iter().find(|(id, _)| *id == self.id) {
-            Some((_, phase)) => Failure::Late {
-                phase: phase.clone(),
-                limit,
-            },
-            None => Failure::Stopped,
+        let mut seen = self.batch.seen();
+        let open = seen.open.iter().find(|(id, _)| *id == self.id);
+        let Some(phase) = open.map(|(_, phase)| phase.clone()) else {
+            return Failure::Stopped;
+        };
+        if limit == Limit::Deadline {
+            seen.late = Some(phase.clone());
         }
+        Failure::Late { phase, limit }
     }
 
     /// Takes note of the complete head of an answer.
