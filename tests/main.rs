@@ -9,4 +9,6 @@
 mod flush;
 mod network;
 mod senders;
+mod server;
 mod support;
+mod unruly;
