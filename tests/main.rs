@@ -6,8 +6,15 @@
     reason = "tests fail by panicking, and their helpers with them"
 )]
 
+#[cfg(target_os = "linux")]
+mod crowd;
+#[cfg(unix)]
+mod damage;
 mod flush;
 mod network;
+mod poison;
+#[cfg(target_os = "linux")]
+mod processes;
 mod senders;
 mod server;
 mod support;

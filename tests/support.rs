@@ -1,6 +1,7 @@
 //! A repository of a test's own, with a home, a receiver and the binary.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
@@ -214,6 +215,11 @@ pub(crate) fn run(command: &mut Command) -> Run {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Tells the person who runs the tests what is not tested here, or what was counted.
+pub(crate) fn say(line: &str) {
+    writeln!(io::stderr(), "{line}").ok();
 }
 
 /// An address on the loopback that refuses connections.
