@@ -10,7 +10,11 @@
 mod crowd;
 #[cfg(unix)]
 mod damage;
+#[cfg(target_os = "linux")]
+mod disk;
 mod flush;
+#[cfg(target_os = "linux")]
+mod locks;
 mod network;
 mod poison;
 #[cfg(target_os = "linux")]
