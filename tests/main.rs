@@ -7,15 +7,28 @@
 )]
 
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod crowd;
+#[cfg(unix)]
+mod damage;
 mod demo;
+#[cfg(target_os = "linux")]
+mod disk;
 mod flush;
 mod hostile;
 mod init;
+#[cfg(target_os = "linux")]
+mod locks;
 mod network;
+mod poison;
 mod power_cut;
+#[cfg(target_os = "linux")]
+mod processes;
 mod promises;
 mod scale;
 mod sender_commands;
 mod senders;
+mod server;
 mod support;
 mod telemetry;
+mod unruly;

@@ -1,12 +1,15 @@
 //! A repository of a test's own, with a home, a receiver and the binary.
 
 use std::fs;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 use std::time::Duration;
 
 use serde_json::Value;
-use swamp::infrastructure::component::{Cache, Compiler};
+use swamp::domain::BuiltinSender;
+use swamp::infrastructure::component::{Cache, Compiled, Compiler, ComponentFile};
 use swamp::infrastructure::receiver::{Receiver, ReceiverOptions};
 use swamp::infrastructure::worker::Program;
 use tempfile::TempDir;
@@ -28,6 +31,16 @@ pub(crate) fn cache() -> Cache {
 
 pub(crate) fn compiler() -> Compiler {
     Compiler::new(Program::new(SWAMP))
+}
+
+/// Compiles the sender that comes with the program, once: a command waits for its flush, but not for as long as
+/// a cold compilation can take while every other test wants it too.
+fn warm_up() {
+    static DONE: Once = Once::new();
+    DONE.call_once(|| {
+        let sender = ComponentFile::builtin(BuiltinSender::Ingest);
+        Compiled::obtain(&sender, &cache(), &compiler()).unwrap();
+    });
 }
 
 /// A repository whose marker names a receiver on the loopback from its first command on.
@@ -73,6 +86,7 @@ impl TestRepo {
     }
 
     fn without_marker(options: ReceiverOptions) -> Self {
+        warm_up();
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("repo")).unwrap();
         fs::create_dir(dir.path().join("home")).unwrap();
@@ -201,6 +215,11 @@ pub(crate) fn run(command: &mut Command) -> Run {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Tells the person who runs the tests what is not tested here, or what was counted.
+pub(crate) fn say(line: &str) {
+    writeln!(io::stderr(), "{line}").ok();
 }
 
 /// An address on the loopback that refuses connections.
