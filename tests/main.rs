@@ -15,6 +15,7 @@ mod demo;
 #[cfg(target_os = "linux")]
 mod disk;
 mod flush;
+mod help;
 mod hostile;
 mod init;
 #[cfg(target_os = "linux")]

@@ -24,7 +24,7 @@ fn fill(repo: &TestRepo, count: i64) -> Vec<String> {
 
 #[test]
 fn the_25_oldest_of_100000_entries_are_found_by_opening_few_files() {
-    let repo = TestRepo::new();
+    let repo = TestRepo::in_memory();
     let ids = fill(&repo, 100_000);
     let trace = repo.home().join("trace");
     let flush = repo.command(&["telemetry", "flush"]);

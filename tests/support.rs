@@ -85,9 +85,25 @@ impl TestRepo {
         repo
     }
 
+    /// A repository in memory, where there is such a place: for spools of very many files.
+    pub(crate) fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() {
+            tempfile::tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        };
+        let repo = Self::in_dir(dir.unwrap(), ReceiverOptions::default());
+        repo.write_marker("telemetryEndpoint: ENDPOINT\n");
+        repo
+    }
+
     fn without_marker(options: ReceiverOptions) -> Self {
+        Self::in_dir(tempfile::tempdir().unwrap(), options)
+    }
+
+    fn in_dir(dir: TempDir, options: ReceiverOptions) -> Self {
         warm_up();
-        let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("repo")).unwrap();
         fs::create_dir(dir.path().join("home")).unwrap();
         let receiver = Receiver::start(options).unwrap();

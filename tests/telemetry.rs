@@ -103,7 +103,7 @@ fn disable_and_enable_change_one_key_and_are_obeyed() {
     assert!(repo.batches().is_empty());
     let on = json(&repo.swamp(&["--json", "telemetry", "enable"]));
     assert_eq!(on["enabled"], true);
-    assert_eq!(repo.marker(), before);
+    assert_eq!(repo.marker(), format!("{before}telemetryDisabled: false\n"));
     assert_eq!(repo.arrived(), ["version", "telemetry enable"]);
 }
 

@@ -1,10 +1,12 @@
 //! Everything that a person or a program sees of a command: the answer on stdout, all else on stderr.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use swamp::domain::printable;
 
 /// The one place that prints.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +59,7 @@ impl Ui {
     /// As [`answer`](Self::answer).
     #[expect(clippy::unused_self, reason = "all printing goes through it")]
     pub(crate) fn json(self, answer: &impl Serialize) -> io::Result<()> {
-        let json = serde_json::to_string_pretty(answer)?;
+        let json = visible(&serde_json::to_string_pretty(answer)?);
         let mut stdout = io::stdout().lock();
         unless_gone(writeln!(stdout, "{json}"))
     }
@@ -69,7 +71,7 @@ impl Ui {
     /// As [`answer`](Self::answer).
     #[expect(clippy::unused_self, reason = "all printing goes through it")]
     pub(crate) fn json_line(self, part: &impl Serialize) -> io::Result<()> {
-        let json = serde_json::to_string(part)?;
+        let json = visible(&serde_json::to_string(part)?);
         let mut stdout = io::stdout().lock();
         unless_gone(writeln!(stdout, "{json}").and_then(|()| stdout.flush()))
     }
@@ -106,5 +108,41 @@ fn unless_gone(printed: io::Result<()>) -> io::Result<()> {
     match printed {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
+    }
+}
+
+/// The same JSON, with every character that a terminal would act on, or not show, as an escape. JSON has such
+/// characters only in strings, but for white space, which stays.
+fn visible(json: &str) -> String {
+    let mut visible = String::with_capacity(json.len());
+    for character in json.chars() {
+        let text = character.to_string();
+        if character == '\n' || matches!(printable(&text), Cow::Borrowed(_)) {
+            visible.push(character);
+        } else {
+            let mut units = [0; 2];
+            let escapes = character.encode_utf16(&mut units).iter();
+            visible.extend(escapes.map(|unit| format!("\\u{unit:04x}")));
+        }
+    }
+    visible
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn json_keeps_its_value_and_shows_everything() {
+        let json = "{\n\"a\": \"\u{9b}31m \u{202e}é\u{e0041}\u{7f}\"}";
+        let shown = visible(json);
+        assert_eq!(
+            shown,
+            "{\n\"a\": \"\\u009b31m \\u202eé\\udb40\\udc41\\u007f\"}"
+        );
+        let parsed = |json| serde_json::from_str::<Value>(json).unwrap();
+        assert_eq!(parsed(&shown), parsed(json));
     }
 }

@@ -64,10 +64,13 @@ pub(crate) fn run(on: bool, global: bool, context: &Context) -> Result<(), Comma
 fn switch_repo(on: bool, context: &Context) -> Result<String, CommandError> {
     let (root, _) = context.repo()?;
     let file = MarkerFile::new(root);
-    file.update(|marker| match (marker.telemetry_disabled, on) {
-        (true, true) => vec![Edit::Remove(KEY)],
-        (false, false) => vec![Edit::Set(KEY, Scalar::Bool(true))],
-        _ => Vec::new(),
+    file.update(|marker| {
+        if marker.telemetry_disabled == on {
+            // Set, and not removed: what somebody wrote behind it stays.
+            vec![Edit::Set(KEY, Scalar::Bool(!on))]
+        } else {
+            Vec::new()
+        }
     })?;
     Ok(file.path().display().to_string())
 }
