@@ -14,6 +14,8 @@ mod damage;
 mod disk;
 mod flush;
 #[cfg(target_os = "linux")]
+mod kill_storm;
+#[cfg(target_os = "linux")]
 mod locks;
 mod network;
 mod poison;
