@@ -7,6 +7,8 @@
 )]
 
 #[cfg(target_os = "linux")]
+mod crash_points;
+#[cfg(target_os = "linux")]
 mod crowd;
 #[cfg(unix)]
 mod damage;
