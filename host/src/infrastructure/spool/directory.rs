@@ -67,6 +67,19 @@ pub(super) fn open_file(dir: &Dir, name: &str) -> io::Result<File> {
     dir.open_with(name, &options)
 }
 
+/// Makes the names in the directory survive a power cut.
+#[cfg(unix)]
+pub(super) fn sync(dir: &Dir) -> io::Result<()> {
+    // The handle itself only stands for the path, and cannot be synced.
+    dir.open(".")?.sync_all()
+}
+
+/// Other systems see to that themselves.
+#[cfg(not(unix))]
+pub(super) const fn sync(_: &Dir) -> io::Result<()> {
+    Ok(())
+}
+
 /// Opens a file that holds nothing but its lock, creating it where it is missing.
 pub(super) fn open_lock_file(dir: &Dir, name: &str) -> io::Result<File> {
     let mut options = writable();

@@ -185,8 +185,7 @@ impl FileSpool {
                 file.sync_all().ok();
             }
         }
-        let sync = || self.dir.try_clone()?.into_std_file().sync_all();
-        sync().map_err(|source| self.error("sync", "", source))
+        directory::sync(&self.dir).map_err(|source| self.error("sync", "", source))
     }
 
     fn list(&self, mut each: impl FnMut(&str, &cap_std::fs::DirEntry)) -> Result<(), SpoolError> {
