@@ -329,3 +329,12 @@ fn the_background_flush_delivers_after_the_command_has_returned() {
 fn today() -> String {
     chrono::Utc::now().date_naive().to_string()
 }
+
+#[test]
+fn what_a_killed_flusher_left_of_its_record_does_not_keep_the_next_from_writing_one() {
+    let repo = TestRepo::new();
+    repo.spool_entry(".tmp-last-flush", "half a reco");
+    repo.swamp(&["version"]);
+    assert!(repo.spool().join(".last-flush.json").is_file());
+    assert!(!repo.spool().join(".tmp-last-flush").exists());
+}

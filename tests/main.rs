@@ -8,6 +8,8 @@
 
 mod bad_input;
 #[cfg(target_os = "linux")]
+mod crash_points;
+#[cfg(target_os = "linux")]
 mod crowd;
 #[cfg(unix)]
 mod damage;
@@ -18,6 +20,8 @@ mod flush;
 mod help;
 mod hostile;
 mod init;
+#[cfg(target_os = "linux")]
+mod kill_storm;
 #[cfg(target_os = "linux")]
 mod locks;
 mod network;

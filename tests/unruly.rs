@@ -94,7 +94,7 @@ impl Unruly {
     }
 
     /// A receiver that asks what to do with each connection, counted from 0.
-    pub(crate) fn start(plan: impl Fn(usize) -> Plan + Send + 'static) -> Self {
+    pub(crate) fn start(mut plan: impl FnMut(usize) -> Plan + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let truth = Arc::new(Truth::default());

@@ -72,9 +72,7 @@ const MANY: usize = 64;
 
 /// Makes these files and the directory's own content survive a power cut. Files that are gone are no error.
 pub(super) fn sync(dir: &Dir, names: &[String]) -> io::Result<()> {
-    // The spool's own handle only leads to names; syncing wants one that can be read.
-    let readable = open_file(dir, ".")?;
-    if names.len() >= MANY && sync_file_system(&readable) {
+    if names.len() >= MANY && sync_file_system(dir) {
         return Ok(());
     }
     for name in names {
@@ -82,17 +80,29 @@ pub(super) fn sync(dir: &Dir, names: &[String]) -> io::Result<()> {
             file.sync_all().ok();
         }
     }
-    readable.sync_all()
+    sync_names(dir)
 }
 
 #[cfg(target_os = "linux")]
-fn sync_file_system(file: &File) -> bool {
-    nix::unistd::syncfs(file).is_ok()
+fn sync_file_system(dir: &Dir) -> bool {
+    open_file(dir, ".").is_ok_and(|readable| nix::unistd::syncfs(readable).is_ok())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn sync_file_system(_: &File) -> bool {
+const fn sync_file_system(_: &Dir) -> bool {
     false
+}
+
+#[cfg(unix)]
+fn sync_names(dir: &Dir) -> io::Result<()> {
+    // The spool's own handle only leads to names; syncing wants one that can be read.
+    open_file(dir, ".")?.sync_all()
+}
+
+/// Other systems see to that themselves.
+#[cfg(not(unix))]
+const fn sync_names(_: &Dir) -> io::Result<()> {
+    Ok(())
 }
 
 /// Opens a file that holds nothing but its lock, creating it where it is missing.

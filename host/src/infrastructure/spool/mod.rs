@@ -38,6 +38,10 @@ const LOCK_POLL: Duration = Duration::from_millis(5);
 
 const TEMPORARY_PREFIX: &str = ".tmp-";
 
+/// What the record of the last flush is called while it is written. It could be an entry's id, but no entry of
+/// this program has such a one.
+const LAST_FLUSH_ID: &str = "last-flush";
+
 /// The entries of one repository.
 #[derive(Debug)]
 pub struct FileSpool {
@@ -147,14 +151,18 @@ impl FileSpool {
         serde_json::from_slice(&json).ok()
     }
 
-    /// Replaces the record of the last flush.
+    /// Replaces the record of the last flush. Only whoever holds the lock does.
     ///
     /// # Errors
     ///
     /// When it could not be written; the record before it stands then.
     pub fn write_last_flush(&self, last_flush: &LastFlush) -> Result<(), SpoolError> {
+        // A flusher that was killed in the middle of this would stand in the way of the next record.
+        self.dir
+            .remove_file(format!("{TEMPORARY_PREFIX}{LAST_FLUSH_ID}"))
+            .ok();
         let json = serde_json::to_vec_pretty(last_flush).map_err(io::Error::from);
-        json.and_then(|json| self.write("last-flush", last_flush::FILE, &json))
+        json.and_then(|json| self.write(LAST_FLUSH_ID, last_flush::FILE, &json))
             .map_err(|source| self.error("write", last_flush::FILE, source))
     }
 
