@@ -171,3 +171,24 @@ pub fn close_inherited_files() {
 /// Windows' children inherit nothing but what they are given.
 #[cfg(not(unix))]
 pub const fn close_inherited_files() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_told_by_its_name_only_in_full() {
+        let of_name = |name: &str| Task::of_name(OsStr::new(name));
+        assert_eq!(of_name("SWAMP_WORKER=flush"), Some(Task::Flush));
+        assert_eq!(of_name("SWAMP_WORKER=compile"), Some(Task::Compile));
+        for other in [
+            "swamp",
+            "flush",
+            "SWAMP_WORKER=",
+            "SWAMP_WORKERflush",
+            "SWAMP_WORKER=flush ",
+        ] {
+            assert_eq!(of_name(other), None, "{other:?}");
+        }
+    }
+}
