@@ -29,7 +29,7 @@ use self::error::CommandError;
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
-    if let Some(task) = context::env_var(VARIABLE).and_then(|task| Task::parse(&task)) {
+    if let Some(task) = worker_task() {
         return worker::run(task);
     }
     let begun = Begun::now();
@@ -40,6 +40,15 @@ pub(crate) fn run() -> ExitCode {
     match parsed {
         Ok((cli, matches)) => command(begun, cli, &matches),
         Err(error) => no_command(begun, &argv, &error),
+    }
+}
+
+fn worker_task() -> Option<Task> {
+    let told = context::env_var(VARIABLE).and_then(|task| Task::parse(&task));
+    if cfg!(windows) {
+        told.or_else(|| Task::of_name(&std::env::args_os().next()?))
+    } else {
+        told
     }
 }
 

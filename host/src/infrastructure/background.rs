@@ -20,7 +20,7 @@ pub fn start(program: &Program, root: &Path, spool: &FileSpool) -> io::Result<bo
     if is_taken(spool) {
         return Ok(false);
     }
-    program.command(Task::Flush).current_dir(root).spawn()?;
+    program.detach(Task::Flush, root)?;
     Ok(true)
 }
 

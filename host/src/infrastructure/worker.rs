@@ -3,9 +3,13 @@
 //! A worker is told by one environment variable what it is, so that it can never start another of its kind;
 //! nothing of an entry travels in arguments or environment.
 
+#[cfg_attr(windows, path = "worker/detach_windows.rs")]
+#[cfg_attr(not(windows), path = "worker/detach_unix.rs")]
+mod detach;
+
 use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -33,6 +37,14 @@ impl Task {
         [Self::Flush, Self::Compile]
             .into_iter()
             .find(|task| text == task.as_str())
+    }
+
+    /// The task of a worker that was started under the name `VARIABLE=task`: where the environment cannot be given
+    /// to it, the name tells instead.
+    #[must_use]
+    pub fn of_name(name: &OsStr) -> Option<Self> {
+        let task = name.to_str()?.strip_prefix(VARIABLE)?.strip_prefix('=')?;
+        Self::parse(OsStr::new(task))
     }
 
     const fn as_str(self) -> &'static str {
@@ -70,6 +82,15 @@ impl Program {
             std::env::current_exe()?
         };
         Ok(Self { path })
+    }
+
+    /// Starts a worker in the directory `root`, and leaves it.
+    ///
+    /// # Errors
+    ///
+    /// When no process could be started.
+    pub fn detach(&self, task: Task, root: &Path) -> io::Result<()> {
+        detach::detach(self, task, root)
     }
 
     /// A command that starts a worker, with a process group of its own and without stdio.
@@ -164,3 +185,24 @@ pub fn close_inherited_files() {
 /// Windows' children inherit nothing but what they are given.
 #[cfg(not(unix))]
 pub const fn close_inherited_files() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_told_by_its_name_only_in_full() {
+        let of_name = |name: &str| Task::of_name(OsStr::new(name));
+        assert_eq!(of_name("SWAMP_WORKER=flush"), Some(Task::Flush));
+        assert_eq!(of_name("SWAMP_WORKER=compile"), Some(Task::Compile));
+        for other in [
+            "swamp",
+            "flush",
+            "SWAMP_WORKER=",
+            "SWAMP_WORKERflush",
+            "SWAMP_WORKER=flush ",
+        ] {
+            assert_eq!(of_name(other), None, "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! A process group of its own is enough to outlive a closing terminal.
+
+use std::io;
+use std::path::Path;
+
+use super::{Program, Task};
+
+pub(super) fn detach(program: &Program, task: Task, root: &Path) -> io::Result<()> {
+    program.command(task).current_dir(root).spawn()?;
+    Ok(())
+}
