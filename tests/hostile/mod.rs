@@ -5,6 +5,7 @@
 //! What no compiler would emit is written in WAT, see [`wat`].
 
 mod computing;
+mod linking;
 mod requests;
 mod wat;
 
