@@ -8,6 +8,7 @@
 mod cache;
 mod computing;
 mod files;
+mod flow;
 mod linking;
 mod requests;
 mod wat;
