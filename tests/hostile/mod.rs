@@ -4,7 +4,12 @@
 //! Most of them are `fixtures/hostile/hostile.wasm`, which does what the option `do` says; its source is beside it.
 //! What no compiler would emit is written in WAT, see [`wat`].
 
+#[cfg(unix)]
+mod cache;
 mod computing;
+mod files;
+mod flow;
+mod linking;
 mod requests;
 mod wat;
 

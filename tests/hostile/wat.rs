@@ -47,15 +47,15 @@ const BUMP: &str = "
 
 /// A component out of parts.
 pub(super) struct Sender {
-    types: String,
+    pub(super) types: String,
     /// The version that it exports the contract under.
-    pub(super) version: &'static str,
+    pub(super) version: String,
     /// What it imports.
     pub(super) imports: &'static str,
     /// What its core module has besides memory and `send-batch`.
     pub(super) fields: String,
     /// The body of `realloc`, which makes room for the arguments.
-    realloc: String,
+    pub(super) realloc: String,
     /// The body of `send-batch`.
     pub(super) body: &'static str,
 }
@@ -64,7 +64,7 @@ impl Default for Sender {
     fn default() -> Self {
         Self {
             types: TYPES.to_owned(),
-            version: "@0.1.0",
+            version: "@0.1.0".to_owned(),
             imports: "",
             fields: String::new(),
             realloc: BUMP.to_owned(),

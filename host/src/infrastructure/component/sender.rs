@@ -11,7 +11,7 @@ use super::compiled::Compiled;
 use super::contract::{self, Destination, Sender, SenderPre};
 use super::egress::{DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network};
 use super::failure::{Interruption, frames};
-use super::link::link;
+use super::link::{Misfit, link};
 use super::sandbox::Guest;
 use crate::domain::{
     Deadline, Endpoint, SendError, SenderFailure, SenderLimits, SpooledEntry, TelemetrySender,
@@ -121,6 +121,12 @@ impl ComponentSender {
             debug!("{} was in {frame}", self.name);
         }
         let component = self.name.clone();
+        if error.is::<Misfit>() {
+            let what =
+                format!("{error:#}").replace("failed to convert function to given type: ", "");
+            let reason = contract::reason(&what);
+            return SenderFailure::NotLinkable { component, reason };
+        }
         match Interruption::of(error) {
             Interruption::OutOfTime => self.out_of_time(guest.egress.report()),
             Interruption::Trapped(_) if guest.quota.memory_was_denied() => {
@@ -213,7 +219,14 @@ impl Instance {
     ) -> wasmtime::Result<Answer> {
         let sender = match &mut self.sender {
             Some(sender) => sender,
-            empty => empty.insert(linked.instantiate_async(&mut self.store).await?),
+            empty => {
+                let instance = linked
+                    .instance_pre()
+                    .instantiate_async(&mut self.store)
+                    .await?;
+                let sender = Sender::new(&mut self.store, &instance);
+                empty.insert(sender.map_err(|error| error.context(Misfit))?)
+            }
         };
         sender
             .swamp_telemetry_sender()

@@ -1,0 +1,109 @@
+//! Files that are no component.
+
+use std::fs::{self, File};
+
+use swamp::domain::SendError;
+use swamp::infrastructure::component::ComponentFile;
+
+use super::wat::{Sender, file};
+use super::{Attack, assert_is_a_sentence, hostile_path, name};
+
+fn said(content: &[u8]) -> String {
+    let error = Attack::new("").error_of(&file(content));
+    assert_eq!(name(&error), "not-compilable", "{error}");
+    error
+        .to_string()
+        .replace("could not compile the sender hostile.wat: ", "")
+        .replace("; run `swamp sender check hostile.wat`", "")
+}
+
+#[test]
+fn what_is_no_component_is_told_in_a_sentence() {
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    let core = "it is a core module, not a component";
+    for (content, expected) in [
+        (&b"(module)"[..], core),
+        (b"\0asm\x01\0\0\0", core),
+        (
+            b"\0asm\x0e\0\x01\0",
+            "of a version that this host does not know",
+        ),
+        (b"\0asm", "of a version that this host does not know"),
+        (b"hello", "it is neither a WebAssembly component nor"),
+        (b"", "it is neither a WebAssembly component nor"),
+        (
+            b"(component \xff)",
+            "it is neither a WebAssembly component nor",
+        ),
+        (b"(component \x1b[31m)", "its text is not valid at"),
+        (&[COMPONENT, &[0xff; 1_000]].concat(), "failed to parse"),
+        (
+            &[COMPONENT, b"\x01\xff\xff\xff\xff\x0f"].concat(),
+            "failed to parse",
+        ),
+    ] {
+        let text = said(content);
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn a_text_that_nests_without_end_is_told_too() {
+    for content in ["(".repeat(1_000_000), "(component ".repeat(100_000)] {
+        said(content.as_bytes());
+    }
+}
+
+#[test]
+fn wherever_a_component_is_cut_it_is_none() {
+    let whole = fs::read(hostile_path()).unwrap();
+    for tenth in 1..10 {
+        said(&whole[..whole.len() * tenth / 10]);
+    }
+}
+
+#[test]
+fn a_file_of_more_than_64_mib_is_not_read_to_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("large.wasm");
+    File::create(&path).unwrap().set_len(1 << 40).unwrap();
+    let failure = ComponentFile::read(&path, "large.wasm").unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "could not read the sender large.wasm: it is larger than 64 MiB; correct telemetrySender in .swamp.yaml, or \
+         run `swamp sender use builtin:ingest`"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_regular_file_is_not_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for path in [fifo.as_path(), dir.path(), "/dev/zero".as_ref()] {
+        let failure = ComponentFile::read(path, "odd").unwrap_err();
+        assert!(
+            failure.to_string().contains("it is not a file"),
+            "{failure}"
+        );
+        assert_is_a_sentence(&failure.into());
+    }
+}
+
+#[test]
+fn a_file_that_is_replaced_once_it_is_read_is_the_one_that_was_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("sender.wat");
+    fs::write(&path, Sender::default().text()).unwrap();
+    let file = ComponentFile::read(&path, "sender.wat").unwrap();
+    fs::write(&path, "(component)").unwrap();
+    let error = Attack::new("").error_of(&file);
+    assert_eq!(name(&error), "unconfirmed", "{error}");
+}
+
+#[test]
+fn a_failure_to_compile_is_remembered_in_the_same_words() {
+    let attempt = || -> SendError { Attack::new("").error_of(&file(b"(component (oops-twice))")) };
+    assert_eq!(attempt(), attempt());
+}
