@@ -18,7 +18,7 @@ use tempfile::TempDir;
 pub(crate) const SWAMP: &str = env!("CARGO_BIN_EXE_swamp");
 
 /// Longer than anything that is waited for takes.
-pub(crate) const AMPLE: Duration = Duration::from_secs(60);
+pub(crate) const AMPLE: Duration = Duration::from_mins(1);
 
 /// Compiled components are shared by all tests: each is compiled once.
 pub(crate) fn cache_home() -> PathBuf {
