@@ -227,7 +227,7 @@ impl Stage {
     }
 
     fn age_temporary_files(&self) {
-        let long_ago = SystemTime::now() - Duration::from_secs(3600);
+        let long_ago = SystemTime::now() - Duration::from_hours(1);
         for path in self.temporary_files() {
             File::open(path).unwrap().set_modified(long_ago).unwrap();
         }

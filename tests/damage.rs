@@ -21,7 +21,7 @@ fn yesterday() -> String {
 
 /// Files are taken for damaged only once they have been left alone.
 fn age(path: &Path) {
-    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    let long_ago = SystemTime::now() - Duration::from_hours(1);
     File::open(path).unwrap().set_modified(long_ago).unwrap();
 }
 

@@ -27,3 +27,33 @@ fn the_built_in_sender_is_at_most_150_kb() {
     let component = fs::metadata(at_the_top("guest-sender/prebuilt/ingest.wasm")).unwrap();
     assert!(component.len() <= 150_000, "{} bytes", component.len());
 }
+
+/// All Rust sources below `path`, one after the other.
+fn sources(path: &Path) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(path).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text += &fs::read_to_string(&path).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn every_test_that_the_security_page_names_is_there() {
+    let page = fs::read_to_string(at_the_top("host/SECURITY.md")).unwrap();
+    let code = sources(&at_the_top("host/src")) + &sources(&at_the_top("tests"));
+    let named: Vec<_> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|name| name.contains('_') && name.len() > 1)
+        .collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        assert!(code.contains(&format!("fn {name}(")), "{name}");
+    }
+}

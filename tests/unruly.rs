@@ -374,17 +374,19 @@ fn events(body: &[u8]) -> Vec<Stored> {
     }
     #[derive(Deserialize)]
     struct Event<'a> {
-        event: &'a str,
+        #[serde(rename = "event")]
+        name: &'a str,
         distinct_id: &'a str,
         insert_id: &'a str,
         #[serde(borrow)]
         properties: &'a RawValue,
     }
-    let events = serde_json::from_slice::<Batch<'_>>(body)
-        .map(|batch| batch.events)
-        .unwrap_or_else(|_| vec![serde_json::from_slice(body).unwrap()]);
+    let events = match serde_json::from_slice::<Batch<'_>>(body) {
+        Ok(batch) => batch.events,
+        Err(_) => vec![serde_json::from_slice(body).unwrap()],
+    };
     let store = |event: &Event<'_>| {
-        assert_eq!(event.event, "cli_invocation");
+        assert_eq!(event.name, "cli_invocation");
         Stored {
             distinct_id: event.distinct_id.to_owned(),
             insert_id: event.insert_id.to_owned(),

@@ -123,9 +123,9 @@ fn damaged_code_is_found_out_and_compiled_anew() {
         assert_eq!(outcome(&victim(), Some(&dir)), "unconfirmed");
         let path = only(&dir);
         let whole = fs::read(&path).unwrap();
-        let mut damaged = whole.clone();
-        damage(&mut damaged);
-        fs::write(&path, damaged).unwrap();
+        let mut bytes = whole.clone();
+        damage(&mut bytes);
+        fs::write(&path, bytes).unwrap();
         assert_eq!(outcome(&victim(), Some(&dir)), "unconfirmed", "{what}");
         let anew = fs::read(only(&dir)).unwrap();
         assert!(anew == whole, "{what}");

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 
-use swamp::domain::SendError;
-use swamp::infrastructure::component::ComponentFile;
+use swamp::infrastructure::component::{Cache, Compiled, Compiler, ComponentFile};
+use swamp::infrastructure::worker::Program;
 
 use super::wat::{Sender, file};
 use super::{Attack, assert_is_a_sentence, hostile_path, name};
+use crate::support::compiler;
 
 fn said(content: &[u8]) -> String {
     let error = Attack::new("").error_of(&file(content));
@@ -104,6 +105,16 @@ fn a_file_that_is_replaced_once_it_is_read_is_the_one_that_was_read() {
 
 #[test]
 fn a_failure_to_compile_is_remembered_in_the_same_words() {
-    let attempt = || -> SendError { Attack::new("").error_of(&file(b"(component (oops-twice))")) };
-    assert_eq!(attempt(), attempt());
+    let home = tempfile::tempdir().unwrap();
+    let cache = Cache::new(Some(home.path().join("components")));
+    let file = file(b"(component (oops))");
+    let attempt = |compiler: &Compiler| Compiled::obtain(&file, &cache, compiler).unwrap_err();
+    let first = attempt(&compiler());
+    assert!(
+        first.to_string().contains("its text is not valid"),
+        "{first}"
+    );
+    // Had it to be compiled again, that would fail in other words.
+    let no_compiler = Compiler::new(Program::new(home.path().join("none")));
+    assert_eq!(attempt(&no_compiler), first);
 }

@@ -5,13 +5,14 @@ use std::fs;
 use serde_json::Value;
 
 use super::hostile_path;
+use super::requests::witness;
 use crate::support::TestRepo;
 
 /// A repository whose marker names the hostile component, with these options for it.
 fn repo(orders: &[(&str, &str)]) -> TestRepo {
     let repo = TestRepo::new();
     fs::copy(hostile_path(), repo.root().join("hostile.wasm")).unwrap();
-    let options: String = orders
+    let options: Vec<_> = orders
         .iter()
         .map(|(key, value)| format!("  {key}: \"{value}\"\n"))
         .collect();
@@ -25,7 +26,8 @@ fn repo(orders: &[(&str, &str)]) -> TestRepo {
     repo.configure(&format!(
         "telemetrySender: hostile.wasm\n\
          telemetrySenderLimits: {{memoryMiB: 32, deadlineMs: {deadline}}}\n\
-         telemetrySenderOptions:\n{options}"
+         telemetrySenderOptions:\n{}",
+        options.concat()
     ));
     repo
 }
@@ -123,4 +125,39 @@ fn the_log_names_no_more_than_a_few_of_the_requests_that_are_refused() {
         "{refused} lines:\n{}",
         run.stderr
     );
+}
+
+fn write_user_config(repo: &TestRepo, text: &str) {
+    let dir = repo.home().join(".config/swamp");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("config.yaml"), text).unwrap();
+}
+
+#[test]
+fn a_component_of_the_repository_never_spends_the_users_secrets() {
+    let (endpoint, seen) = witness();
+    let repo = repo(&[("do", "post")]);
+    repo.write_marker(&repo.marker().replace(&repo.receiver.endpoint(), &endpoint));
+    write_user_config(
+        &repo,
+        &format!("headers:\n  {endpoint}:\n    x-key: sesame\n"),
+    );
+    repo.swamp(&["version"]);
+    assert!(!seen.recv().unwrap().contains("sesame"));
+    // The one that comes with the program does.
+    repo.write_marker(&repo.marker().replace("hostile.wasm", "builtin:ingest"));
+    repo.swamp(&["version"]);
+    assert!(seen.recv().unwrap().contains("x-key: sesame"));
+}
+
+#[test]
+fn a_user_can_forbid_what_repositories_bring_along() {
+    for allowed in ["builtin", "trusted"] {
+        let repo = repo(&[("do", "spin")]);
+        write_user_config(&repo, &format!("allowSenders: {allowed}\n"));
+        let run = repo.swamp(&["version"]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        assert_eq!(last_failure(&repo)["kind"], "not-allowed");
+        assert_eq!(repo.entries().len(), 1);
+    }
 }

@@ -13,6 +13,7 @@ mod linking;
 mod requests;
 mod wat;
 
+use std::fmt::Display;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -74,8 +75,8 @@ impl Attack {
         self
     }
 
-    fn with(mut self, key: &str, value: impl ToString) -> Self {
-        self.config.options.push((key.into(), value.to_string()));
+    fn with(mut self, key: &str, value: impl Display) -> Self {
+        self.config.options.push((key.into(), format!("{value}")));
         self
     }
 

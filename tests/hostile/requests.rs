@@ -15,13 +15,13 @@ fn receiver() -> Receiver {
 }
 
 /// An endpoint that accepts whatever it gets, and afterwards hands over all that came on its connections.
-fn witness() -> (String, mpsc::Receiver<String>) {
+pub(super) fn witness() -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (sender, seen) = mpsc::channel();
     thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            let mut bytes = [0; 65_536];
+            let mut bytes = [0; 16_384];
             let count = stream.read(&mut bytes).unwrap_or_default();
             stream
                 .write_all(
@@ -225,13 +225,13 @@ fn writing_without_having_asked_for_room_is_a_trap() {
 fn an_answer_ends_at_the_limit_or_the_deadline() {
     let endless = endpoint(|mut stream| {
         stream.write_all(b"HTTP/1.1 202 Accepted\r\n\r\n").ok();
-        write_for_ever(&stream, &[b'x'; 65_536]);
+        write_for_ever(&stream, &[b'x'; 16_384]);
     });
     let announced = endpoint(|mut stream| {
         stream
             .write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 1152921504606846976\r\n\r\n")
             .ok();
-        write_for_ever(&stream, &[b'x'; 65_536]);
+        write_for_ever(&stream, &[b'x'; 16_384]);
     });
     let head = endpoint(|mut stream| {
         stream.write_all(b"HTTP/1.1 202 Accepted\r\n").ok();

@@ -100,10 +100,9 @@ impl Sender {
             ("rejection", "rejection"),
             ("error", "send-error"),
         ];
-        let with: String = names
-            .iter()
-            .map(|(id, name)| format!("(with \"{name}\" (type ${id}))\n"))
-            .collect();
+        let with = names
+            .map(|(id, name)| format!("(with \"{name}\" (type ${id}))"))
+            .join("\n");
         // `(import "x" (type $x (eq $x')))` becomes `(export $x "x" (type $x'))`.
         let exports: String = types
             .replace('$', "$exported-")
