@@ -211,7 +211,7 @@ fn no_log_status_or_dry_run_shows_the_value_of_a_header() {
 #[test]
 fn a_process_that_holds_a_secret_dumps_no_core_and_names_none() {
     let repo = TestRepo::with_receiver(ReceiverOptions {
-        delay: std::time::Duration::from_secs(60),
+        delay: crate::support::AMPLE,
         ..ReceiverOptions::default()
     });
     let config = repo.home().join(".config/swamp");
