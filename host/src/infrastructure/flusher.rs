@@ -104,7 +104,13 @@ impl Flusher {
             return FlushOutcome::default();
         }
         let total = backlog.len();
-        let (mut sender, watchdog) = match self.sender() {
+        let (compiled, config) = match self.setup.prepare() {
+            Ok(prepared) => prepared,
+            Err(error) => return self.conclude(failed(error)),
+        };
+        // From here on everything counts, loading the machine code too; only its compilation does not.
+        let mut deadline = self.deadline();
+        let (mut sender, watchdog) = match sender(&compiled, config) {
             Ok(ready) => ready,
             Err(error) => return self.conclude(failed(error)),
         };
@@ -114,7 +120,7 @@ impl Flusher {
                 distinct_id: self.setup.repo_id.as_str(),
                 batch_size: BATCH_SIZE,
                 keep_flushed: self.setup.marker.telemetry_keep_flushed,
-                deadline: Deadline::after(self.setup.marker.telemetry_sender_limits.deadline),
+                deadline,
             };
             watchdog.reset();
             let batch = self.service.flush_batch(&mut backlog, &mut sender, config);
@@ -123,7 +129,9 @@ impl Flusher {
             if !goes_on(&outcome, total) || done {
                 break;
             }
+            deadline = self.deadline();
         }
+        watchdog.reset();
         self.conclude(outcome)
     }
 
@@ -171,14 +179,20 @@ impl Flusher {
         }
     }
 
-    /// The sender, and a watchdog over everything that it does but its compilation.
-    fn sender(&self) -> Result<(ComponentSender, Watchdog), SendError> {
-        let (compiled, config) = self.setup.prepare()?;
-        let last_words = || debug!("the flush hung and was ended");
-        let watchdog = Watchdog::start(limits::WATCHDOG, last_words)
-            .map_err(|error| SendError::Other(format!("no thread to watch over it: {error}")))?;
-        Ok((ComponentSender::new(&compiled, config)?, watchdog))
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.setup.marker.telemetry_sender_limits.deadline)
     }
+}
+
+/// The sender, and a watchdog over everything that it does.
+fn sender(
+    compiled: &Compiled,
+    config: SenderConfig,
+) -> Result<(ComponentSender, Watchdog), SendError> {
+    let last_words = || debug!("the flush hung and was ended");
+    let watchdog = Watchdog::start(limits::WATCHDOG, last_words)
+        .map_err(|error| SendError::Other(format!("no thread to watch over it: {error}")))?;
+    Ok((ComponentSender::new(compiled, config)?, watchdog))
 }
 
 impl FlushSetup {
