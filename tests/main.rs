@@ -25,5 +25,13 @@ mod poison;
 mod processes;
 mod senders;
 mod server;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "some of it is for tests that look into /proc")
+)]
 mod support;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "some of it is for tests that look into /proc")
+)]
 mod unruly;
