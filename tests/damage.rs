@@ -76,6 +76,10 @@ fn not_plain(repo: &TestRepo, secret: &Path) -> Vec<String> {
     for n in 0..OF_EACH_KIND {
         symlink(secret, name("link", n)).unwrap();
     }
+    // One that does not even lead out of the spool.
+    let inside = format!(r#"{{"id":"inside-link-0","secret":"{SECRET}"}}"#);
+    fs::write(repo.spool().join("inside"), inside).unwrap();
+    symlink("inside", name("inside-link", 0)).unwrap();
     for n in 0..10 {
         symlink("nowhere", name("broken-link", n)).unwrap();
         fs::create_dir(name("directory", n)).unwrap();

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
-use crate::processes::{kill, processes_in, wait_until_nothing_runs_in};
+use crate::processes::{NothingLeftIn, kill, processes_in, wait_until_nothing_runs_in};
 use crate::support::{AMPLE, SWAMP, TestRepo, cache_home, run, say};
 use crate::unruly::{Moment, Plan, Unruly};
 
@@ -75,6 +75,7 @@ fn the_lock_of_a_flusher_that_was_killed_is_free() {
 fn a_flusher_that_stands_still_keeps_nobody_and_gathers_no_others() {
     let (repo, server) = hanging_first();
     let flusher = start_hanging(&repo, &server);
+    let _guard = NothingLeftIn(repo.root());
     kill(flusher, Signal::SIGSTOP);
     for _ in 0..20 {
         let run = run(&mut in_background(&repo));

@@ -26,6 +26,7 @@ mod kill_storm;
 mod locks;
 mod network;
 mod poison;
+#[cfg(target_os = "linux")]
 mod power_cut;
 #[cfg(target_os = "linux")]
 mod processes;
@@ -34,6 +35,14 @@ mod scale;
 mod sender_commands;
 mod senders;
 mod server;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "some of it is for tests that look into /proc")
+)]
 mod support;
 mod telemetry;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "some of it is for tests that look into /proc")
+)]
 mod unruly;

@@ -1,7 +1,7 @@
 //! What runs in a directory, by what `/proc` says.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,4 +51,15 @@ pub(crate) fn wait_until_nothing_runs_in(directory: &Path) {
 /// Sends a signal to one process, if it is still there.
 pub(crate) fn kill(pid: u32, signal: Signal) {
     signal::kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).ok();
+}
+
+/// Ends what still runs in a directory when the test does, even by a panic: what was stopped never ends itself.
+pub(crate) struct NothingLeftIn(pub(crate) PathBuf);
+
+impl Drop for NothingLeftIn {
+    fn drop(&mut self) {
+        for (pid, _) in processes_in(&self.0) {
+            kill(pid, Signal::SIGKILL);
+        }
+    }
 }
