@@ -17,7 +17,8 @@ fn whatever_never_ends_is_out_of_time() {
         let error = Attack::new(what).briefly().error();
         assert_eq!(
             error.to_string(),
-            "the sender hostile.wasm ran out of time after 300 ms; is the endpoint up?",
+            "the sender hostile.wasm ran out of time after 300 ms; it waited for no answer, so run the command with \
+             `--log-level debug` to see its last output",
             "{what}"
         );
     }

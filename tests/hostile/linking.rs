@@ -3,7 +3,7 @@
 use swamp::domain::SendError;
 
 use super::wat::{Sender, file};
-use super::{Attack, name};
+use super::{Attack, hostile, name};
 
 fn error(text: &str) -> SendError {
     Attack::new("").briefly().error_of(&file(text.as_bytes()))
@@ -121,9 +121,20 @@ fn a_contract_of_the_same_name_with_other_types_is_told_by_the_item() {
     );
 }
 
-/// What a whole toolchain brings along: files, sockets, terminals. All of it is there, and empty.
+/// What a toolchain brings along whether or not it is used. All of it is there, and empty.
 #[test]
-fn the_hostile_component_imports_much_and_is_linked() {
-    let error = Attack::new("ok").error();
-    assert_eq!(name(&error), "unconfirmed");
+fn files_sockets_and_terminals_may_be_imported() {
+    let component = hostile();
+    let imports = String::from_utf8_lossy(component.bytes());
+    for interface in [
+        "wasi:cli/environment@0.2.",
+        "wasi:cli/terminal-stdin@0.2.",
+        "wasi:filesystem/preopens@0.2.",
+        "wasi:sockets/tcp@0.2.",
+        "wasi:sockets/udp@0.2.",
+        "wasi:sockets/ip-name-lookup@0.2.",
+    ] {
+        assert!(imports.contains(interface), "{interface}");
+    }
+    assert_eq!(name(&Attack::new("ok").error_of(&component)), "unconfirmed");
 }

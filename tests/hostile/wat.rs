@@ -257,6 +257,10 @@ fn an_answer_that_is_none_is_a_trap() {
         "(i32.store8 (i32.const 0) (i32.const 1)) (i32.store8 (i32.const 4) (i32.const 4))
          (i32.store (i32.const 8) (i32.const 32)) (i32.store (i32.const 12) (i32.const 1))
          (i32.store8 (i32.const 32) (i32.const 255)) i32.const 0",
+        // 20 MiB of text, which is there: more than the host copies.
+        "(drop (memory.grow (i32.const 400)))
+         (i32.store8 (i32.const 0) (i32.const 1)) (i32.store8 (i32.const 4) (i32.const 4))
+         (i32.store (i32.const 12) (i32.const 20971520)) i32.const 0",
     ] {
         let error = error(&with_fields("", body));
         assert_eq!(name(&error), "trapped", "{body}: {error}");

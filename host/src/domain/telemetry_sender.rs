@@ -158,9 +158,12 @@ pub enum SenderFailure {
     },
     /// It had not finished at the deadline.
     #[error(
-        "the sender {component} ran out of time after {} ms{}; is the endpoint up?",
+        "the sender {component} ran out of time after {} ms{}",
         limit.as_millis(),
-        doing.as_deref().map_or_else(String::new, |doing| format!(" while {doing}"))
+        doing.as_deref().map_or_else(
+            || "; it waited for no answer, so run the command with `--log-level debug` to see its last output".into(),
+            |doing| format!(" while {doing}; is the endpoint up?")
+        )
     )]
     OutOfTime {
         /// The component's path.

@@ -137,9 +137,15 @@ fn binary(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
 fn in_one_line(drawing: &str) -> CompileError {
     let mut lines = drawing.lines().map(str::trim);
     let what = lines.next().unwrap_or_default();
-    let place = lines
-        .find_map(|line| line.strip_prefix("--> <anon>:"))
-        .unwrap_or("some place");
+    // Of some things the place is told in the same line.
+    let (what, place) = match what.split_once(" at <anon>:") {
+        Some((what, place)) => (what, Some(place)),
+        None => (
+            what,
+            lines.find_map(|line| line.strip_prefix("--> <anon>:")),
+        ),
+    };
+    let place = place.unwrap_or("some place");
     CompileError(format!("its text is not valid at {place}: {what}"))
 }
 
