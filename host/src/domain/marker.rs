@@ -287,6 +287,12 @@ impl<'a> Scope<'a> {
         let mut pairs = Vec::new();
         for entry in entries {
             let value = match (&entry.key, &entry.value.kind) {
+                // YAML's readers do not agree where an anchor or a tag ends, and a literal needs neither.
+                _ if entry.value.decorated => {
+                    return Err(
+                        options.wrong(entry, "a text, number or boolean without anchor or tag")
+                    );
+                }
                 (Some(_), Kind::Null) => continue,
                 (Some(_), Kind::Text(text)) => text.clone(),
                 (Some(_), Kind::Bool(on)) => on.to_string(),
@@ -512,6 +518,12 @@ somethingElse: [1, {a: b}]
         #[test]
         fn any_text_is_a_marker_or_an_error(text in "([a-z\"'|>&*!%@#:,?{}\\[\\] \\n\\r\\t\u{feff}é-]{0,60})") {
             let _ = Marker::parse(&text);
+        }
+
+        #[test]
+        fn a_decorated_option_is_refused(anchor in "[&!][a-z:]{1,4}", value in "[a-z]{0,3}") {
+            let text = format!("telemetrySenderOptions:\n  a: {anchor} {value}\n");
+            prop_assert!(Marker::parse(&text).is_err());
         }
 
         #[test]
