@@ -96,6 +96,23 @@ fn check_fails_with_the_reason_for_what_would_not_run() {
 }
 
 #[test]
+fn check_finds_a_contract_of_the_same_name_with_other_types() {
+    let repo = TestRepo::new();
+    let other =
+        crate::hostile::sender_with_types(r#"(field "status" u16)"#, r#"(field "status" u32)"#);
+    fs::write(repo.root().join("other.wat"), other).unwrap();
+    let check = repo.swamp(&["sender", "check", "other.wat"]);
+    assert_eq!(check.code, 1, "{check:?}");
+    assert!(
+        check.stderr.contains("expected `u16` found `u32`"),
+        "{}",
+        check.stderr
+    );
+    assert!(repo.swamp(&["sender", "use", "other.wat"]).code == 1);
+    assert!(!repo.marker().contains("telemetrySender"));
+}
+
+#[test]
 fn use_writes_path_and_digest_and_nothing_else_and_the_built_in_one_comes_back() {
     let repo = TestRepo::new();
     repo.configure("# the end");

@@ -172,3 +172,8 @@ fn write_for_ever(mut stream: &TcpStream, piece: &[u8]) {
 fn name(error: &SendError) -> &'static str {
     error.kind()
 }
+
+/// The text of a sender of our contract, but for `from` in its types, which is `to` there.
+pub(crate) fn sender_with_types(from: &str, to: &str) -> String {
+    wat::Sender::with_types(from, to).text()
+}

@@ -8,7 +8,7 @@ mod r#use;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use swamp::domain::SenderFailure;
+use swamp::domain::{SendError, SenderFailure};
 use swamp::infrastructure::component::{Compiled, Compiler, ComponentFile};
 use swamp::infrastructure::worker::Program;
 
@@ -28,6 +28,12 @@ pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandErro
 impl From<SenderFailure> for CommandError {
     fn from(failure: SenderFailure) -> Self {
         Self::new(ErrorKind::Sender, failure)
+    }
+}
+
+impl From<SendError> for CommandError {
+    fn from(error: SendError) -> Self {
+        Self::new(ErrorKind::Sender, error)
     }
 }
 

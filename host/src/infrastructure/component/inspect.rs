@@ -2,8 +2,9 @@
 
 use super::compiled::Compiled;
 use super::contract::{INTERFACE, VERSION, reason};
-use super::link::link;
-use crate::domain::SenderFailure;
+use super::egress::Network;
+use super::sender::{ComponentSender, SenderConfig};
+use crate::domain::{DEFAULT_ENDPOINT, Deadline, Endpoint, SendError, SenderFailure, SenderLimits};
 
 /// One interface that a component imports, and what it gets for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +69,7 @@ pub struct Inspection {
     /// All that it imports.
     pub imports: Vec<Import>,
     /// Why this host would not run it.
-    pub verdict: Result<(), SenderFailure>,
+    pub verdict: Result<(), SendError>,
 }
 
 /// The version of the contract that this host runs.
@@ -101,15 +102,25 @@ pub fn inspect(compiled: &Compiled) -> Result<Inspection, SenderFailure> {
     Ok(Inspection {
         contract: exports.iter().find_map(version),
         imports: imports.collect(),
-        verdict: match link(engine, &component) {
-            Ok(_) => Ok(()),
-            Err(reason) => Err(SenderFailure::NotLinkable {
-                component: compiled.name().to_owned(),
-                reason,
-            }),
-        },
+        verdict: verdict(compiled),
         exports,
     })
+}
+
+/// Whether the component comes to life in a sandbox without a network: only then is its contract known to be ours to
+/// the last type.
+fn verdict(compiled: &Compiled) -> Result<(), SendError> {
+    let limits = SenderLimits::default();
+    let config = SenderConfig {
+        endpoint: Endpoint::parse(DEFAULT_ENDPOINT)
+            .map_err(|error| SendError::InvalidConfiguration(error.to_string()))?,
+        user_agent: String::new(),
+        options: Vec::new(),
+        limits,
+        network: Network::DryRun,
+        headers: Vec::new(),
+    };
+    ComponentSender::new(compiled, config)?.instantiate(Deadline::after(limits.deadline))
 }
 
 #[cfg(test)]

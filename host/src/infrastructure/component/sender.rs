@@ -1,5 +1,7 @@
 //! A component that delivers batches: the [`TelemetrySender`] port, implemented by a guest.
 
+use std::sync::Arc;
+
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::error::Elapsed;
 use tokio::time::timeout_at;
@@ -47,7 +49,7 @@ pub struct ComponentSender {
 
 struct Instance {
     store: Store<Guest>,
-    sender: Option<Sender>,
+    sender: Option<Arc<Sender>>,
 }
 
 type Answer = Result<(), contract::GuestError>;
@@ -86,6 +88,54 @@ impl ComponentSender {
         self.instance.as_mut().map_or_else(Vec::new, |instance| {
             instance.store.data_mut().egress.take_dry_run_requests()
         })
+    }
+
+    /// Brings the component to life by `deadline`, and asks nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit the contract after all, or does not get through its own beginning.
+    pub fn instantiate(&mut self, deadline: Deadline) -> Result<(), SendError> {
+        let instantiate = async |instance: &mut Instance, linked: &SenderPre<Guest>| {
+            instance.sender(linked).await.map(drop)
+        };
+        self.within(deadline, instantiate).map(drop)
+    }
+
+    /// Does `work` with the instance, or ends it at `deadline`, whatever it is doing by then. Gives what the host saw
+    /// of its requests, too.
+    fn within<T>(
+        &mut self,
+        deadline: Deadline,
+        work: impl AsyncFnOnce(&mut Instance, &SenderPre<Guest>) -> wasmtime::Result<T>,
+    ) -> Result<(T, EgressReport), SendError> {
+        let Some(runtime) = &self.runtime else {
+            return Err(SendError::Other("it was shut down".into()));
+        };
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => self.new_instance(),
+        };
+        instance.store.data_mut().egress.begin_batch(deadline);
+        instance.store.set_epoch_deadline(1);
+        let alarm = Alarm::at(deadline, &self.engine)
+            .map_err(|error| SendError::Other(format!("no thread to bound it: {error}")))?;
+        let work = work(&mut instance, &self.linked);
+        let done: Result<wasmtime::Result<T>, Elapsed> =
+            runtime.block_on(async { timeout_at(deadline.instant().into(), work).await });
+        drop(alarm);
+        let guest = instance.store.data();
+        self.log_output(guest);
+        let report = guest.egress.report();
+        // An instance that was interrupted is in no state to be used again.
+        match done {
+            Err(Elapsed { .. }) => Err(self.out_of_time(report).into()),
+            Ok(Err(error)) => Err(self.interrupted(&error, guest).into()),
+            Ok(Ok(done)) => {
+                self.instance = Some(instance);
+                Ok((done, report))
+            }
+        }
     }
 
     fn new_instance(&self) -> Instance {
@@ -173,65 +223,37 @@ impl TelemetrySender for ComponentSender {
         distinct_id: &str,
         deadline: Deadline,
     ) -> Result<(), SendError> {
-        let Some(runtime) = &self.runtime else {
-            return Err(SendError::Other("it was shut down".into()));
-        };
-        let mut instance = match self.instance.take() {
-            Some(instance) => instance,
-            None => self.new_instance(),
-        };
-        instance.store.data_mut().egress.begin_batch(deadline);
-        instance.store.set_epoch_deadline(1);
         let entries: Vec<_> = entries.iter().map(contract::entry).collect();
         let destination = Destination {
             endpoint: self.config.endpoint.to_string(),
             user_agent: self.config.user_agent.clone(),
             options: self.config.options.clone(),
         };
-        let alarm = Alarm::at(deadline, &self.engine)
-            .map_err(|error| SendError::Other(format!("no thread to bound it: {error}")))?;
-        let call = instance.call(&self.linked, &destination, &entries, distinct_id);
-        let answer: Result<wasmtime::Result<Answer>, Elapsed> =
-            runtime.block_on(async { timeout_at(deadline.instant().into(), call).await });
-        drop(alarm);
-        let guest = instance.store.data();
-        self.log_output(guest);
-        let report = guest.egress.report();
-        // An instance that was interrupted is in no state to be used again.
-        match answer {
-            Err(Elapsed { .. }) => Err(self.out_of_time(report).into()),
-            Ok(Err(error)) => Err(self.interrupted(&error, guest).into()),
-            Ok(Ok(answer)) => {
-                self.instance = Some(instance);
-                self.judge(answer, report)
-            }
-        }
+        let (answer, report) = self.within(deadline, async |instance, linked| {
+            let sender = instance.sender(linked).await?;
+            sender
+                .swamp_telemetry_sender()
+                .call_send_batch(&mut instance.store, &destination, &entries, distinct_id)
+                .await
+        })?;
+        self.judge(answer, report)
     }
 }
 
 impl Instance {
-    async fn call(
-        &mut self,
-        linked: &SenderPre<Guest>,
-        destination: &Destination,
-        entries: &[contract::TelemetryEntry],
-        distinct_id: &str,
-    ) -> wasmtime::Result<Answer> {
-        let sender = match &mut self.sender {
-            Some(sender) => sender,
-            empty => {
-                let instance = linked
-                    .instance_pre()
-                    .instantiate_async(&mut self.store)
-                    .await?;
-                let sender = Sender::new(&mut self.store, &instance);
-                empty.insert(sender.map_err(|error| error.context(Misfit))?)
-            }
-        };
-        sender
-            .swamp_telemetry_sender()
-            .call_send_batch(&mut self.store, destination, entries, distinct_id)
-            .await
+    /// The contract's side of the instance, which is instantiated the first time.
+    async fn sender(&mut self, linked: &SenderPre<Guest>) -> wasmtime::Result<Arc<Sender>> {
+        if let Some(sender) = &self.sender {
+            return Ok(Arc::clone(sender));
+        }
+        let instance = linked
+            .instance_pre()
+            .instantiate_async(&mut self.store)
+            .await?;
+        let sender = Sender::new(&mut self.store, &instance);
+        let sender = Arc::new(sender.map_err(|error| error.context(Misfit))?);
+        self.sender = Some(Arc::clone(&sender));
+        Ok(sender)
     }
 }
 
