@@ -204,3 +204,20 @@ fn nobody_else_can_read_or_write_what_the_cache_makes() {
     assert_eq!(mode(&dir), 0o700);
     assert_eq!(mode(&only(&dir)) & 0o077, 0);
 }
+
+#[test]
+fn many_at_once_compile_the_same_sender_and_all_of_them_run_it() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("components");
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| outcome(&victim(), Some(&dir))))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert_eq!(outcomes, ["unconfirmed"; 8]);
+    only(&dir);
+}

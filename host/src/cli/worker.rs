@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use swamp::infrastructure::component::compile;
+use swamp::infrastructure::component::{CompileError, bound_compilation, compile};
 use swamp::infrastructure::flusher::Flusher;
 use swamp::infrastructure::marker_file::MarkerFile;
 use swamp::infrastructure::spool::FileSpool;
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(40);
 pub(crate) fn run(task: Task) -> ExitCode {
     close_inherited_files();
     match task {
-        Task::Compile => match compile(io::stdin().lock(), io::stdout().lock()) {
+        Task::Compile => match compile_bounded() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 writeln!(io::stderr(), "{error}").ok();
@@ -43,6 +43,11 @@ pub(crate) fn run(task: Task) -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+fn compile_bounded() -> Result<(), CompileError> {
+    let _watchdog = bound_compilation()?;
+    compile(io::stdin().lock(), io::stdout().lock())
 }
 
 fn flush(context: &Context) -> Result<(), CommandError> {

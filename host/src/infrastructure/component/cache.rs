@@ -35,6 +35,7 @@ const FAILURE_BYTES: u64 = 4 * 1024;
 #[derive(Clone, Debug)]
 pub struct Cache {
     dir: Option<PathBuf>,
+    capacity: u64,
 }
 
 /// What machine code is for: a component, and an engine.
@@ -80,7 +81,13 @@ impl Cache {
     /// The cache in `dir`, which is created when it is needed; without one, every load compiles.
     #[must_use]
     pub const fn new(dir: Option<PathBuf>) -> Self {
-        Self { dir }
+        Self::bounded(dir, limits::CACHE_BYTES)
+    }
+
+    /// As [`new`](Self::new), but with room for so many bytes.
+    #[must_use]
+    pub const fn bounded(dir: Option<PathBuf>, capacity: u64) -> Self {
+        Self { dir, capacity }
     }
 
     /// Where this user's cache is: `components` in [`UserDir::Cache`].
@@ -202,7 +209,7 @@ impl Cache {
         files.sort_unstable();
         let mut total = bytes + files.iter().map(|(_, len, _)| len).sum::<u64>();
         for (_, len, name) in files {
-            if total <= limits::CACHE_BYTES {
+            if total <= self.capacity {
                 return;
             }
             if dir.remove_file(name).is_ok() {
@@ -291,4 +298,39 @@ fn digest_of(file: &mut File) -> io::Result<String> {
 
 fn hex(digest: Digest) -> String {
     digest.to_string().replace("sha256:", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_least_recently_makes_room_for_what_is_new() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("components");
+        atomic_file::create_private_dir(&dir).unwrap();
+        let now = SystemTime::now();
+        for (name, minutes_ago) in [("old", 30), ("older", 60), ("new", 1), (".new-left", 90)] {
+            let path = dir.join(name);
+            std::fs::write(&path, [0; 100]).unwrap();
+            let used = now - Duration::from_mins(minutes_ago);
+            File::open(&path).unwrap().set_modified(used).unwrap();
+        }
+        let left = || {
+            let mut names = names(&open_own(&dir).unwrap()).unwrap();
+            names.sort();
+            names
+        };
+        let cache = Cache::bounded(Some(dir.clone()), 300);
+        cache.make_room(0);
+        assert_eq!(
+            left(),
+            ["new", "old", "older"],
+            "only what a crash left goes"
+        );
+        cache.make_room(50);
+        assert_eq!(left(), ["new", "old"]);
+        cache.make_room(200);
+        assert_eq!(left(), ["new"]);
+    }
 }

@@ -81,14 +81,23 @@ fn why(status: ExitStatus, message: &str) -> String {
     }
 }
 
+/// Bounds this process as a compiling worker is bounded: by [`limits::COMPILE_TIME`] for as long as the watchdog
+/// lives, and by [`limits::COMPILE_MEMORY`] from now on.
+///
+/// # Errors
+///
+/// When the system gives no thread for the watchdog.
+pub fn bound_compilation() -> io::Result<Watchdog> {
+    bound_memory();
+    Watchdog::start(limits::COMPILE_TIME, || {})
+}
+
 /// What a compiling worker does: reads a component from `input`, and writes machine code to `output`.
 ///
 /// # Errors
 ///
 /// Says what is wrong with the component.
 pub fn compile(input: impl Read, mut output: impl Write) -> Result<(), CompileError> {
-    let _watchdog = Watchdog::start(limits::COMPILE_TIME, || {})?;
-    bound_memory();
     let mut bytes = Vec::new();
     input
         .take(limits::COMPONENT_BYTES)

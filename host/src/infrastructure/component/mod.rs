@@ -22,7 +22,7 @@ mod sender;
 
 pub use cache::Cache;
 pub use compiled::Compiled;
-pub use compiler::{CompileError, Compiler, compile};
+pub use compiler::{CompileError, Compiler, bound_compilation, compile};
 pub use file::ComponentFile;
 pub use inspect::{CONTRACT_VERSION, Grant, Import, Inspection, inspect};
 pub use sender::{ComponentSender, SenderConfig};
