@@ -7,10 +7,11 @@ use wasip2::http::types::{
     OutgoingRequest, Scheme,
 };
 use wasip2::io::poll::poll;
-use wasip2::io::streams::OutputStream;
+use wasip2::io::streams::{OutputStream, StreamError};
 
+use crate::answer::{Answer, Success};
 use crate::bindings::exports::swamp::telemetry::sender::SendError;
-use crate::ingest::{ACCEPTED, Answer, Url};
+use crate::url::Url;
 
 /// How much of a refusal's body is read, in bytes: as much as the host shows.
 const REFUSAL_BYTES: usize = 512;
@@ -21,7 +22,12 @@ const REFUSAL_WAIT: u64 = 1_000_000_000;
 
 /// Posts `body` as JSON and waits for the answer. There are no time limits for it: the host ends a batch at
 /// its deadline.
-pub(crate) fn post_json(url: &Url, user_agent: &str, body: &[u8]) -> Result<Answer, SendError> {
+pub(crate) fn post_json(
+    url: &Url,
+    user_agent: &str,
+    body: &[u8],
+    success: Success,
+) -> Result<Answer, SendError> {
     let request = new_request(url, user_agent, body.len())?;
     // Both calls can only fail when they are made a second time.
     let outgoing = request.body().map_err(|()| no_body())?;
@@ -44,10 +50,12 @@ pub(crate) fn post_json(url: &Url, user_agent: &str, body: &[u8]) -> Result<Answ
     Ok(Answer {
         status: response.status(),
         retry_after: header(&response, "retry-after"),
-        body: if response.status() == ACCEPTED {
-            Vec::new()
-        } else {
+        body: if response.status() != success.status {
             first_bytes(&response)
+        } else if success.has_body {
+            whole_body(&response)?
+        } else {
+            Vec::new()
         },
     })
 }
@@ -145,6 +153,25 @@ fn first_bytes(response: &IncomingResponse) -> Vec<u8> {
         }
     }
     bytes
+}
+
+/// All of the body. The host bounds its length and the time for it.
+fn whole_body(response: &IncomingResponse) -> Result<Vec<u8>, SendError> {
+    // A piece as large as the body of a usual answer; not a limit.
+    const PIECE: u64 = 4096;
+
+    let cut_short =
+        || SendError::Unreachable("the answer of the endpoint was cut short".to_owned());
+    let body = response.consume().map_err(|()| cut_short())?;
+    let stream = body.stream().map_err(|()| cut_short())?;
+    let mut bytes = Vec::new();
+    loop {
+        match stream.blocking_read(PIECE) {
+            Ok(more) => bytes.extend(more),
+            Err(StreamError::Closed) => return Ok(bytes),
+            Err(StreamError::LastOperationFailed(_)) => return Err(cut_short()),
+        }
+    }
 }
 
 fn no_body() -> SendError {

@@ -1,10 +1,14 @@
-//! The default telemetry sender: posts a batch as JSON to `{endpoint}/ingest` and takes 202 for an answer.
+//! The telemetry senders that come with swamp, each a component that posts a batch as JSON: the default one to
+//! `{endpoint}/ingest`, and with the feature `otlp` the one that posts to `{endpoint}/v1/logs`.
 //!
-//! The component has no options. `telemetrySenderOptions` is meant for the sender that a repository names
-//! itself, and may well stay in the marker after that one is gone, so it is ignored here.
+//! Neither has options. `telemetrySenderOptions` is meant for the sender that a repository names itself, and may
+//! well stay in the marker after that one is gone, so it is ignored here.
 
+mod answer;
 mod http;
 mod ingest;
+mod otlp;
+mod url;
 
 /// The Rust side of `wit/`, made by the macro rather than by cargo-component, so that every toolchain builds
 /// the same source.
@@ -27,8 +31,9 @@ mod bindings {
 use wasip2::clocks::wall_clock;
 
 use bindings::exports::swamp::telemetry::sender::{Destination, Guest, SendError, TelemetryEntry};
+use url::Url;
 
-/// The component's implementation of the `sender` interface.
+/// The default sender: one event for each entry, 202 for an answer.
 #[derive(Debug)]
 pub struct IngestSender;
 
@@ -41,13 +46,46 @@ impl Guest for IngestSender {
         if entries.is_empty() {
             return Ok(());
         }
-        let url = ingest::ingest_url(&destination.endpoint)?;
+        let url = Url::at(&destination.endpoint, ingest::RESOURCE)?;
         let body = ingest::batch_body(&entries, &distinct_id)?;
-        let answer = http::post_json(&url, &destination.user_agent, body.as_bytes())?;
+        let answer = http::post_json(
+            &url,
+            &destination.user_agent,
+            body.as_bytes(),
+            ingest::SUCCESS,
+        )?;
         ingest::outcome(&answer, wall_clock::now().seconds)
     }
 }
 
-// Natively the cdylib would not link: the linker stumbles over the name `cabi_post_…`.
-#[cfg(target_arch = "wasm32")]
+/// The sender for OpenTelemetry collectors: one log record for each entry, by OTLP/HTTP.
+#[derive(Debug)]
+pub struct OtlpSender;
+
+impl Guest for OtlpSender {
+    fn send_batch(
+        destination: Destination,
+        entries: Vec<TelemetryEntry>,
+        distinct_id: String,
+    ) -> Result<(), SendError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let url = Url::at(&destination.endpoint, otlp::RESOURCE)?;
+        let body = otlp::batch_body(&entries, &distinct_id)?;
+        let answer = http::post_json(
+            &url,
+            &destination.user_agent,
+            body.as_bytes(),
+            otlp::SUCCESS,
+        )?;
+        otlp::outcome(&answer, wall_clock::now().seconds)
+    }
+}
+
+// A component exports the interface once. Natively the cdylib would not link: the linker stumbles over the name
+// `cabi_post_…`.
+#[cfg(all(target_arch = "wasm32", not(feature = "otlp")))]
 bindings::export!(IngestSender with_types_in bindings);
+#[cfg(all(target_arch = "wasm32", feature = "otlp"))]
+bindings::export!(OtlpSender with_types_in bindings);

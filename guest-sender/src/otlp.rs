@@ -1,0 +1,120 @@
+//! OTLP/HTTP for logs, without any I/O: an entry as a log record, and what an answer means.
+//!
+//! Attributes have the names of OpenTelemetry's semantic conventions where those have one, and begin with `swamp.`
+//! otherwise. What an entry lacks is absent.
+
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, Success};
+use crate::bindings::exports::swamp::telemetry::sender::{
+    InvocationStatus, Rejection, SendError, TelemetryEntry,
+};
+
+mod record;
+
+/// Where a batch goes, from the endpoint.
+pub(crate) const RESOURCE: &str = "v1/logs";
+
+/// 200, whose body may name records that were not taken all the same.
+pub(crate) const SUCCESS: Success = Success {
+    status: 200,
+    has_body: true,
+};
+
+/// The largest request that the host sends, in bytes. A batch may be larger, since a text can be in a record more than
+/// once; one entry never is.
+const REQUEST_BYTES: usize = 8 * 1024 * 1024;
+
+/// The statuses that make the host send a batch in smaller parts.
+const BAD_REQUEST: u16 = 400;
+const TOO_LARGE: u16 = 413;
+
+/// The body of the request: a resource for each version that recorded any of the entries.
+///
+/// # Errors
+///
+/// When the host would not send it for its size.
+pub(crate) fn batch_body(
+    entries: &[TelemetryEntry],
+    distinct_id: &str,
+) -> Result<String, SendError> {
+    let mut by_version: Vec<(Option<&str>, Vec<Value>)> = Vec::new();
+    for entry in entries {
+        let version = entry.swamp_version.as_deref();
+        let record = record::log_record(entry);
+        match by_version.iter_mut().find(|(known, _)| *known == version) {
+            Some((_, records)) => records.push(record),
+            None => by_version.push((version, vec![record])),
+        }
+    }
+    let resources: Vec<_> = by_version
+        .into_iter()
+        .map(|(version, records)| resource_logs(version, distinct_id, records))
+        .collect();
+    let body = json!({ "resourceLogs": resources }).to_string();
+    if body.len() > REQUEST_BYTES {
+        return Err(SendError::Rejected(Rejection {
+            status: TOO_LARGE,
+            body: "the batch was not sent, since it is larger than 8 MiB".to_owned(),
+        }));
+    }
+    Ok(body)
+}
+
+fn resource_logs(version: Option<&str>, distinct_id: &str, records: Vec<Value>) -> Value {
+    let mut resource = record::Attributes::default();
+    resource.text("service.name", Some("swamp"));
+    resource.text("service.version", version);
+    resource.text("swamp.repo.id", Some(distinct_id));
+    json!({
+        "resource": { "attributes": resource.into_value() },
+        "scopeLogs": [{ "scope": { "name": "swamp" }, "logRecords": records }],
+    })
+}
+
+/// What the answer means for the batch, at `now`, in seconds since 1970.
+///
+/// Records that a success does not cover make it a refusal of what was sent: the host then finds them by sending
+/// smaller batches, and those that were taken are known by `swamp.entry.id` when they come again.
+pub(crate) fn outcome(answer: &Answer, now: u64) -> Result<(), SendError> {
+    if answer.status != SUCCESS.status {
+        return Err(answer.refusal(now));
+    }
+    match not_taken(&answer.body) {
+        None => Ok(()),
+        Some(body) => Err(SendError::Rejected(Rejection {
+            status: BAD_REQUEST,
+            body,
+        })),
+    }
+}
+
+/// Why records were not taken, if any were not. An answer in another form than ours says nothing of the kind.
+fn not_taken(body: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    let partial = &answer["partialSuccess"];
+    // 64-bit numbers are texts in OTLP's JSON; some endpoints write them as numbers.
+    let rejected = match &partial["rejectedLogRecords"] {
+        Value::String(count) => count.parse().ok()?,
+        count => count.as_i64()?,
+    };
+    if rejected <= 0 {
+        return None;
+    }
+    Some(match partial["errorMessage"].as_str() {
+        Some(why) if !why.is_empty() => why.to_owned(),
+        _ => format!("{rejected} of the records were not taken"),
+    })
+}
+
+/// The severity's number and name.
+const fn severity(status: InvocationStatus) -> (u8, &'static str) {
+    match status {
+        InvocationStatus::Success => (9, "INFO"),
+        InvocationStatus::UserError => (13, "WARN"),
+        InvocationStatus::Error => (17, "ERROR"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

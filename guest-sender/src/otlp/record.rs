@@ -1,0 +1,155 @@
+//! One entry as a log record.
+
+use serde_json::{Map, Value, json};
+
+use super::severity;
+use crate::bindings::exports::swamp::telemetry::sender::{InvocationStatus, TelemetryEntry};
+
+const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
+
+/// `2025-01-31T12:00:00.000Z`: an instant that is spelled longer has a finer fraction or another time zone.
+const PLAIN_INSTANT_CHARS: usize = 24;
+
+/// Attributes in OTLP's JSON, where 64-bit numbers are texts.
+#[derive(Debug, Default)]
+pub(super) struct Attributes(Vec<Value>);
+
+impl Attributes {
+    pub(super) fn text(&mut self, key: &str, value: Option<&str>) {
+        self.push(key, value.map(text));
+    }
+
+    fn texts(&mut self, key: &str, value: Option<&Vec<String>>) {
+        let list = |items: &Vec<String>| {
+            let values: Vec<_> = items.iter().map(|item| text(item)).collect();
+            json!({ "arrayValue": { "values": values } })
+        };
+        self.push(key, value.map(list));
+    }
+
+    fn integer(&mut self, key: &str, value: Option<i64>) {
+        let integer = |number: i64| json!({ "intValue": number.to_string() });
+        self.push(key, value.map(integer));
+    }
+
+    fn push(&mut self, key: &str, value: Option<Value>) {
+        if let Some(value) = value {
+            self.0.push(json!({ "key": key, "value": value }));
+        }
+    }
+
+    pub(super) fn into_value(self) -> Value {
+        Value::Array(self.0)
+    }
+}
+
+fn text(text: &str) -> Value {
+    json!({ "stringValue": text })
+}
+
+pub(super) fn log_record(entry: &TelemetryEntry) -> Value {
+    let mut record = Map::new();
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            record.insert(key.to_owned(), value);
+        }
+    };
+    let nanoseconds = |millis| Some(json!(nanoseconds(millis)?.to_string()));
+    let severity = entry.status.map(severity);
+    put("timeUnixNano", nanoseconds(entry.started_at));
+    put("observedTimeUnixNano", nanoseconds(entry.completed_at));
+    put("severityNumber", severity.map(|(number, _)| number.into()));
+    put("severityText", severity.map(|(_, name)| name.into()));
+    put("body", command_line(entry).map(|line| text(&line)));
+    put("attributes", Some(attributes(entry).into_value()));
+    Value::Object(record)
+}
+
+fn attributes(entry: &TelemetryEntry) -> Attributes {
+    let mut attributes = Attributes::default();
+    attributes.text("swamp.entry.id", Some(&entry.id));
+    attributes.text("swamp.command", entry.command.as_deref());
+    attributes.text("swamp.subcommand", entry.subcommand.as_deref());
+    attributes.texts("swamp.args", entry.args.as_ref());
+    attributes.texts("swamp.option_keys", entry.option_keys.as_ref());
+    attributes.texts("swamp.global_options", entry.global_options.as_ref());
+    attributes.text("swamp.status", entry.status.map(status_word));
+    attributes.integer("swamp.duration_ms", duration(entry));
+    attributes.integer("process.exit.code", entry.exit_code.map(i64::from));
+    attributes.text("error.type", entry.error_type.as_deref());
+    // The conventions have given up `error.message`.
+    attributes.text("exception.message", entry.error_message.as_deref());
+    attributes.text("os.type", entry.platform.as_deref());
+    if has_more(entry) {
+        attributes.text("swamp.entry.data", Some(&entry.data));
+    }
+    attributes
+}
+
+/// The command line as far as it was recorded, which is without options: their keys are attributes.
+fn command_line(entry: &TelemetryEntry) -> Option<String> {
+    let mut words = vec!["swamp", entry.command.as_deref()?];
+    words.extend(entry.subcommand.as_deref());
+    words.extend(entry.args.iter().flatten().map(String::as_str));
+    Some(words.join(" "))
+}
+
+const fn status_word(status: InvocationStatus) -> &'static str {
+    match status {
+        InvocationStatus::Success => "success",
+        InvocationStatus::Error => "error",
+        InvocationStatus::UserError => "user_error",
+    }
+}
+
+fn nanoseconds(millis: Option<u64>) -> Option<u64> {
+    millis?.checked_mul(NANOSECONDS_PER_MILLISECOND)
+}
+
+fn duration(entry: &TelemetryEntry) -> Option<i64> {
+    i64::try_from(entry.duration_ms?).ok()
+}
+
+/// Whether the entry's data holds anything that the rest of the record does not: fields of a later version, or in a
+/// spelling that the host does not know.
+fn has_more(entry: &TelemetryEntry) -> bool {
+    let Ok(Value::Object(data)) = serde_json::from_str(&entry.data) else {
+        return true;
+    };
+    data.iter().any(|(key, value)| match (key.as_str(), value) {
+        ("invocation" | "result", Value::Object(fields)) => fields
+            .iter()
+            .any(|(field, value)| !is_told(entry, key, field, value)),
+        _ => !is_told(entry, "", key, value),
+    })
+}
+
+/// Whether the record tells this field of the entry's data, which is within `parent` or, if that is empty, at the top.
+fn is_told(entry: &TelemetryEntry, parent: &str, key: &str, value: &Value) -> bool {
+    let is_instant = |typed| {
+        nanoseconds(typed).is_some()
+            && value
+                .as_str()
+                .is_some_and(|text| text.len() <= PLAIN_INSTANT_CHARS)
+    };
+    value.is_null()
+        || match (parent, key) {
+            ("", "id") => true,
+            ("", "startedAt") => is_instant(entry.started_at),
+            ("", "completedAt") => is_instant(entry.completed_at),
+            // The host rounds fractions.
+            ("", "durationMs") => value.is_u64() && duration(entry).is_some(),
+            ("", "swampVersion") => entry.swamp_version.is_some(),
+            ("", "platform") => entry.platform.is_some(),
+            ("invocation", "command") => entry.command.is_some(),
+            ("invocation", "subcommand") => entry.subcommand.is_some(),
+            ("invocation", "args") => entry.args.is_some(),
+            ("invocation", "optionKeys") => entry.option_keys.is_some(),
+            ("invocation", "globalOptions") => entry.global_options.is_some(),
+            ("result", "status") => entry.status.is_some(),
+            ("result", "errorType") => entry.error_type.is_some(),
+            ("result", "errorMessage") => entry.error_message.is_some(),
+            ("result", "exitCode") => entry.exit_code.is_some(),
+            _ => false,
+        }
+}
