@@ -1,5 +1,5 @@
-//! `prebuilt/ingest.wasm` is committed, so that nobody needs a wasm target to build the host. These tests hold
-//! it to the sources it was built from; the ignored one is how `guest-sender/build` writes that down.
+//! `prebuilt/*.wasm` are committed, so that nobody needs a wasm target to build the host. These tests hold them to
+//! the sources they were built from; the ignored one is how `guest-sender/build` writes that down.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -11,7 +11,10 @@ use sha2::{Digest, Sha256};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-/// Files and directories that the component is made of, from the root of the workspace.
+/// The components, by the names of their files.
+const SENDERS: [&str; 2] = ["ingest", "otlp"];
+
+/// Files and directories that the components are made of, from the root of the workspace.
 const SOURCES: [&str; 4] = [
     "guest-sender/Cargo.toml",
     "guest-sender/build.rs",
@@ -20,21 +23,26 @@ const SOURCES: [&str; 4] = [
 ];
 
 #[test]
-fn the_prebuilt_component_was_built_from_these_sources() -> Outcome {
-    assert_eq!(
-        recorded()?["sources"],
-        sources_digest()?,
-        "guest-sender/prebuilt/ingest.wasm is out of date: run `guest-sender/build` and commit guest-sender/prebuilt"
-    );
+fn the_prebuilt_components_were_built_from_these_sources() -> Outcome {
+    for sender in SENDERS {
+        assert_eq!(
+            recorded(sender)?["sources"],
+            sources_digest()?,
+            "guest-sender/prebuilt/{sender}.wasm is out of date: run `guest-sender/build` and commit \
+             guest-sender/prebuilt"
+        );
+    }
     Ok(())
 }
 
 #[test]
-fn the_prebuilt_component_is_the_recorded_one() -> Outcome {
-    let component = fs::read(root().join("guest-sender/prebuilt/ingest.wasm"))?;
-    let recorded = recorded()?;
-    assert_eq!(recorded["size"], component.len());
-    assert_eq!(recorded["sha256"], hex(&component));
+fn the_prebuilt_components_are_the_recorded_ones() -> Outcome {
+    for sender in SENDERS {
+        let component = fs::read(component_file(sender))?;
+        let recorded = recorded(sender)?;
+        assert_eq!(recorded["size"], component.len(), "{sender}");
+        assert_eq!(recorded["sha256"], hex(&component), "{sender}");
+    }
     Ok(())
 }
 
@@ -59,14 +67,16 @@ fn only_what_the_component_depends_on_counts_of_the_lock_file() -> Outcome {
 #[ignore = "guest-sender/build runs it after a build, with the compiler in SWAMP_GUEST_RUSTC"]
 fn record() -> Outcome {
     let rustc = env::var("SWAMP_GUEST_RUSTC").map_err(|_| "only guest-sender/build runs this")?;
-    let component = fs::read(root().join("guest-sender/prebuilt/ingest.wasm"))?;
-    let record = json!({
-        "rustc": rustc,
-        "sha256": hex(&component),
-        "size": component.len(),
-        "sources": sources_digest()?,
-    });
-    fs::write(record_file(), format!("{record:#}\n"))?;
+    for sender in SENDERS {
+        let component = fs::read(component_file(sender))?;
+        let record = json!({
+            "rustc": rustc,
+            "sha256": hex(&component),
+            "size": component.len(),
+            "sources": sources_digest()?,
+        });
+        fs::write(record_file(sender), format!("{record:#}\n"))?;
+    }
     Ok(())
 }
 
@@ -74,12 +84,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn record_file() -> PathBuf {
-    root().join("guest-sender/prebuilt/ingest.json")
+fn component_file(sender: &str) -> PathBuf {
+    root().join(format!("guest-sender/prebuilt/{sender}.wasm"))
 }
 
-fn recorded() -> Outcome<Value> {
-    Ok(serde_json::from_slice(&fs::read(record_file())?)?)
+fn record_file(sender: &str) -> PathBuf {
+    root().join(format!("guest-sender/prebuilt/{sender}.json"))
+}
+
+fn recorded(sender: &str) -> Outcome<Value> {
+    Ok(serde_json::from_slice(&fs::read(record_file(sender))?)?)
 }
 
 /// A file's text, from the root of the workspace. Line ends are those of Unix, however git checked it out.
