@@ -23,9 +23,12 @@ fn wasmtime_is_not_older_than_the_version_that_mends_what_guests_could_abort() {
 }
 
 #[test]
-fn the_built_in_sender_is_at_most_150_kb() {
-    let component = fs::metadata(at_the_top("guest-sender/prebuilt/ingest.wasm")).unwrap();
-    assert!(component.len() <= 150_000, "{} bytes", component.len());
+fn the_built_in_senders_are_small() {
+    for (sender, most) in [("ingest", 150_000), ("otlp", 250_000)] {
+        let component = at_the_top("guest-sender/prebuilt").join(format!("{sender}.wasm"));
+        let bytes = fs::metadata(component).unwrap().len();
+        assert!(bytes <= most, "{sender}: {bytes} bytes");
+    }
 }
 
 /// All Rust sources below `path`, one after the other.

@@ -6,9 +6,7 @@
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Success};
-use crate::bindings::exports::swamp::telemetry::sender::{
-    InvocationStatus, Rejection, SendError, TelemetryEntry,
-};
+use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError, TelemetryEntry};
 
 mod record;
 
@@ -49,7 +47,7 @@ pub(crate) fn batch_body(
     }
     let resources: Vec<_> = by_version
         .into_iter()
-        .map(|(version, records)| resource_logs(version, distinct_id, records))
+        .map(|(version, records)| resource_logs(version, distinct_id, &records))
         .collect();
     let body = json!({ "resourceLogs": resources }).to_string();
     if body.len() > REQUEST_BYTES {
@@ -61,7 +59,7 @@ pub(crate) fn batch_body(
     Ok(body)
 }
 
-fn resource_logs(version: Option<&str>, distinct_id: &str, records: Vec<Value>) -> Value {
+fn resource_logs(version: Option<&str>, distinct_id: &str, records: &[Value]) -> Value {
     let mut resource = record::Attributes::default();
     resource.text("service.name", Some("swamp"));
     resource.text("service.version", version);
@@ -105,15 +103,6 @@ fn not_taken(body: &[u8]) -> Option<String> {
         Some(why) if !why.is_empty() => why.to_owned(),
         _ => format!("{rejected} of the records were not taken"),
     })
-}
-
-/// The severity's number and name.
-const fn severity(status: InvocationStatus) -> (u8, &'static str) {
-    match status {
-        InvocationStatus::Success => (9, "INFO"),
-        InvocationStatus::UserError => (13, "WARN"),
-        InvocationStatus::Error => (17, "ERROR"),
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::severity;
 use crate::bindings::exports::swamp::telemetry::sender::{InvocationStatus, TelemetryEntry};
 
 const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
@@ -92,6 +91,15 @@ fn command_line(entry: &TelemetryEntry) -> Option<String> {
     words.extend(entry.subcommand.as_deref());
     words.extend(entry.args.iter().flatten().map(String::as_str));
     Some(words.join(" "))
+}
+
+/// The severity's number and name.
+const fn severity(status: InvocationStatus) -> (u8, &'static str) {
+    match status {
+        InvocationStatus::Success => (9, "INFO"),
+        InvocationStatus::UserError => (13, "WARN"),
+        InvocationStatus::Error => (17, "ERROR"),
+    }
 }
 
 const fn status_word(status: InvocationStatus) -> &'static str {

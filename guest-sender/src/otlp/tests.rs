@@ -1,1 +1,309 @@
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::bindings::exports::swamp::telemetry::sender::InvocationStatus;
+
+const REPO: &str = "0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5";
+
+/// An entry of which nothing is known.
+fn bare(id: &str, data: &str) -> TelemetryEntry {
+    TelemetryEntry {
+        id: id.to_owned(),
+        data: data.to_owned(),
+        command: None,
+        subcommand: None,
+        args: None,
+        option_keys: None,
+        global_options: None,
+        status: None,
+        error_type: None,
+        error_message: None,
+        exit_code: None,
+        started_at: None,
+        completed_at: None,
+        duration_ms: None,
+        swamp_version: None,
+        platform: None,
+    }
+}
+
+const SUCCESS_DATA: &str = r#"{
+  "id": "a",
+  "invocation": {
+    "command": "sender",
+    "subcommand": "use",
+    "args": ["<REDACTED>"],
+    "optionKeys": [],
+    "globalOptions": ["json"]
+  },
+  "result": { "status": "success", "exitCode": 0 },
+  "startedAt": "2024-11-24T15:00:00.123Z",
+  "completedAt": "2024-11-24T15:00:00.165Z",
+  "durationMs": 42,
+  "swampVersion": "0.1.0",
+  "platform": "linux"
+}"#;
+
+fn success() -> TelemetryEntry {
+    TelemetryEntry {
+        command: Some("sender".to_owned()),
+        subcommand: Some("use".to_owned()),
+        args: Some(vec!["<REDACTED>".to_owned()]),
+        option_keys: Some(Vec::new()),
+        global_options: Some(vec!["json".to_owned()]),
+        status: Some(InvocationStatus::Success),
+        exit_code: Some(0),
+        started_at: Some(1_732_460_400_123),
+        completed_at: Some(1_732_460_400_165),
+        duration_ms: Some(42),
+        swamp_version: Some("0.1.0".to_owned()),
+        platform: Some("linux".to_owned()),
+        ..bare("a", SUCCESS_DATA)
+    }
+}
+
+/// A failure that the program before this one recorded.
+fn failure() -> TelemetryEntry {
+    TelemetryEntry {
+        command: Some("version".to_owned()),
+        subcommand: None,
+        status: Some(InvocationStatus::Error),
+        error_type: Some("io".to_owned()),
+        error_message: Some("a file could not be read or written".to_owned()),
+        exit_code: Some(1),
+        swamp_version: Some("20260211.1".to_owned()),
+        ..success()
+    }
+}
+
+fn request(entries: &[TelemetryEntry]) -> Value {
+    serde_json::from_str(&batch_body(entries, REPO).unwrap()).unwrap()
+}
+
+/// The only record's attributes with this key.
+fn attributes<'a>(request: &'a Value, key: &str) -> Vec<&'a Value> {
+    let record = &request["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+    let all = record["attributes"].as_array().unwrap();
+    all.iter()
+        .filter(|attribute| attribute["key"] == key)
+        .map(|attribute| &attribute["value"])
+        .collect()
+}
+
+/// Whether the record of an entry with this data, of which the host understood all that [`success`] has, carries the
+/// data as well.
+fn carries(data: &str) -> bool {
+    let entry = TelemetryEntry {
+        data: data.to_owned(),
+        ..success()
+    };
+    let request = request(&[entry]);
+    let sent = attributes(&request, "swamp.entry.data");
+    assert!(sent.iter().all(|value| value["stringValue"] == data));
+    !sent.is_empty()
+}
+
+#[test]
+fn entries_are_log_records_by_the_version_that_recorded_them() {
+    let entries = [success(), failure(), bare("c", r#"{"id":"c","later":1}"#)];
+    insta::assert_snapshot!(format!("{:#}", request(&entries)));
+}
+
+#[test]
+fn entries_of_one_version_share_a_resource_in_their_order() {
+    let of = |id: &str, version: &str| TelemetryEntry {
+        swamp_version: Some(version.to_owned()),
+        ..bare(id, "{}")
+    };
+    let request = request(&[of("a", "2"), of("b", "1"), of("c", "2")]);
+    let ids: Vec<Vec<_>> = request["resourceLogs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|resource| {
+            let records = resource["scopeLogs"][0]["logRecords"].as_array().unwrap();
+            records
+                .iter()
+                .map(|record| {
+                    record["attributes"][0]["value"]["stringValue"]
+                        .as_str()
+                        .unwrap()
+                })
+                .collect()
+        })
+        .collect();
+    assert_eq!(ids, [vec!["a", "c"], vec!["b"]]);
+}
+
+#[test]
+fn a_misuse_is_a_warning() {
+    let entry = TelemetryEntry {
+        status: Some(InvocationStatus::UserError),
+        ..success()
+    };
+    let record = record::log_record(&entry);
+    assert_eq!(record["severityNumber"], 13);
+    assert_eq!(record["severityText"], "WARN");
+}
+
+#[test]
+fn data_is_sent_along_only_when_it_holds_more_than_the_record() {
+    assert!(!carries(SUCCESS_DATA));
+    assert!(!carries(
+        r#"{"id":"a","later":null,"invocation":{"command":"x"}}"#
+    ));
+    for more in [
+        r#"{"id":"a","later":1}"#,
+        r#"{"id":"a","invocation":{"cwd":"x"}}"#,
+        r#"{"id":"a","result":{"errorType":7}}"#,
+        r#"{"id":"a","invocation":[]}"#,
+        r#"{"id":"a","startedAt":"2024-11-24T15:00:00.123456Z"}"#,
+        r#"{"id":"a","durationMs":41.7}"#,
+        r#"{"id":"a","args":["not where it belongs"]}"#,
+    ] {
+        assert!(carries(more), "{more}");
+    }
+}
+
+#[test]
+fn an_instant_that_nanoseconds_cannot_tell_is_left_to_the_data() {
+    let entry = TelemetryEntry {
+        started_at: Some(u64::MAX),
+        duration_ms: Some(u64::MAX),
+        ..success()
+    };
+    let request = request(&[entry]);
+    let record = &request["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+    assert!(record.get("timeUnixNano").is_none());
+    assert!(attributes(&request, "swamp.duration_ms").is_empty());
+    assert_eq!(attributes(&request, "swamp.entry.data").len(), 1);
+}
+
+#[test]
+fn a_batch_that_the_host_would_not_send_is_to_be_divided_and_one_entry_always_fits() {
+    // Nothing grows more than a quote, which is escaped twice in the data.
+    let word = "\"".repeat(120 * 1024);
+    let data = json!({"id": "a", "invocation": {"command": word}, "later": 1}).to_string();
+    assert!(data.len() < 256 * 1024);
+    let entry = TelemetryEntry {
+        command: Some(word),
+        ..bare("a", &data)
+    };
+    assert!(batch_body(std::slice::from_ref(&entry), REPO).is_ok());
+    let batch = vec![entry; 25];
+    assert!(matches!(
+        batch_body(&batch, REPO),
+        Err(SendError::Rejected(Rejection { status: 413, .. }))
+    ));
+}
+
+fn answered(status: u16, body: &str) -> Result<(), SendError> {
+    let answer = Answer {
+        status,
+        retry_after: Some("7".to_owned()),
+        body: body.as_bytes().to_vec(),
+    };
+    outcome(&answer, 0)
+}
+
+fn rejected(status: u16, body: &str) -> Result<(), SendError> {
+    Err(SendError::Rejected(Rejection {
+        status,
+        body: body.to_owned(),
+    }))
+}
+
+#[test]
+fn a_200_that_names_no_refused_record_is_success() {
+    for body in [
+        "",
+        "{}",
+        "not json",
+        r#"{"partialSuccess":null}"#,
+        r#"{"partialSuccess":{}}"#,
+        r#"{"partialSuccess":{"rejectedLogRecords":0,"errorMessage":"old fields"}}"#,
+        r#"{"partialSuccess":{"rejectedLogRecords":"0"}}"#,
+        r#"{"partialSuccess":{"rejectedLogRecords":"-1"}}"#,
+        r#"{"partialSuccess":{"rejectedLogRecords":"many"}}"#,
+        r#"{"partialSuccess":{"rejectedSpans":3}}"#,
+    ] {
+        assert_eq!(answered(200, body), Ok(()), "{body}");
+    }
+}
+
+#[test]
+fn a_200_that_names_refused_records_is_a_refusal_of_what_was_sent() {
+    for body in [
+        r#"{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"too old"}}"#,
+        r#"{"partialSuccess":{"rejectedLogRecords":1,"errorMessage":"too old"}}"#,
+    ] {
+        assert_eq!(answered(200, body), rejected(400, "too old"), "{body}");
+    }
+    assert_eq!(
+        answered(200, r#"{"partialSuccess":{"rejectedLogRecords":"3"}}"#),
+        rejected(400, "3 of the records were not taken")
+    );
+}
+
+#[test]
+fn any_other_answer_is_a_refusal() {
+    for status in [201, 202, 204, 301, 400, 401, 404, 413, 500, 502, 504] {
+        assert_eq!(answered(status, "why"), rejected(status, "why"));
+    }
+    for status in [429, 503] {
+        assert_eq!(answered(status, "busy"), Err(SendError::Throttled(Some(7))));
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_an_entry_holds_arrives_as_it_is(
+        id in "[A-Za-z0-9_-]{1,64}",
+        command in any::<Option<String>>(),
+        args in any::<Option<Vec<String>>>(),
+        message in any::<Option<String>>(),
+        exit_code in any::<Option<i32>>(),
+        started_at in any::<Option<u64>>(),
+        data in any::<String>(),
+    ) {
+        let entry = TelemetryEntry {
+            command: command.clone(),
+            args: args.clone(),
+            error_message: message.clone(),
+            exit_code,
+            started_at,
+            ..bare(&id, &data)
+        };
+        let request = request(&[entry]);
+        let text = |key: &str| {
+            let found = attributes(&request, key);
+            found.first().map(|value| value["stringValue"].as_str().unwrap().to_owned())
+        };
+        prop_assert_eq!(text("swamp.entry.id"), Some(id));
+        prop_assert_eq!(text("swamp.command"), command);
+        prop_assert_eq!(text("exception.message"), message);
+        let list = attributes(&request, "swamp.args").first().map(|value| {
+            let values = value["arrayValue"]["values"].as_array().unwrap();
+            let item = |value: &Value| value["stringValue"].as_str().unwrap().to_owned();
+            values.iter().map(item).collect::<Vec<_>>()
+        });
+        prop_assert_eq!(list, args);
+        let code = attributes(&request, "process.exit.code").first().map(|value| {
+            value["intValue"].as_str().unwrap().parse::<i32>().unwrap()
+        });
+        prop_assert_eq!(code, exit_code);
+        if serde_json::from_str::<Value>(&data).is_err() {
+            prop_assert_eq!(text("swamp.entry.data"), Some(data));
+        }
+        let record = &request["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+        let nanoseconds = record["timeUnixNano"].as_str().map(|text| text.parse::<u64>().unwrap());
+        prop_assert_eq!(nanoseconds, started_at.and_then(|millis| millis.checked_mul(1_000_000)));
+    }
+
+    #[test]
+    fn no_answer_is_too_strange_to_be_understood(status in 100_u16..600, body in any::<String>()) {
+        prop_assert_eq!(answered(status, &body).is_ok(), status == 200);
+    }
+}

@@ -189,12 +189,12 @@ pub(crate) enum Sender {
     Show,
     /// Tell what a component exports and asks for, and whether it would run
     Check {
-        /// A component file, or builtin:ingest
+        /// A component file, builtin:ingest or builtin:otlp
         file: PathBuf,
     },
     /// Check a sender, trust it on this machine, and write it into the marker with its digest
     Use {
-        /// A component file, or builtin:ingest
+        /// A component file, builtin:ingest or builtin:otlp
         #[arg(value_name = "FILE")]
         sender: PathBuf,
     },

@@ -16,22 +16,37 @@ use super::{Digest, RepoId};
 pub enum BuiltinSender {
     /// `builtin:ingest`, which posts to `{endpoint}/ingest`.
     Ingest,
+    /// `builtin:otlp`, which posts log records to `{endpoint}/v1/logs`, as OpenTelemetry collectors take them.
+    Otlp,
 }
 
 impl BuiltinSender {
+    /// All of them, as messages name them.
+    pub const NAMES: &str = "builtin:ingest or builtin:otlp";
+
+    /// What every name of one begins with, and no path of a file.
+    pub const PREFIX: &str = "builtin:";
+
     /// The sender that `text` names as `telemetrySender` does, if it is one that comes with the program.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        (text == "builtin:ingest").then_some(Self::Ingest)
+        [Self::Ingest, Self::Otlp]
+            .into_iter()
+            .find(|sender| sender.name() == text)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "builtin:ingest",
+            Self::Otlp => "builtin:otlp",
+        }
     }
 }
 
 /// As `telemetrySender` names it.
 impl fmt::Display for BuiltinSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ingest => "builtin:ingest",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -169,7 +184,7 @@ impl Marker {
             telemetry_sender: top
                 .parsed(
                     "telemetrySender",
-                    "the path of a component file, or builtin:ingest",
+                    "the path of a component file, builtin:ingest or builtin:otlp",
                     sender_source,
                 )?
                 .unwrap_or_default(),
@@ -217,11 +232,10 @@ impl Marker {
 }
 
 fn sender_source(text: &str) -> Option<SenderSource> {
-    match text.strip_prefix("builtin:") {
-        Some("ingest") => Some(SenderSource::Builtin(BuiltinSender::Ingest)),
-        Some(_) => None,
-        None => (!text.is_empty()).then(|| SenderSource::File(text.into())),
+    if text.starts_with(BuiltinSender::PREFIX) {
+        return BuiltinSender::parse(text).map(SenderSource::Builtin);
     }
+    (!text.is_empty()).then(|| SenderSource::File(text.into()))
 }
 
 /// A mapping's entries, and the names of the keys that it is within.
@@ -448,7 +462,7 @@ somethingElse: [1, {a: b}]
             line 2 sets telemetryKeepFlushed to something that it cannot be; write true or false
             line 1 sets telemetryDisabled to something that it cannot be; write true or false
             line 1 sets swampVersion to something that it cannot be; write one line of text
-            line 1 sets telemetrySender to something that it cannot be; write the path of a component file, or builtin:ingest
+            line 1 sets telemetrySender to something that it cannot be; write the path of a component file, builtin:ingest or builtin:otlp
             line 1 sets telemetrySenderDigest to something that it cannot be; write sha256: and 64 hexadecimal digits, as `swamp sender show` prints them
             line 1 sets telemetrySenderOptions to something that it cannot be; write a mapping of names to values
             line 2 sets telemetrySenderOptions.token to something that it cannot be; write a name with one text, number or boolean

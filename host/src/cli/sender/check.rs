@@ -55,11 +55,22 @@ pub(super) fn component(name: &Path) -> Result<ComponentFile, CommandError> {
     if let Some(builtin) = BuiltinSender::parse(&shown) {
         return Ok(ComponentFile::builtin(builtin));
     }
+    if shown.starts_with(BuiltinSender::PREFIX) {
+        return Err(CommandError::msg(
+            ErrorKind::Sender,
+            format!(
+                "could not find {}: no such sender comes with swamp; name {}",
+                printable(&shown),
+                BuiltinSender::NAMES
+            ),
+        ));
+    }
     ComponentFile::read(name, &shown).map_err(|failure| match failure {
         SenderFailure::Missing { component, reason } => CommandError::msg(
             ErrorKind::Sender,
             format!(
-                "could not read {component}: {reason}; name a component file, or builtin:ingest"
+                "could not read {component}: {reason}; name a component file, {}",
+                BuiltinSender::NAMES
             ),
         ),
         other => other.into(),

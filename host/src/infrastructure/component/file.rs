@@ -25,6 +25,9 @@ impl ComponentFile {
             BuiltinSender::Ingest => {
                 include_bytes!("../../../../guest-sender/prebuilt/ingest.wasm")
             }
+            BuiltinSender::Otlp => {
+                include_bytes!("../../../../guest-sender/prebuilt/otlp.wasm")
+            }
         };
         Self::new(sender.to_string(), Cow::Borrowed(bytes))
     }
