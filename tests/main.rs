@@ -25,6 +25,7 @@ mod kill_storm;
 #[cfg(target_os = "linux")]
 mod locks;
 mod network;
+mod otlp;
 mod poison;
 #[cfg(target_os = "linux")]
 mod power_cut;

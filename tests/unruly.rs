@@ -25,6 +25,8 @@ pub(crate) enum Plan {
     Refuse(&'static str, String),
     /// Requests that hold this are refused with this status line; others are accepted.
     RefuseWhatHolds(&'static str, &'static str),
+    /// The request is read, and answered with the whole answer that this makes of its body.
+    Reply(fn(&str) -> String),
     /// The connection is reset before anything was read.
     ResetBeforeReading,
     /// The request is stored, and the connection reset instead of an answer.
@@ -75,6 +77,7 @@ pub(crate) struct Stored {
 #[derive(Default)]
 struct Truth {
     stored: Mutex<Vec<Stored>>,
+    bodies: Mutex<Vec<String>>,
     targets: Mutex<Vec<String>>,
     watchers: Mutex<Vec<Sender<Moment>>>,
     connections: AtomicUsize,
@@ -138,6 +141,11 @@ impl Unruly {
         self.truth.targets.lock().unwrap().clone()
     }
 
+    /// The bodies of the requests that got a [`Plan::Reply`], in order.
+    pub(crate) fn bodies(&self) -> Vec<String> {
+        self.truth.bodies.lock().unwrap().clone()
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.truth.connections.load(Ordering::SeqCst)
     }
@@ -182,6 +190,13 @@ impl Connection {
                 }
                 self.keep(&request);
                 self.accept(ACCEPTED)
+            }
+            Plan::Reply(reply) => {
+                let request = self.request(false)?;
+                let request = String::from_utf8_lossy(&request);
+                let answer = reply(&request);
+                self.truth.bodies.lock().unwrap().push(request.into());
+                self.answer(answer.as_bytes())
             }
             Plan::ResetBeforeReading => {
                 // A socket that is closed with something unread in it is reset.

@@ -1,0 +1,385 @@
+//! The built-in sender for OpenTelemetry collectors.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+
+use chrono::Utc;
+use serde_json::{Value, json};
+use swamp::infrastructure::receiver::ReceiverOptions;
+
+use crate::support::{AMPLE, Run, TestRepo, dead_endpoint, run, skipped};
+use crate::unruly::{Plan, Unruly};
+
+const REPO_ID: &str = "550e8400-e29b-41d4-a716-446655440000";
+const POISON: &str = "1b54cd8a-6d0f-4c39-8b8e-5c0d0f5f8f13";
+
+/// A repository whose endpoint is the receiver's, below a path, and answers as a collector does.
+fn repo_with_collector() -> TestRepo {
+    let repo = TestRepo::with_receiver(ReceiverOptions {
+        path: "/v1/logs".to_owned(),
+        validate: false,
+        respond: Some(200),
+        ..ReceiverOptions::default()
+    });
+    repo.write_marker(&format!(
+        "telemetryEndpoint: ENDPOINT/team/\nrepoId: {REPO_ID}\ntelemetrySender: builtin:otlp\n"
+    ));
+    repo
+}
+
+fn repo_of(endpoint: &str) -> TestRepo {
+    TestRepo::with_marker(&format!(
+        "telemetryEndpoint: {endpoint}\nrepoId: {REPO_ID}\ntelemetrySender: builtin:otlp\n"
+    ))
+}
+
+fn record_only(repo: &TestRepo, args: &[&str]) -> Run {
+    run(repo.command(args).env("SWAMP_TELEMETRY_FLUSH", "off"))
+}
+
+fn json(run: &Run) -> Value {
+    serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run:?}"))
+}
+
+/// The kind and the reason of the last flush's failure, without the address.
+fn last_failure(repo: &TestRepo, endpoint: &str) -> Option<String> {
+    let status = json(&repo.swamp(&["--no-telemetry", "--json", "telemetry", "status"]));
+    let failure = status["lastFlush"]["failure"].as_object()?;
+    let text = |key: &str| failure[key].as_str().unwrap();
+    let reason = text("reason").replace(endpoint, "ENDPOINT");
+    Some(format!("{}: {reason}", text("kind")))
+}
+
+fn spool(repo: &TestRepo, id: &str, more: &Value) {
+    let today = Utc::now().date_naive();
+    let mut entry = json!({"id": id, "startedAt": format!("{today}T00:00:00.000Z")});
+    let fields = more.as_object().unwrap().clone();
+    entry.as_object_mut().unwrap().extend(fields);
+    repo.spool_entry(&format!("telemetry-{today}-{id}.json"), &entry.to_string());
+}
+
+/// All records of a request, one attribute of each.
+fn of_each_record(body: &str, key: &str) -> Vec<String> {
+    let body: Value = serde_json::from_str(body).unwrap();
+    let records = body.pointer("/resourceLogs/0/scopeLogs/0/logRecords");
+    records
+        .and_then(Value::as_array)
+        .unwrap()
+        .iter()
+        .filter_map(|record| {
+            let attributes = record["attributes"].as_array().unwrap();
+            let attribute = attributes.iter().find(|one| one["key"] == key)?;
+            Some(attribute["value"]["stringValue"].as_str()?.to_owned())
+        })
+        .collect()
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn a_command_becomes_a_log_record_at_the_collector_with_the_users_key() {
+    let repo = repo_with_collector();
+    let config = repo.home().join(".config/swamp");
+    fs::create_dir_all(&config).unwrap();
+    let headers = format!(
+        "allowSenders: builtin\nheaders: {{\"{}\": {{api-key: s3cret}}}}\n",
+        repo.receiver.endpoint()
+    );
+    fs::write(config.join("config.yaml"), headers).unwrap();
+    assert_eq!(repo.swamp(&["version"]).code, 0);
+    assert_eq!(repo.entries().len(), 0);
+    let request = &repo.receiver.requests()[0];
+    assert_eq!(request.path, "/team/v1/logs");
+    assert!(
+        request
+            .headers
+            .iter()
+            .any(|(name, value)| name == "api-key" && value.contains("redacted")),
+        "{:?}",
+        request.headers
+    );
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    insta::with_settings!({filters => vec![
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]+", "ID"),
+        (r#""\d{19}""#, "NANOSECONDS"),
+        (r#""intValue":"\d\d+""#, "MILLISECONDS"),
+        (r#""intValue":"[1-9]""#, "MILLISECONDS"),
+    ]}, {
+        let lines: Vec<_> = body["resourceLogs"][0]["resource"]["attributes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .chain(body["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["attributes"].as_array().unwrap())
+            .filter(|attribute| attribute["key"] != "swamp.duration_ms" && attribute["key"] != "os.type")
+            .map(ToString::to_string)
+            .collect();
+        insta::assert_snapshot!(lines.join("\n"), @"");
+    });
+}
+
+#[test]
+fn a_dry_run_shows_the_very_request_that_is_then_made() {
+    let repo = repo_with_collector();
+    record_only(&repo, &["version"]);
+    let dry = json(&repo.swamp(&["--json", "telemetry", "flush", "--dry-run"]));
+    let words = repo.swamp(&["telemetry", "flush", "--dry-run"]);
+    assert!(words.stdout.contains("/team/v1/logs"), "{words:?}");
+    assert_eq!((words.code, words.stderr.as_str()), (0, ""));
+    assert_eq!(repo.swamp(&["telemetry", "flush"]).code, 0);
+    let request = &repo.receiver.requests()[0];
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!(dry[0]["body"], body);
+    assert_eq!(dry.as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn it_is_chosen_checked_and_shown_by_its_name() {
+    let repo = TestRepo::new();
+    let check = repo.swamp(&["--no-telemetry", "sender", "check", "builtin:otlp"]);
+    assert!(check.stdout.contains("runs"), "{check:?}");
+    let used = repo.swamp(&["--no-telemetry", "sender", "use", "builtin:otlp"]);
+    assert_eq!(used.code, 0, "{used:?}");
+    assert!(repo.marker().contains("telemetrySender: \"builtin:otlp\""));
+    assert!(!repo.marker().contains("telemetrySenderDigest"));
+    let show = json(&repo.swamp(&["--no-telemetry", "--json", "sender", "show"]));
+    assert_eq!(show["component"], "builtin:otlp");
+    assert_eq!(show["trusted"], true);
+    let status = repo.swamp(&["--no-telemetry", "telemetry", "status"]);
+    assert!(status.stdout.contains("builtin:otlp"), "{status:?}");
+}
+
+#[test]
+fn a_built_in_sender_that_there_is_not_is_answered_with_those_that_there_are() {
+    let repo = TestRepo::new();
+    for command in ["use", "check"] {
+        let run = repo.swamp(&["--no-telemetry", "sender", command, "builtin:otel"]);
+        assert_eq!(run.code, 1);
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(run.stderr, @"");
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_is_no_success_keeps_the_entry_and_says_why() {
+    let plans: [(&str, fn(&str) -> String); 11] = [
+        ("202", |_| answer("202 Accepted", "", "{}")),
+        ("204", |_| {
+            "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_owned()
+        }),
+        ("400", |_| answer("400 Bad Request", "", "no")),
+        ("401", |_| answer("401 Unauthorized", "", "no")),
+        ("413", |_| answer("413 Content Too Large", "", "no")),
+        ("429", |_| {
+            answer("429 Too Many Requests", "retry-after: 120\r\n", "")
+        }),
+        ("502", |_| answer("502 Bad Gateway", "", "no")),
+        ("503", |_| {
+            answer("503 Service Unavailable", "retry-after: 30\r\n", "")
+        }),
+        ("504", |_| answer("504 Gateway Timeout", "", "no")),
+        ("half an answer", |_| {
+            "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"partialSuccess\":".to_owned()
+        }),
+        ("nothing taken", |_| {
+            answer(
+                "200 OK",
+                "",
+                r#"{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"too old"}}"#,
+            )
+        }),
+    ];
+    let try_one = |name: &str, reply| {
+        let server = Unruly::always(Plan::Reply(reply));
+        let repo = repo_of(&server.endpoint());
+        let run = repo.swamp(&["version"]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{name}");
+        let entries = repo.entries();
+        assert_eq!(entries.len(), 1, "{name}");
+        assert!(!entries[0].contains("quarantined"), "{name}");
+        format!(
+            "{name}: {}",
+            last_failure(&repo, &server.endpoint()).unwrap()
+        )
+    };
+    let lines: Vec<_> = thread::scope(|scope| {
+        let tries: Vec<_> = plans
+            .into_iter()
+            .map(|(name, reply)| scope.spawn(move || try_one(name, reply)))
+            .collect();
+        tries.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    insta::assert_snapshot!(lines.join("\n"), @"");
+}
+
+#[test]
+fn a_record_that_the_collector_does_not_take_is_set_aside_and_the_others_arrive() {
+    let server = Unruly::always(Plan::Reply(|request| {
+        let refused = request.matches(&format!("\"{POISON}\"")).count();
+        let partial = json!({"partialSuccess": {
+            "rejectedLogRecords": refused.to_string(),
+            "errorMessage": if refused > 0 { "too old" } else { "" },
+        }});
+        answer("200 OK", "", &partial.to_string())
+    }));
+    let repo = repo_of(&server.endpoint());
+    let mut expected = BTreeSet::new();
+    for n in 0..24 {
+        let id = format!("2f4a7c1e-0000-4000-8000-{n:012}");
+        spool(&repo, &id, &json!({}));
+        expected.insert(id);
+    }
+    spool(&repo, POISON, &json!({}));
+    assert_eq!(repo.swamp(&["telemetry", "flush"]).code, 0);
+    let left = repo.entries();
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert!(
+        left[0].contains(POISON) && left[0].contains("quarantined"),
+        "{left:?}"
+    );
+    // What came in a request without the refused one was taken for good; nothing else was removed.
+    let taken: BTreeSet<_> = server
+        .bodies()
+        .iter()
+        .filter(|body| !body.contains(POISON))
+        .flat_map(|body| of_each_record(body, "swamp.entry.id"))
+        .collect();
+    assert_eq!(taken, expected);
+    assert_eq!(
+        repo.swamp(&["telemetry", "flush"]).code,
+        0,
+        "nothing is blocked"
+    );
+}
+
+#[test]
+fn a_batch_that_is_too_large_for_one_request_arrives_in_several() {
+    let server = Unruly::always(Plan::Reply(|_| answer("200 OK", "", "{}")));
+    let repo = repo_of(&server.endpoint());
+    // A text of an unknown field is escaped twice, and so twice as large.
+    let note = "\"".repeat(120 * 1024);
+    let ids: Vec<_> = (0..25)
+        .map(|n| format!("2f4a7c1e-0000-4000-8000-{n:012}"))
+        .collect();
+    for id in &ids {
+        spool(&repo, id, &json!({"note": note}));
+    }
+    let flush = repo.swamp(&["telemetry", "flush"]);
+    assert_eq!(flush.code, 0, "{flush:?}");
+    assert!(repo.entries().is_empty());
+    let mut arrived: BTreeMap<String, Value> = BTreeMap::new();
+    for body in server.bodies() {
+        assert!(body.len() <= 8 * 1024 * 1024);
+        let data = of_each_record(&body, "swamp.entry.data");
+        for (id, data) in of_each_record(&body, "swamp.entry.id")
+            .into_iter()
+            .zip(data)
+        {
+            arrived.insert(id, serde_json::from_str(&data).unwrap());
+        }
+    }
+    assert!(server.bodies().len() > 1);
+    assert_eq!(
+        arrived.keys().collect::<Vec<_>>(),
+        ids.iter().collect::<Vec<_>>()
+    );
+    assert!(arrived.values().all(|entry| entry["note"] == *note));
+}
+
+/// A collector of another make, which ends with this.
+struct Rotel {
+    process: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Rotel {
+    /// Starts it where `SWAMP_TEST_ROTEL` names its binary, listening at `endpoint`.
+    fn start(endpoint: &str, pid_file: &std::path::Path) -> Option<Self> {
+        let Some(binary) = std::env::var_os("SWAMP_TEST_ROTEL") else {
+            skipped(
+                "SWAMP_TEST_ROTEL names no rotel-agent, so no collector of another make is asked",
+            );
+            return None;
+        };
+        let mut process = Command::new(binary)
+            .args(["start", "--exporter", "blackhole", "--debug-log", "logs"])
+            .args(["--debug-log-verbosity", "detailed", "--otlp-http-endpoint"])
+            .arg(endpoint.trim_start_matches("http://"))
+            .arg("--otlp-grpc-endpoint")
+            .arg(dead_endpoint().trim_start_matches("http://"))
+            .arg("--pid-file")
+            .arg(pid_file)
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Some(Self { process, lines })
+    }
+
+    /// All lines up to the one that holds `end`.
+    fn lines_until(&self, end: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let line = self.lines.recv_timeout(AMPLE);
+            let line = line.unwrap_or_else(|_| panic!("no {end} in {lines:#?}"));
+            let is_last = line.contains(end);
+            lines.push(line.trim_end().to_owned());
+            if is_last {
+                return lines;
+            }
+        }
+    }
+}
+
+impl Drop for Rotel {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+#[test]
+fn a_collector_of_another_make_reads_the_records_back() {
+    let endpoint = dead_endpoint();
+    let repo = repo_of(&endpoint);
+    let Some(rotel) = Rotel::start(&endpoint, &repo.home().join("rotel.pid")) else {
+        return;
+    };
+    rotel.lines_until("Starting Rotel");
+    let entry = json!({
+        "invocation": {"command": "sender", "subcommand": "use", "args": ["<REDACTED>"],
+            "optionKeys": [], "globalOptions": ["json"]},
+        "result": {"status": "error", "errorType": "io", "errorMessage": "it failed", "exitCode": 1},
+        "startedAt": "2024-11-24T15:00:00.123Z",
+        "completedAt": "2024-11-24T15:00:00.165Z",
+        "durationMs": 42,
+        "swampVersion": "0.1.0",
+        "platform": "linux",
+        "later": {"field": true},
+    });
+    spool(&repo, "2f4a7c1e-0000-4000-8000-000000000001", &entry);
+    let flush = || repo.swamp(&["telemetry", "flush"]);
+    let flushed = (0..50).map(|_| flush()).find(|run| run.code == 0);
+    assert!(flushed.is_some(), "{:?}", flush());
+    assert!(repo.entries().is_empty());
+    insta::assert_snapshot!(rotel.lines_until("Flags").join("\n"), @"");
+}
