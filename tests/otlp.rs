@@ -3,20 +3,40 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
 use std::thread;
 
 use chrono::Utc;
 use http::HeaderName;
 use serde_json::{Value, json};
+use swamp::domain::BuiltinSender;
+use swamp::infrastructure::component::{Compiled, ComponentFile};
 use swamp::infrastructure::receiver::ReceiverOptions;
 
-use crate::support::{AMPLE, Run, TestRepo, dead_endpoint, run, skipped};
+use crate::support::{AMPLE, Run, TestRepo, cache, compiler, dead_endpoint, run, skipped};
 use crate::unruly::{Plan, Unruly};
 
 const REPO_ID: &str = "550e8400-e29b-41d4-a716-446655440000";
 const POISON: &str = "1b54cd8a-6d0f-4c39-8b8e-5c0d0f5f8f13";
+
+/// Makes a whole answer of a request's body.
+type Reply = fn(&str) -> String;
+
+/// The sender under test, as a marker names it: the built-in one, or the component that `SWAMP_TEST_OTLP_COMPONENT`
+/// names. It is compiled by then: a command waits for its flush, but not for as long as that can take.
+fn sender() -> &'static str {
+    static NAME: LazyLock<String> = LazyLock::new(|| {
+        let file = match std::env::var("SWAMP_TEST_OTLP_COMPONENT") {
+            Ok(path) => ComponentFile::read(Path::new(&path), &path).unwrap(),
+            Err(_) => ComponentFile::builtin(BuiltinSender::Otlp),
+        };
+        Compiled::obtain(&file, &cache(), &compiler()).unwrap();
+        file.name().to_owned()
+    });
+    &NAME
+}
 
 /// A repository whose endpoint is the receiver's, below a path, and answers as a collector does.
 fn repo_with_collector() -> TestRepo {
@@ -28,14 +48,16 @@ fn repo_with_collector() -> TestRepo {
         ..ReceiverOptions::default()
     });
     repo.write_marker(&format!(
-        "telemetryEndpoint: ENDPOINT/team/\nrepoId: {REPO_ID}\ntelemetrySender: builtin:otlp\n"
+        "telemetryEndpoint: ENDPOINT/team/\nrepoId: {REPO_ID}\ntelemetrySender: {}\n",
+        sender()
     ));
     repo
 }
 
 fn repo_of(endpoint: &str) -> TestRepo {
     TestRepo::with_marker(&format!(
-        "telemetryEndpoint: {endpoint}\nrepoId: {REPO_ID}\ntelemetrySender: builtin:otlp\n"
+        "telemetryEndpoint: {endpoint}\nrepoId: {REPO_ID}\ntelemetrySender: {}\n",
+        sender()
     ))
 }
 
@@ -90,13 +112,18 @@ fn answer(status: &str, headers: &str, body: &str) -> String {
 #[test]
 fn a_command_becomes_a_log_record_at_the_collector_with_the_users_key() {
     let repo = repo_with_collector();
+    let is_builtin = BuiltinSender::parse(sender()).is_some();
     let config = repo.home().join(".config/swamp");
     fs::create_dir_all(&config).unwrap();
     let headers = format!(
-        "allowSenders: builtin\nheaders: {{\"{}\": {{api-key: s3cret}}}}\n",
+        "allowSenders: {}\nheaders: {{\"{}\": {{api-key: s3cret}}}}\n",
+        if is_builtin { "builtin" } else { "trusted" },
         repo.receiver.endpoint()
     );
     fs::write(config.join("config.yaml"), headers).unwrap();
+    if !is_builtin {
+        repo.swamp(&["--no-telemetry", "sender", "trust"]);
+    }
     assert_eq!(repo.swamp(&["version"]).code, 0);
     assert_eq!(repo.entries().len(), 0);
     let request = &repo.receiver.requests()[0];
@@ -158,16 +185,17 @@ fn a_built_in_sender_that_there_is_not_is_answered_with_those_that_there_are() {
         let run = repo.swamp(&["--no-telemetry", "sender", command, "builtin:otel"]);
         assert_eq!(run.code, 1);
         insta::allow_duplicates! {
-            insta::assert_snapshot!(run.stderr, @r"
-            error: could not find builtin:otel: no such sender comes with swamp; name builtin:ingest or builtin:otlp
-            ");
+            insta::assert_snapshot!(
+                run.stderr,
+                @"error: could not find builtin:otel: no such sender comes with swamp; name builtin:ingest or builtin:otlp"
+            );
         }
     }
 }
 
 #[test]
 fn an_answer_that_is_no_success_keeps_the_entry_and_says_why() {
-    let plans: [(&str, fn(&str) -> String); 11] = [
+    let plans: [(&str, Reply); 11] = [
         ("202", |_| answer("202 Accepted", "", "{}")),
         ("204", |_| {
             "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_owned()
@@ -311,7 +339,7 @@ struct Rotel {
 
 impl Rotel {
     /// Starts it where `SWAMP_TEST_ROTEL` names its binary, listening at `endpoint`.
-    fn start(endpoint: &str, pid_file: &std::path::Path) -> Option<Self> {
+    fn start(endpoint: &str, pid_file: &Path) -> Option<Self> {
         let Some(binary) = std::env::var_os("SWAMP_TEST_ROTEL") else {
             skipped(
                 "SWAMP_TEST_ROTEL names no rotel-agent, so no collector of another make is asked",
