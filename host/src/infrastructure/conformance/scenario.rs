@@ -1,0 +1,236 @@
+//! What a sender is put through, and what is expected of it.
+
+use super::entries::Batch;
+use super::faulty::Fault;
+use super::rules;
+
+/// One scenario.
+#[derive(Clone, Debug)]
+pub(super) struct Scenario {
+    pub(super) name: String,
+    pub(super) batches: Vec<(Batch, Conduct, Expected)>,
+    pub(super) place: Place,
+    /// Whether the sender gets an option that it cannot know.
+    pub(super) unknown_option: bool,
+    pub(super) rule: &'static str,
+}
+
+/// What the endpoint does.
+#[derive(Clone, Debug)]
+pub(super) enum Conduct {
+    /// It answers with this status, and this `Retry-After` in seconds.
+    Status(u16, Option<u64>),
+    /// It does something else.
+    Fault(Fault),
+    /// Nobody listens.
+    Refused,
+}
+
+/// What the sender is to do and say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Every entry arrives once, and the sender says `ok`.
+    Delivered,
+    /// As [`Delivered`](Self::Delivered), with the destination's user agent.
+    DeliveredAs,
+    /// There is no request, and the sender says `ok`.
+    NothingSent,
+    /// There is one request, and the sender says `rejected` with this status.
+    Rejected(u16),
+    /// The same, with the first bytes of the answer's body.
+    RejectedWithReason(u16),
+    /// The sender says `rejected` with this status, or `unreachable`.
+    RejectedOrUnreachable(u16),
+    /// The sender says `throttled` with this.
+    Throttled(Option<u64>),
+    /// The sender says `unreachable`.
+    Unreachable,
+    /// There is a request, and the sender says `unreachable`, or waits until the host ends it.
+    Unanswered,
+}
+
+/// How the endpoint is spelled. The path of the kit's options comes first in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Address,
+    Name,
+    Ipv6,
+    Path,
+    TrailingSlash,
+}
+
+impl Place {
+    /// What follows the kit's own path.
+    pub(super) const fn suffix(self) -> &'static str {
+        match self {
+            Self::Address | Self::Name | Self::Ipv6 => "",
+            Self::Path => "/a/path",
+            Self::TrailingSlash => "/a/path/",
+        }
+    }
+}
+
+/// The statuses that are a refusal whatever the endpoint.
+const REFUSALS: [u16; 5] = [400, 401, 404, 413, 500];
+
+/// More than the host lets a sender read, in bytes.
+const LARGE_ANSWER: usize = 2 * 1024 * 1024;
+
+/// All scenarios in their order, for an endpoint whose success is `accept`.
+pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
+    let accepted = Conduct::Status(accept, None);
+    let one = Batch::Ordinary(1);
+    let scenario = |name: &str, batch, conduct: &Conduct, expected, rule| Scenario {
+        name: name.to_owned(),
+        batches: vec![(batch, conduct.clone(), expected)],
+        place: Place::Address,
+        unknown_option: false,
+        rule,
+    };
+    let delivered =
+        |name, batch, rule| scenario(name, batch, &accepted, Expected::Delivered, rule);
+    let mut all = vec![
+        delivered("one-entry", one, rules::OK),
+        delivered("25-entries", Batch::Ordinary(25), rules::OK),
+        scenario(
+            "no-entries",
+            Batch::Ordinary(0),
+            &accepted,
+            Expected::NothingSent,
+            rules::NO_ENTRIES,
+        ),
+        delivered("optional-fields-absent", Batch::Bare, rules::OPTIONAL),
+        delivered("optional-fields-present", Batch::Full, rules::OPTIONAL),
+        delivered("odd-text", Batch::OddText, rules::DATA),
+        delivered("later-fields-do-no-harm", Batch::LaterFields, rules::LATER),
+        delivered("large-batch", Batch::Large, rules::BATCH),
+        Scenario {
+            unknown_option: true,
+            ..delivered("unknown-options-do-no-harm", one, rules::OPTIONS)
+        },
+        scenario(
+            "user-agent",
+            one,
+            &accepted,
+            Expected::DeliveredAs,
+            rules::USER_AGENT,
+        ),
+    ];
+    for (name, place) in [
+        ("endpoint-with-a-name", Place::Name),
+        ("endpoint-ipv6", Place::Ipv6),
+        ("endpoint-with-a-path", Place::Path),
+        ("endpoint-with-a-trailing-slash", Place::TrailingSlash),
+    ] {
+        all.push(Scenario {
+            place,
+            ..delivered(name, one, rules::ENDPOINT)
+        });
+    }
+    for status in [200, 202, 204].into_iter().filter(|status| *status != accept) {
+        let conduct = Conduct::Status(status, None);
+        let name = format!("status-{status}");
+        all.push(scenario(&name, one, &conduct, Expected::Rejected(status), rules::STATUS));
+    }
+    for status in REFUSALS {
+        let conduct = Conduct::Status(status, None);
+        let name = format!("status-{status}");
+        all.push(scenario(&name, one, &conduct, Expected::Rejected(status), rules::REFUSED));
+    }
+    for status in [429, 503] {
+        for (ending, wait) in [("", None), ("-with-retry-after", Some(17))] {
+            let conduct = Conduct::Status(status, wait);
+            let name = format!("status-{status}{ending}");
+            all.push(scenario(&name, one, &conduct, Expected::Throttled(wait), rules::THROTTLED));
+        }
+    }
+    all.push(scenario(
+        "reason-of-a-refusal",
+        one,
+        &Conduct::Status(400, None),
+        Expected::RejectedWithReason(400),
+        rules::BODY,
+    ));
+    let fault = |name, fault, expected, rule| {
+        scenario(name, one, &Conduct::Fault(fault), expected, rule)
+    };
+    let answer = |text: &str| Fault::Answer(text.as_bytes().to_vec());
+    all.extend([
+        fault(
+            "redirect-is-not-followed",
+            answer(
+                "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+            ),
+            Expected::Rejected(307),
+            rules::REFUSED,
+        ),
+        fault(
+            "large-answer-to-a-refusal",
+            large_answer(400),
+            Expected::Rejected(400),
+            rules::BODY,
+        ),
+        fault("large-answer-to-a-success", large_answer(accept), Expected::Delivered, rules::OK),
+        fault(
+            "refusal-cut-short",
+            answer("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 100\r\n\r\nhalf"),
+            Expected::RejectedOrUnreachable(500),
+            rules::REFUSED,
+        ),
+        fault(
+            "answer-cut-short",
+            answer(&format!("HTTP/1.1 {accept} Acc")),
+            Expected::Unreachable,
+            rules::UNREACHABLE,
+        ),
+        scenario(
+            "connection-refused",
+            one,
+            &Conduct::Refused,
+            Expected::Unreachable,
+            rules::UNREACHABLE,
+        ),
+        fault("connection-reset", Fault::Reset, Expected::Unreachable, rules::UNREACHABLE),
+        fault("no-answer", Fault::Silence, Expected::Unanswered, rules::UNREACHABLE),
+    ]);
+    let again = |name: &str, first: Conduct, said| Scenario {
+        batches: vec![
+            (one, first, said),
+            (Batch::Ordinary(2), accepted.clone(), Expected::Delivered),
+        ],
+        ..delivered(name, one, rules::AGAIN)
+    };
+    all.push(again("second-batch", accepted.clone(), Expected::Delivered));
+    all.push(again(
+        "batch-after-a-refusal",
+        Conduct::Status(500, None),
+        Expected::Rejected(500),
+    ));
+    all
+}
+
+fn large_answer(status: u16) -> Fault {
+    let head = format!(
+        "HTTP/1.1 {status} Whatever\r\ncontent-length: {LARGE_ANSWER}\r\nconnection: close\r\n\r\n"
+    );
+    let mut answer = head.into_bytes();
+    answer.resize(answer.len() + LARGE_ANSWER, b'x');
+    Fault::Answer(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_the_accepted_status_is_no_refusal() {
+        for accept in [200, 202] {
+            let all = scenarios(accept);
+            let names: HashSet<_> = all.iter().map(|scenario| &scenario.name).collect();
+            assert_eq!(names.len(), all.len());
+            assert!(!names.contains(&format!("status-{accept}")));
+        }
+    }
+}
