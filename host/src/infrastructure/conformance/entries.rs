@@ -24,7 +24,8 @@ pub(super) enum Batch {
 /// The size of an entry of [`Batch::Large`], in bytes, roughly.
 const LARGE_BYTES: usize = 64 * 1024;
 
-const ODD_TEXT: &str = "quote \" backslash \\ newline \n return \r tab \t nul \0 é 日本 \u{1f980} \u{202e}";
+const ODD_TEXT: &str =
+    "quote \" backslash \\ newline \n return \r tab \t nul \0 é 日本 \u{1f980} \u{202e}";
 
 impl Batch {
     /// Its entries, with ids that occur nowhere else.
@@ -107,10 +108,15 @@ mod tests {
 
     #[test]
     fn ids_never_repeat_and_a_batch_is_what_its_name_says() {
-        let all: Vec<_> = [Batch::Ordinary(25), Batch::Bare, Batch::Large, Batch::OddText]
-            .into_iter()
-            .flat_map(Batch::entries)
-            .collect();
+        let all: Vec<_> = [
+            Batch::Ordinary(25),
+            Batch::Bare,
+            Batch::Large,
+            Batch::OddText,
+        ]
+        .into_iter()
+        .flat_map(Batch::entries)
+        .collect();
         let ids: HashSet<_> = all.iter().map(|entry| entry.name.id.clone()).collect();
         assert_eq!(ids.len(), all.len());
         let bare = Batch::Bare.entries().remove(0).fields;

@@ -58,7 +58,11 @@ impl fmt::Display for SeenRequest {
             return Ok(());
         }
         let shown: String = self.body.chars().take(SHOWN_BODY).collect();
-        let more = if shown.len() < self.body.len() { "…" } else { "" };
+        let more = if shown.len() < self.body.len() {
+            "…"
+        } else {
+            ""
+        };
         write!(f, " {shown}{more}")
     }
 }

@@ -5,8 +5,7 @@ pub(super) const OK: &str =
 pub(super) const NO_ENTRIES: &str = "With no entries, answer `ok` without a request.";
 pub(super) const OPTIONAL: &str = "every field but `id` and `data` is an option";
 pub(super) const DATA: &str = "Pass it on verbatim.";
-pub(super) const LATER: &str =
-    "with all of its fields, those included that the host does not know";
+pub(super) const LATER: &str = "with all of its fields, those included that the host does not know";
 pub(super) const BATCH: &str = "`entries` holds 1 to 25 entries, oldest first.";
 pub(super) const OPTIONS: &str = "literals that only this sender gives a meaning";
 pub(super) const USER_AGENT: &str =
@@ -38,8 +37,22 @@ mod tests {
             .collect();
         let contract = words.join(" ");
         for rule in [
-            OK, NO_ENTRIES, OPTIONAL, DATA, LATER, BATCH, OPTIONS, USER_AGENT, ENDPOINT, STATUS,
-            REFUSED, BODY, THROTTLED, UNREACHABLE, AGAIN, IMPORTS,
+            OK,
+            NO_ENTRIES,
+            OPTIONAL,
+            DATA,
+            LATER,
+            BATCH,
+            OPTIONS,
+            USER_AGENT,
+            ENDPOINT,
+            STATUS,
+            REFUSED,
+            BODY,
+            THROTTLED,
+            UNREACHABLE,
+            AGAIN,
+            IMPORTS,
         ] {
             assert!(contract.contains(rule), "{rule}");
         }

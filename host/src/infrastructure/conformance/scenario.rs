@@ -8,7 +8,9 @@ use super::rules;
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
     pub(super) name: String,
-    pub(super) batches: Vec<(Batch, Conduct, Expected)>,
+    /// What one instance is given, one after the other.
+    pub(super) batches: Vec<(Batch, Expected)>,
+    pub(super) conduct: Conduct,
     pub(super) place: Place,
     /// Whether the sender gets an option that it cannot know.
     pub(super) unknown_option: bool,
@@ -20,6 +22,8 @@ pub(super) struct Scenario {
 pub(super) enum Conduct {
     /// It answers with this status, and this `Retry-After` in seconds.
     Status(u16, Option<u64>),
+    /// It answers with this status, but refuses every second request with 503.
+    EverySecondFails(u16),
     /// It does something else.
     Fault(Fault),
     /// Nobody listens.
@@ -82,13 +86,13 @@ pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
     let one = Batch::Ordinary(1);
     let scenario = |name: &str, batch, conduct: &Conduct, expected, rule| Scenario {
         name: name.to_owned(),
-        batches: vec![(batch, conduct.clone(), expected)],
+        batches: vec![(batch, expected)],
+        conduct: conduct.clone(),
         place: Place::Address,
         unknown_option: false,
         rule,
     };
-    let delivered =
-        |name, batch, rule| scenario(name, batch, &accepted, Expected::Delivered, rule);
+    let delivered = |name, batch, rule| scenario(name, batch, &accepted, Expected::Delivered, rule);
     let mut all = vec![
         delivered("one-entry", one, rules::OK),
         delivered("25-entries", Batch::Ordinary(25), rules::OK),
@@ -127,21 +131,42 @@ pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
             ..delivered(name, one, rules::ENDPOINT)
         });
     }
-    for status in [200, 202, 204].into_iter().filter(|status| *status != accept) {
+    for status in [200, 202, 204]
+        .into_iter()
+        .filter(|status| *status != accept)
+    {
         let conduct = Conduct::Status(status, None);
         let name = format!("status-{status}");
-        all.push(scenario(&name, one, &conduct, Expected::Rejected(status), rules::STATUS));
+        all.push(scenario(
+            &name,
+            one,
+            &conduct,
+            Expected::Rejected(status),
+            rules::STATUS,
+        ));
     }
     for status in REFUSALS {
         let conduct = Conduct::Status(status, None);
         let name = format!("status-{status}");
-        all.push(scenario(&name, one, &conduct, Expected::Rejected(status), rules::REFUSED));
+        all.push(scenario(
+            &name,
+            one,
+            &conduct,
+            Expected::Rejected(status),
+            rules::REFUSED,
+        ));
     }
     for status in [429, 503] {
         for (ending, wait) in [("", None), ("-with-retry-after", Some(17))] {
             let conduct = Conduct::Status(status, wait);
             let name = format!("status-{status}{ending}");
-            all.push(scenario(&name, one, &conduct, Expected::Throttled(wait), rules::THROTTLED));
+            all.push(scenario(
+                &name,
+                one,
+                &conduct,
+                Expected::Throttled(wait),
+                rules::THROTTLED,
+            ));
         }
     }
     all.push(scenario(
@@ -151,9 +176,8 @@ pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
         Expected::RejectedWithReason(400),
         rules::BODY,
     ));
-    let fault = |name, fault, expected, rule| {
-        scenario(name, one, &Conduct::Fault(fault), expected, rule)
-    };
+    let fault =
+        |name, fault, expected, rule| scenario(name, one, &Conduct::Fault(fault), expected, rule);
     let answer = |text: &str| Fault::Answer(text.as_bytes().to_vec());
     all.extend([
         fault(
@@ -193,19 +217,19 @@ pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
         fault("connection-reset", Fault::Reset, Expected::Unreachable, rules::UNREACHABLE),
         fault("no-answer", Fault::Silence, Expected::Unanswered, rules::UNREACHABLE),
     ]);
-    let again = |name: &str, first: Conduct, said| Scenario {
+    all.push(Scenario {
+        batches: vec![(one, Expected::Delivered), (one, Expected::Delivered)],
+        ..delivered("second-batch-of-an-instance", one, rules::AGAIN)
+    });
+    all.push(Scenario {
         batches: vec![
-            (one, first, said),
-            (Batch::Ordinary(2), accepted.clone(), Expected::Delivered),
+            (one, Expected::Delivered),
+            (one, Expected::Throttled(None)),
+            (one, Expected::Delivered),
         ],
-        ..delivered(name, one, rules::AGAIN)
-    };
-    all.push(again("second-batch", accepted.clone(), Expected::Delivered));
-    all.push(again(
-        "batch-after-a-refusal",
-        Conduct::Status(500, None),
-        Expected::Rejected(500),
-    ));
+        conduct: Conduct::EverySecondFails(accept),
+        ..delivered("batch-after-a-refusal", one, rules::AGAIN)
+    });
     all
 }
 
