@@ -2,6 +2,7 @@
 
 mod check;
 mod show;
+mod test;
 mod trust;
 mod r#use;
 
@@ -20,6 +21,7 @@ pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandErro
     match command {
         Sender::Show => show::run(context),
         Sender::Check { file } => check::run(file, context),
+        Sender::Test(args) => test::run(args, context),
         Sender::Use { sender } => r#use::run(sender, context),
         Sender::Trust => trust::run(context),
     }
