@@ -39,7 +39,7 @@ impl Evidence<'_> {
             },
             Expected::Delivered => self.delivery(),
             Expected::DeliveredAs => self.delivery().and_then(|()| self.user_agent()),
-            Expected::Rejected(_) | Expected::RejectedWithReason(_) => match self.requests {
+            Expected::RejectedAtOnce(_) => match self.requests {
                 [_] => Ok(()),
                 requests => finding("one request".into(), listed(requests)),
             },
@@ -54,17 +54,16 @@ impl Evidence<'_> {
         match (expected, self.said) {
             (Expected::Delivered | Expected::DeliveredAs, said) => said.is_ok(),
             // What says `ok` without a request is not believed.
+            (Expected::NothingSent, Err(SendError::Sender(SenderFailure::Unconfirmed { .. })))
+            | (Expected::Unanswered, Err(SendError::Sender(SenderFailure::OutOfTime { .. })))
+            | (
+                Expected::RejectedOrUnreachable(_) | Expected::Unreachable | Expected::Unanswered,
+                Err(SendError::Unreachable(_)),
+            ) => true,
             (
-                Expected::NothingSent,
-                Ok(()) | Err(SendError::Sender(SenderFailure::Unconfirmed { .. })),
-            )
-            | (Expected::RejectedOrUnreachable(_), Err(SendError::Unreachable(_)))
-            | (Expected::Unreachable | Expected::Unanswered, Err(SendError::Unreachable(_)))
-            | (Expected::Unanswered, Err(SendError::Sender(SenderFailure::OutOfTime { .. }))) => {
-                true
-            }
-            (
-                Expected::Rejected(wanted) | Expected::RejectedOrUnreachable(wanted),
+                Expected::Rejected(wanted)
+                | Expected::RejectedAtOnce(wanted)
+                | Expected::RejectedOrUnreachable(wanted),
                 Err(SendError::Rejected { status, .. }),
             ) => *status == wanted,
             (Expected::RejectedWithReason(wanted), Err(SendError::Rejected { status, body })) => {
@@ -88,23 +87,16 @@ impl Evidence<'_> {
                 .map(|request| request.body.matches(id).count())
                 .filter(|count| *count > 0)
                 .collect();
-            let wanted = *usual.get_or_insert_with(|| counts.first().copied().unwrap_or(1));
-            match counts.as_slice() {
-                [count] if *count == wanted => {}
-                [] => {
-                    let expected =
-                        format!("the id of every entry, {id} too, in some request's body");
-                    return finding(expected, listed(self.requests));
-                }
-                [_] => {
-                    let expected =
-                        "every entry once, so that each id occurs as often as the others";
-                    return finding(expected.into(), listed(self.requests));
-                }
-                _ => {
-                    let expected = format!("every entry once, so that {id} is in one request");
-                    return finding(expected, listed(self.requests));
-                }
+            let [count] = *counts else {
+                let expected = format!("every entry once: the id {id} in one request's body");
+                return finding(expected, listed(self.requests));
+            };
+            let usual = *usual.get_or_insert(count);
+            if count != usual {
+                return finding(
+                    format!("every entry once: the id {id} {usual} times, like the first one"),
+                    format!("{count} times"),
+                );
             }
         }
         self.requests
@@ -165,7 +157,9 @@ fn answer_in_words(expected: Expected) -> String {
     match expected {
         Expected::Delivered | Expected::DeliveredAs => "ok".into(),
         Expected::NothingSent => "ok, without a request".into(),
-        Expected::Rejected(status) => format!("rejected, with status {status}"),
+        Expected::Rejected(status) | Expected::RejectedAtOnce(status) => {
+            format!("rejected, with status {status}")
+        }
         Expected::RejectedWithReason(status) => format!(
             "rejected, with status {status} and a body that begins with {}",
             super::REASON_BEGINS

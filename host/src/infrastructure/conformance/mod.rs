@@ -1,7 +1,9 @@
 //! The conformance kit: puts a sender component through everything that the contract speaks of, against receivers on
 //! this machine, and tells where it does not what it should.
 //!
-//! It asks for no format: an entry has been sent when its id is in the body of a request that is not compressed.
+//! It asks for no format: an entry was sent once when its id is in the body of one request, as often as the other
+//! ids of the batch are in theirs. So it cannot look into a body that is compressed, and does not see that every
+//! single entry stands twice in one body.
 
 mod entries;
 mod faulty;

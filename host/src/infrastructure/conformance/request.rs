@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::receiver::Arrival;
 
 /// The most characters of a request's body that are shown.
-const SHOWN_BODY: usize = 200;
+const SHOWN_BODY: usize = 120;
 
 /// One request of the sender's. Its texts are the component's: what shows them makes them
 /// [`printable`](crate::domain::printable) first.
@@ -43,7 +43,7 @@ impl From<&Arrival> for SeenRequest {
     }
 }
 
-/// In one line, shortened.
+/// In one line, shortened, with the body's white space as single spaces.
 impl fmt::Display for SeenRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.header("content-type").unwrap_or("no content-type");
@@ -57,12 +57,16 @@ impl fmt::Display for SeenRequest {
         if self.body.is_empty() {
             return Ok(());
         }
-        let shown: String = self.body.chars().take(SHOWN_BODY).collect();
-        let more = if shown.len() < self.body.len() {
-            "…"
-        } else {
-            ""
-        };
-        write!(f, " {shown}{more}")
+        let mut words = String::new();
+        for word in self.body.split_ascii_whitespace() {
+            words.push(' ');
+            words.push_str(word);
+            if words.len() > SHOWN_BODY * 4 {
+                break;
+            }
+        }
+        let shown: String = words.chars().take(SHOWN_BODY).collect();
+        let more = if shown.len() < words.len() { "…" } else { "" };
+        write!(f, "{shown}{more}")
     }
 }

@@ -39,8 +39,10 @@ pub(super) enum Expected {
     DeliveredAs,
     /// There is no request, and the sender says `ok`.
     NothingSent,
-    /// There is one request, and the sender says `rejected` with this status.
+    /// The sender says `rejected` with this status.
     Rejected(u16),
+    /// The same, after one request.
+    RejectedAtOnce(u16),
     /// The same, with the first bytes of the answer's body.
     RejectedWithReason(u16),
     /// The sender says `rejected` with this status, or `unreachable`.
@@ -74,6 +76,9 @@ impl Place {
     }
 }
 
+/// The batch of scenarios that are about something else.
+const ONE: Batch = Batch::Ordinary(1);
+
 /// The statuses that are a refusal whatever the endpoint.
 const REFUSALS: [u16; 5] = [400, 401, 404, 413, 500];
 
@@ -82,27 +87,45 @@ const LARGE_ANSWER: usize = 2 * 1024 * 1024;
 
 /// All scenarios in their order, for an endpoint whose success is `accept`.
 pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
-    let accepted = Conduct::Status(accept, None);
-    let one = Batch::Ordinary(1);
-    let scenario = |name: &str, batch, conduct: &Conduct, expected, rule| Scenario {
+    [
+        deliveries(accept),
+        statuses(accept),
+        faults(accept),
+        repetitions(accept),
+    ]
+    .concat()
+}
+
+/// A scenario of one batch.
+fn scenario(
+    name: &str,
+    batch: Batch,
+    conduct: Conduct,
+    expected: Expected,
+    rule: &'static str,
+) -> Scenario {
+    Scenario {
         name: name.to_owned(),
         batches: vec![(batch, expected)],
-        conduct: conduct.clone(),
+        conduct,
         place: Place::Address,
         unknown_option: false,
         rule,
-    };
-    let delivered = |name, batch, rule| scenario(name, batch, &accepted, Expected::Delivered, rule);
+    }
+}
+
+/// What is accepted: entries, options and endpoints of all kinds.
+fn deliveries(accept: u16) -> Vec<Scenario> {
+    let accepted = Conduct::Status(accept, None);
+    let delivered =
+        |name, batch, rule| scenario(name, batch, accepted.clone(), Expected::Delivered, rule);
     let mut all = vec![
-        delivered("one-entry", one, rules::OK),
+        delivered("one-entry", ONE, rules::OK),
         delivered("25-entries", Batch::Ordinary(25), rules::OK),
-        scenario(
-            "no-entries",
-            Batch::Ordinary(0),
-            &accepted,
-            Expected::NothingSent,
-            rules::NO_ENTRIES,
-        ),
+        Scenario {
+            batches: vec![(Batch::Ordinary(0), Expected::NothingSent)],
+            ..delivered("no-entries", ONE, rules::NO_ENTRIES)
+        },
         delivered("optional-fields-absent", Batch::Bare, rules::OPTIONAL),
         delivered("optional-fields-present", Batch::Full, rules::OPTIONAL),
         delivered("odd-text", Batch::OddText, rules::DATA),
@@ -110,127 +133,140 @@ pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
         delivered("large-batch", Batch::Large, rules::BATCH),
         Scenario {
             unknown_option: true,
-            ..delivered("unknown-options-do-no-harm", one, rules::OPTIONS)
+            ..delivered("unknown-options-do-no-harm", ONE, rules::OPTIONS)
         },
-        scenario(
-            "user-agent",
-            one,
-            &accepted,
-            Expected::DeliveredAs,
-            rules::USER_AGENT,
-        ),
+        Scenario {
+            batches: vec![(ONE, Expected::DeliveredAs)],
+            ..delivered("user-agent", ONE, rules::USER_AGENT)
+        },
     ];
-    for (name, place) in [
+    let places = [
         ("endpoint-with-a-name", Place::Name),
         ("endpoint-ipv6", Place::Ipv6),
         ("endpoint-with-a-path", Place::Path),
         ("endpoint-with-a-trailing-slash", Place::TrailingSlash),
-    ] {
-        all.push(Scenario {
-            place,
-            ..delivered(name, one, rules::ENDPOINT)
-        });
-    }
-    for status in [200, 202, 204]
-        .into_iter()
+    ];
+    all.extend(places.map(|(name, place)| Scenario {
+        place,
+        ..delivered(name, ONE, rules::ENDPOINT)
+    }));
+    all
+}
+
+/// What is refused with a status.
+fn statuses(accept: u16) -> Vec<Scenario> {
+    let answered = |name: &str, status, wait, expected, rule| {
+        scenario(name, ONE, Conduct::Status(status, wait), expected, rule)
+    };
+    let rejected = |status, rule| {
+        let name = format!("status-{status}");
+        answered(&name, status, None, Expected::Rejected(status), rule)
+    };
+    let successes = [200, 202, 204].into_iter();
+    let mut all: Vec<_> = successes
         .filter(|status| *status != accept)
-    {
-        let conduct = Conduct::Status(status, None);
-        let name = format!("status-{status}");
-        all.push(scenario(
-            &name,
-            one,
-            &conduct,
-            Expected::Rejected(status),
-            rules::STATUS,
-        ));
-    }
-    for status in REFUSALS {
-        let conduct = Conduct::Status(status, None);
-        let name = format!("status-{status}");
-        all.push(scenario(
-            &name,
-            one,
-            &conduct,
-            Expected::Rejected(status),
-            rules::REFUSED,
-        ));
-    }
+        .map(|status| rejected(status, rules::STATUS))
+        .collect();
+    all.extend(REFUSALS.map(|status| rejected(status, rules::REFUSED)));
     for status in [429, 503] {
         for (ending, wait) in [("", None), ("-with-retry-after", Some(17))] {
-            let conduct = Conduct::Status(status, wait);
             let name = format!("status-{status}{ending}");
-            all.push(scenario(
-                &name,
-                one,
-                &conduct,
-                Expected::Throttled(wait),
-                rules::THROTTLED,
-            ));
+            let expected = Expected::Throttled(wait);
+            all.push(answered(&name, status, wait, expected, rules::THROTTLED));
         }
     }
-    all.push(scenario(
+    let expected = Expected::RejectedWithReason(400);
+    all.push(answered(
         "reason-of-a-refusal",
-        one,
-        &Conduct::Status(400, None),
-        Expected::RejectedWithReason(400),
+        400,
+        None,
+        expected,
         rules::BODY,
     ));
+    all
+}
+
+/// What goes wrong on the way.
+fn faults(accept: u16) -> Vec<Scenario> {
+    use Expected::{
+        Delivered, Rejected, RejectedAtOnce, RejectedOrUnreachable, Unanswered, Unreachable,
+    };
     let fault =
-        |name, fault, expected, rule| scenario(name, one, &Conduct::Fault(fault), expected, rule);
+        |name, fault, expected, rule| scenario(name, ONE, Conduct::Fault(fault), expected, rule);
     let answer = |text: &str| Fault::Answer(text.as_bytes().to_vec());
-    all.extend([
+    let redirect = answer(
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    );
+    let half_a_body =
+        answer("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 100\r\n\r\nhalf");
+    let half_a_head = answer(&format!("HTTP/1.1 {accept} Acc"));
+    vec![
         fault(
             "redirect-is-not-followed",
-            answer(
-                "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
-            ),
-            Expected::Rejected(307),
+            redirect,
+            RejectedAtOnce(307),
             rules::REFUSED,
         ),
         fault(
             "large-answer-to-a-refusal",
             large_answer(400),
-            Expected::Rejected(400),
+            Rejected(400),
             rules::BODY,
         ),
-        fault("large-answer-to-a-success", large_answer(accept), Expected::Delivered, rules::OK),
+        fault(
+            "large-answer-to-a-success",
+            large_answer(accept),
+            Delivered,
+            rules::OK,
+        ),
         fault(
             "refusal-cut-short",
-            answer("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 100\r\n\r\nhalf"),
-            Expected::RejectedOrUnreachable(500),
+            half_a_body,
+            RejectedOrUnreachable(500),
             rules::REFUSED,
         ),
         fault(
             "answer-cut-short",
-            answer(&format!("HTTP/1.1 {accept} Acc")),
-            Expected::Unreachable,
+            half_a_head,
+            Unreachable,
             rules::UNREACHABLE,
         ),
         scenario(
             "connection-refused",
-            one,
-            &Conduct::Refused,
-            Expected::Unreachable,
+            ONE,
+            Conduct::Refused,
+            Unreachable,
             rules::UNREACHABLE,
         ),
-        fault("connection-reset", Fault::Reset, Expected::Unreachable, rules::UNREACHABLE),
-        fault("no-answer", Fault::Silence, Expected::Unanswered, rules::UNREACHABLE),
-    ]);
-    all.push(Scenario {
-        batches: vec![(one, Expected::Delivered), (one, Expected::Delivered)],
-        ..delivered("second-batch-of-an-instance", one, rules::AGAIN)
-    });
-    all.push(Scenario {
-        batches: vec![
-            (one, Expected::Delivered),
-            (one, Expected::Throttled(None)),
-            (one, Expected::Delivered),
-        ],
-        conduct: Conduct::EverySecondFails(accept),
-        ..delivered("batch-after-a-refusal", one, rules::AGAIN)
-    });
-    all
+        fault(
+            "connection-reset",
+            Fault::Reset,
+            Unreachable,
+            rules::UNREACHABLE,
+        ),
+        fault("no-answer", Fault::Silence, Unanswered, rules::UNREACHABLE),
+    ]
+}
+
+/// What one instance does more than once.
+fn repetitions(accept: u16) -> Vec<Scenario> {
+    let delivered = (ONE, Expected::Delivered);
+    let repeated = |name, conduct, batches| Scenario {
+        batches,
+        ..scenario(name, ONE, conduct, Expected::Delivered, rules::AGAIN)
+    };
+    vec![
+        repeated(
+            "second-batch-of-an-instance",
+            Conduct::Status(accept, None),
+            vec![delivered, delivered],
+        ),
+        repeated(
+            "batch-after-a-refusal",
+            Conduct::EverySecondFails(accept),
+            vec![delivered, (ONE, Expected::Throttled(None)), delivered],
+        ),
+    ]
 }
 
 fn large_answer(status: u16) -> Fault {
