@@ -36,7 +36,7 @@ fn failed_with(compiled: &Compiled, fault: &str) -> Vec<String> {
     failed.map(|scenario| scenario.name).collect()
 }
 
-const FAULTS: [&str; 28] = [
+const FAULTS: [&str; 29] = [
     "allows-no-error-type",
     "chokes-on-later-fields",
     "chokes-on-options",
@@ -63,6 +63,7 @@ const FAULTS: [&str; 28] = [
     "repeats-the-first-entry",
     "sends-the-batch-twice",
     "spells-json-by-hand",
+    "sulks-after-a-refusal",
     "takes-any-2xx",
     "works-once",
 ];
@@ -120,7 +121,8 @@ fn a_component_that_asks_for_more_fails_and_is_put_through_nothing_else() {
     let greedy = r#"(component (import "wasi:keyvalue/store@0.2.0" (instance)))"#;
     std::fs::write(repo.root().join("greedy.wat"), greedy).unwrap();
     let run = repo.swamp(&["sender", "test", "greedy.wat", "--only", "one-entry"]);
-    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.stdout.contains("skip  one-entry"), "{}", run.stdout);
     let run = repo.swamp(&["sender", "test", "greedy.wat", "--json"]);
     assert_eq!(run.code, 1, "{run:?}");
     let report: Value = serde_json::from_str(&run.stdout).unwrap();

@@ -78,7 +78,8 @@ impl Kit {
             |name: &str| self.only.is_empty() || self.only.iter().any(|one| one == name);
         progress(Progress::Begins(IMPORTS));
         let (imports, runs) = imports(compiled)?;
-        if is_wanted(IMPORTS) {
+        // Where it does not run, that is the one thing to be told.
+        if is_wanted(IMPORTS) || !runs {
             progress(Progress::Over(&imports));
             run.report.scenarios.push(imports);
         }
