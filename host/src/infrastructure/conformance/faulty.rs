@@ -71,7 +71,7 @@ impl Faulty {
         self.addr
     }
 
-    /// The requests that were read to their end, or of which it was none of the fault's business to be.
+    /// The requests that were read to their end.
     pub(super) fn requests(&self) -> Vec<SeenRequest> {
         self.shared.seen().clone()
     }

@@ -167,7 +167,7 @@ fn answer_in_words(expected: Expected) -> String {
         Expected::RejectedOrUnreachable(status) => {
             format!("rejected, with status {status}, or unreachable")
         }
-        Expected::Throttled(None) => "throttled, for no time".into(),
+        Expected::Throttled(None) => "throttled, without a time".into(),
         Expected::Throttled(Some(seconds)) => format!("throttled, for {seconds} seconds"),
         Expected::Unreachable => "unreachable".into(),
         Expected::Unanswered => "unreachable, or no answer until the deadline".into(),
@@ -187,7 +187,7 @@ fn said_in_words(said: &Result<(), SendError>) -> String {
             let shown: String = body.chars().take(60).collect();
             format!("rejected, with status {status} and the body {shown}")
         }
-        Err(SendError::Throttled { retry_after: None }) => "throttled, for no time".into(),
+        Err(SendError::Throttled { retry_after: None }) => "throttled, without a time".into(),
         Err(SendError::Throttled {
             retry_after: Some(wait),
         }) => format!("throttled, for {} seconds", wait.as_secs()),

@@ -65,6 +65,8 @@ impl Kit {
 
     /// Puts `compiled` through the scenarios. Tells `progress` of each when it begins, and again when it is over.
     ///
+    /// Nothing else may run `compiled` meanwhile: what ends a batch that is out of time ends all of its engine.
+    ///
     /// # Errors
     ///
     /// When the component's machine code cannot be loaded.
