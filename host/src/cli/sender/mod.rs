@@ -8,7 +8,7 @@ mod r#use;
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use swamp::domain::{SendError, SenderFailure};
 use swamp::infrastructure::component::{Compiled, Compiler, ComponentFile};
 use swamp::infrastructure::worker::Program;
@@ -42,17 +42,22 @@ impl From<SendError> for CommandError {
 /// Compiles `file`, or finds it compiled, and says how long that took. Some take seconds: a person sees that
 /// something is going on.
 fn compiled(file: &ComponentFile, context: &Context) -> Result<(Compiled, Duration), CommandError> {
-    let spinner = if context.ui.may_draw() {
-        ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(format!(
-            "compiling {}",
-            swamp::domain::printable(file.name())
-        ))
-    } else {
-        ProgressBar::hidden()
-    };
+    let spinner = spinner(context).with_message(format!(
+        "compiling {}",
+        swamp::domain::printable(file.name())
+    ));
     spinner.enable_steady_tick(Duration::from_millis(100));
     let began = Instant::now();
     let compiled = Compiled::obtain(file, &cache(), &Compiler::new(Program::current()?));
     spinner.finish_and_clear();
     Ok((compiled?, began.elapsed()))
+}
+
+/// Something that moves, where a person looks.
+fn spinner(context: &Context) -> ProgressBar {
+    if !context.ui.may_draw() {
+        return ProgressBar::hidden();
+    }
+    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+        .with_style(ProgressStyle::default_spinner())
 }

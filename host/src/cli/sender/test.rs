@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use swamp::domain::printable;
 use swamp::infrastructure::conformance::{
@@ -12,7 +11,7 @@ use swamp::infrastructure::conformance::{
 };
 
 use super::check::component;
-use super::compiled;
+use super::{compiled, spinner};
 use crate::cli::args::SenderTest;
 use crate::cli::context::{Context, VERSION};
 use crate::cli::error::{CommandError, ErrorKind};
@@ -71,11 +70,7 @@ pub(crate) fn run(args: &SenderTest, context: &Context) -> Result<(), CommandErr
     let began = Instant::now();
     let width = names.iter().map(String::len).max().unwrap_or(0);
     let verbose = context.globals.verbose;
-    let spinner = if context.ui.may_draw() {
-        ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-    } else {
-        ProgressBar::hidden()
-    };
+    let spinner = spinner(context);
     spinner.enable_steady_tick(Duration::from_millis(100));
     let mut printed: io::Result<()> = Ok(());
     let report = kit.run(&compiled, |progress| match progress {
