@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod conformance;
 #[cfg(target_os = "linux")]
 mod crash_points;
 #[cfg(target_os = "linux")]

@@ -192,6 +192,8 @@ pub(crate) enum Sender {
         /// A component file, builtin:ingest or builtin:otlp
         file: PathBuf,
     },
+    /// Put a component through everything that the contract speaks of, on this machine
+    Test(SenderTest),
     /// Check a sender, trust it on this machine, and write it into the marker with its digest
     Use {
         /// A component file, builtin:ingest or builtin:otlp
@@ -200,6 +202,40 @@ pub(crate) enum Sender {
     },
     /// Trust the sender that the marker names, on this machine
     Trust,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SenderTest {
+    /// A component file, or builtin:ingest
+    pub(crate) file: PathBuf,
+    /// Use endpoints with this path
+    #[arg(long, value_name = "/PATH", value_parser = endpoint_path)]
+    pub(crate) endpoint_path: Option<String>,
+    /// Take this status for the endpoint's one success
+    #[arg(long, value_name = "N", default_value_t = 202, value_parser = clap::value_parser!(u16).range(200..300))]
+    pub(crate) accept_status: u16,
+    /// Run only this scenario; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+    /// Give the sender this option; may be given again
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(crate) option: Vec<(String, String)>,
+}
+
+fn endpoint_path(text: &str) -> Result<String, &'static str> {
+    let is_path = text.starts_with('/') && !text.contains("//") && !text.contains(['?', '#', '\\']);
+    if is_path {
+        Ok(text.trim_end_matches('/').to_owned())
+    } else {
+        Err("write a path such as /v1/logs, without a query")
+    }
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write a key, `=` and a value"),
+    }
 }
 
 /// The commands that are no invocation to record, by name and subcommand.

@@ -28,6 +28,7 @@ pub(crate) enum ErrorKind {
     Unconfirmed,
     Interrupted,
     Io,
+    Usage,
 }
 
 impl ErrorKind {
@@ -46,6 +47,7 @@ impl ErrorKind {
             Self::Receiver => ("Receiver", "the receiver could not be started"),
             Self::Unconfirmed => ("Unconfirmed", "a deletion was not confirmed"),
             Self::Interrupted => ("Interrupted", "the command was interrupted"),
+            Self::Usage => ("Usage", "the command was used wrongly"),
             Self::Io => ("Io", "a file or stream could not be read or written"),
         }
     }
@@ -68,7 +70,10 @@ impl CommandError {
     pub(crate) fn result(&self) -> InvocationResult {
         let (name, sentence) = self.kind.described();
         InvocationResult {
-            status: Status::Error,
+            status: match self.kind {
+                ErrorKind::Usage => Status::UserError,
+                _ => Status::Error,
+            },
             error_type: Some(name.to_owned()),
             error_message: Some(sentence.to_owned()),
             exit_code: self.exit_code().into(),
@@ -79,6 +84,7 @@ impl CommandError {
         match self.kind {
             // As shells say it of a program that SIGINT ended.
             ErrorKind::Interrupted => 130,
+            ErrorKind::Usage => 2,
             _ => 1,
         }
     }

@@ -5,6 +5,8 @@ pub mod background;
 #[cfg(feature = "sender")]
 pub mod component;
 #[cfg(feature = "sender")]
+pub mod conformance;
+#[cfg(feature = "sender")]
 pub mod flusher;
 pub mod marker_file;
 #[cfg(feature = "sender")]

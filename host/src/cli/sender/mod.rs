@@ -2,12 +2,13 @@
 
 mod check;
 mod show;
+mod test;
 mod trust;
 mod r#use;
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use swamp::domain::{SendError, SenderFailure};
 use swamp::infrastructure::component::{Compiled, Compiler, ComponentFile};
 use swamp::infrastructure::worker::Program;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandErro
     match command {
         Sender::Show => show::run(context),
         Sender::Check { file } => check::run(file, context),
+        Sender::Test(args) => test::run(args, context),
         Sender::Use { sender } => r#use::run(sender, context),
         Sender::Trust => trust::run(context),
     }
@@ -40,17 +42,22 @@ impl From<SendError> for CommandError {
 /// Compiles `file`, or finds it compiled, and says how long that took. Some take seconds: a person sees that
 /// something is going on.
 fn compiled(file: &ComponentFile, context: &Context) -> Result<(Compiled, Duration), CommandError> {
-    let spinner = if context.ui.may_draw() {
-        ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(format!(
-            "compiling {}",
-            swamp::domain::printable(file.name())
-        ))
-    } else {
-        ProgressBar::hidden()
-    };
+    let spinner = spinner(context).with_message(format!(
+        "compiling {}",
+        swamp::domain::printable(file.name())
+    ));
     spinner.enable_steady_tick(Duration::from_millis(100));
     let began = Instant::now();
     let compiled = Compiled::obtain(file, &cache(), &Compiler::new(Program::current()?));
     spinner.finish_and_clear();
     Ok((compiled?, began.elapsed()))
+}
+
+/// Something that moves, where a person looks.
+fn spinner(context: &Context) -> ProgressBar {
+    if !context.ui.may_draw() {
+        return ProgressBar::hidden();
+    }
+    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+        .with_style(ProgressStyle::default_spinner())
 }

@@ -74,6 +74,7 @@ impl WasiHttpView for Guest {
 
 /// How much memory and how many tables the memories and tables of one instance take up together.
 pub(super) struct Quota {
+    memory: u64,
     memory_left: u64,
     elements_left: usize,
     memory_denied: bool,
@@ -82,10 +83,16 @@ pub(super) struct Quota {
 impl Quota {
     const fn new(memory_bytes: u64) -> Self {
         Self {
+            memory: memory_bytes,
             memory_left: memory_bytes,
             elements_left: limits::TABLE_ELEMENTS,
             memory_denied: false,
         }
+    }
+
+    /// How much memory the guest has taken, in bytes: it gives none back.
+    pub(super) const fn memory_taken(&self) -> u64 {
+        self.memory - self.memory_left
     }
 
     /// Whether the guest ever wanted more memory than it may have.

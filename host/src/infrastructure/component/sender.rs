@@ -45,6 +45,7 @@ pub struct ComponentSender {
     config: SenderConfig,
     runtime: Option<Runtime>,
     instance: Option<Instance>,
+    peak_memory: u64,
 }
 
 struct Instance {
@@ -80,7 +81,14 @@ impl ComponentSender {
             config,
             runtime: Some(runtime),
             instance: None,
+            peak_memory: 0,
         })
+    }
+
+    /// The most memory that an instance of it took so far, in bytes.
+    #[must_use]
+    pub const fn peak_memory(&self) -> u64 {
+        self.peak_memory
     }
 
     /// The requests of the last batch that a dry run kept to itself.
@@ -126,6 +134,7 @@ impl ComponentSender {
         drop(alarm);
         let guest = instance.store.data();
         self.log_output(guest);
+        self.peak_memory = self.peak_memory.max(guest.quota.memory_taken());
         let report = guest.egress.report();
         // An instance that was interrupted is in no state to be used again.
         match done {

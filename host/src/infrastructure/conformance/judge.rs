@@ -1,0 +1,196 @@
+//! Whether what a sender did and said is what was expected.
+
+use std::time::Duration;
+
+use crate::domain::{SendError, SenderFailure, SpooledEntry};
+
+use super::request::SeenRequest;
+use super::scenario::Expected;
+
+/// What is known of one batch.
+#[derive(Debug)]
+pub(super) struct Evidence<'a> {
+    pub(super) entries: &'a [SpooledEntry],
+    /// What the sender said, as the host takes it.
+    pub(super) said: &'a Result<(), SendError>,
+    /// The requests that arrived meanwhile.
+    pub(super) requests: &'a [SeenRequest],
+    pub(super) user_agent: &'a str,
+    /// What the path of each request must begin with.
+    pub(super) path: &'a str,
+}
+
+/// What was expected, and what came instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) expected: String,
+    pub(super) received: String,
+}
+
+impl Evidence<'_> {
+    pub(super) fn judge(&self, expected: Expected) -> Result<(), Finding> {
+        if !self.answer_fits(expected) {
+            return finding(answer_in_words(expected), said_in_words(self.said));
+        }
+        match expected {
+            Expected::NothingSent => match self.requests {
+                [] => Ok(()),
+                [first, ..] => finding("no request".into(), first.to_string()),
+            },
+            Expected::Delivered => self.delivery(),
+            Expected::DeliveredAs => self.delivery().and_then(|()| self.user_agent()),
+            Expected::RejectedAtOnce(_) => match self.requests {
+                [_] => Ok(()),
+                requests => finding("one request".into(), listed(requests)),
+            },
+            Expected::Unanswered if self.requests.is_empty() => {
+                finding("a request to the endpoint".into(), "no request".into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn answer_fits(&self, expected: Expected) -> bool {
+        match (expected, self.said) {
+            (Expected::Delivered | Expected::DeliveredAs, said) => said.is_ok(),
+            // What says `ok` without a request is not believed.
+            (Expected::NothingSent, Err(SendError::Sender(SenderFailure::Unconfirmed { .. })))
+            | (Expected::Unanswered, Err(SendError::Sender(SenderFailure::OutOfTime { .. })))
+            | (
+                Expected::RejectedOrUnreachable(_) | Expected::Unreachable | Expected::Unanswered,
+                Err(SendError::Unreachable(_)),
+            ) => true,
+            (
+                Expected::Rejected(wanted)
+                | Expected::RejectedAtOnce(wanted)
+                | Expected::RejectedOrUnreachable(wanted),
+                Err(SendError::Rejected { status, .. }),
+            ) => *status == wanted,
+            (Expected::RejectedWithReason(wanted), Err(SendError::Rejected { status, body })) => {
+                *status == wanted && body.starts_with(super::REASON_BEGINS)
+            }
+            (Expected::Throttled(wait), Err(SendError::Throttled { retry_after })) => {
+                *retry_after == wait.map(Duration::from_secs)
+            }
+            _ => false,
+        }
+    }
+
+    /// Every entry in one request, as often as every other: some formats carry an id more than once.
+    fn delivery(&self) -> Result<(), Finding> {
+        let mut usual = None;
+        for entry in self.entries {
+            let id = entry.name.id.as_str();
+            let counts: Vec<_> = self
+                .requests
+                .iter()
+                .map(|request| request.body.matches(id).count())
+                .filter(|count| *count > 0)
+                .collect();
+            let [count] = *counts else {
+                let expected = format!("every entry once: the id {id} in one request's body");
+                return finding(expected, listed(self.requests));
+            };
+            let usual = *usual.get_or_insert(count);
+            if count != usual {
+                return finding(
+                    format!("every entry once: the id {id} {usual} times, like the first one"),
+                    format!("{count} times"),
+                );
+            }
+        }
+        self.requests
+            .iter()
+            .try_for_each(|request| self.form(request))
+    }
+
+    /// Whether a request is one that any endpoint understands.
+    fn form(&self, request: &SeenRequest) -> Result<(), Finding> {
+        let Some(kind) = request.header("content-type") else {
+            return finding("a content-type".into(), request.to_string());
+        };
+        if kind.starts_with("application/json")
+            && serde_json::from_str::<serde::de::IgnoredAny>(&request.body).is_err()
+        {
+            let expected = format!("a body that is JSON, as its content-type {kind} says");
+            return finding(expected, request.to_string());
+        }
+        if !request.path.starts_with(self.path) || request.path.contains("//") {
+            let expected = format!(
+                "a path that begins with \"{}\" and has no empty segment",
+                self.path
+            );
+            return finding(expected, request.to_string());
+        }
+        Ok(())
+    }
+
+    fn user_agent(&self) -> Result<(), Finding> {
+        for request in self.requests {
+            let found = request.header("user-agent");
+            if found != Some(self.user_agent) {
+                let expected = format!("the user-agent \"{}\"", self.user_agent);
+                let received = found.map_or_else(|| "none".into(), |name| format!("\"{name}\""));
+                return finding(expected, received);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn finding(expected: String, received: String) -> Result<(), Finding> {
+    Err(Finding { expected, received })
+}
+
+fn listed(requests: &[SeenRequest]) -> String {
+    match requests {
+        [] => "no request".into(),
+        [one] => one.to_string(),
+        [first, .., last] => format!(
+            "{} requests, the first {first}, and the last {last}",
+            requests.len()
+        ),
+    }
+}
+
+fn answer_in_words(expected: Expected) -> String {
+    match expected {
+        Expected::Delivered | Expected::DeliveredAs => "ok".into(),
+        Expected::NothingSent => "ok, without a request".into(),
+        Expected::Rejected(status) | Expected::RejectedAtOnce(status) => {
+            format!("rejected, with status {status}")
+        }
+        Expected::RejectedWithReason(status) => format!(
+            "rejected, with status {status} and a body that begins with {}",
+            super::REASON_BEGINS
+        ),
+        Expected::RejectedOrUnreachable(status) => {
+            format!("rejected, with status {status}, or unreachable")
+        }
+        Expected::Throttled(None) => "throttled, without a time".into(),
+        Expected::Throttled(Some(seconds)) => format!("throttled, for {seconds} seconds"),
+        Expected::Unreachable => "unreachable".into(),
+        Expected::Unanswered => "unreachable, or no answer until the deadline".into(),
+    }
+}
+
+fn said_in_words(said: &Result<(), SendError>) -> String {
+    match said {
+        Ok(()) => "ok".into(),
+        Err(SendError::Sender(SenderFailure::Unconfirmed { .. })) => {
+            "ok, but the host saw no 2xx answer".into()
+        }
+        Err(SendError::Rejected { status, body }) if body.is_empty() => {
+            format!("rejected, with status {status} and no body")
+        }
+        Err(SendError::Rejected { status, body }) => {
+            let shown: String = body.chars().take(60).collect();
+            format!("rejected, with status {status} and the body {shown}")
+        }
+        Err(SendError::Throttled { retry_after: None }) => "throttled, without a time".into(),
+        Err(SendError::Throttled {
+            retry_after: Some(wait),
+        }) => format!("throttled, for {} seconds", wait.as_secs()),
+        Err(error) => format!("{}: {error}", error.kind()),
+    }
+}

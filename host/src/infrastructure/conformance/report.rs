@@ -1,0 +1,60 @@
+//! What became of a sender's scenarios.
+
+use std::time::Duration;
+
+use super::request::SeenRequest;
+
+/// What became of one scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All was as expected.
+    Passed,
+    /// Something was not.
+    Failed,
+    /// It could not be tried here.
+    Skipped,
+}
+
+/// One scenario, once it is over. Its texts can hold the component's: what shows them makes them
+/// [`printable`](crate::domain::printable) first.
+#[derive(Clone, Debug)]
+pub struct ScenarioReport {
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What was expected, where it failed.
+    pub expected: Option<String>,
+    /// What came instead, where it failed; why it was skipped, where it was.
+    pub received: Option<String>,
+    /// The contract's words that it is about.
+    pub rule: &'static str,
+    /// How long it took.
+    pub duration: Duration,
+    /// The requests that arrived.
+    pub requests: Vec<SeenRequest>,
+}
+
+/// All scenarios, once they are over.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Each of them, in their order.
+    pub scenarios: Vec<ScenarioReport>,
+    /// The most memory that an instance took, in bytes.
+    pub memory: u64,
+    /// The most memory that it may take, in bytes.
+    pub memory_limit: u64,
+    /// The longest that a batch took that was delivered.
+    pub batch_time: Duration,
+    /// The longest that a batch may take.
+    pub batch_time_limit: Duration,
+}
+
+impl Report {
+    /// How many scenarios had this outcome.
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> usize {
+        let with = self.scenarios.iter().filter(|one| one.outcome == outcome);
+        with.count()
+    }
+}

@@ -1,0 +1,296 @@
+//! What a sender is put through, and what is expected of it.
+
+use super::entries::Batch;
+use super::faulty::Fault;
+use super::rules;
+
+/// One scenario.
+#[derive(Clone, Debug)]
+pub(super) struct Scenario {
+    pub(super) name: String,
+    /// What one instance is given, one after the other.
+    pub(super) batches: Vec<(Batch, Expected)>,
+    pub(super) conduct: Conduct,
+    pub(super) place: Place,
+    /// Whether the sender gets an option that it cannot know.
+    pub(super) unknown_option: bool,
+    pub(super) rule: &'static str,
+}
+
+/// What the endpoint does.
+#[derive(Clone, Debug)]
+pub(super) enum Conduct {
+    /// It answers with this status, and this `Retry-After` in seconds.
+    Status(u16, Option<u64>),
+    /// It answers with this status, but refuses every second request with 503.
+    EverySecondFails(u16),
+    /// It does something else.
+    Fault(Fault),
+    /// Nobody listens.
+    Refused,
+}
+
+/// What the sender is to do and say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// Every entry arrives once, and the sender says `ok`.
+    Delivered,
+    /// As [`Delivered`](Self::Delivered), with the destination's user agent.
+    DeliveredAs,
+    /// There is no request, and the sender says `ok`.
+    NothingSent,
+    /// The sender says `rejected` with this status.
+    Rejected(u16),
+    /// The same, after one request.
+    RejectedAtOnce(u16),
+    /// The same, with the first bytes of the answer's body.
+    RejectedWithReason(u16),
+    /// The sender says `rejected` with this status, or `unreachable`.
+    RejectedOrUnreachable(u16),
+    /// The sender says `throttled` with this.
+    Throttled(Option<u64>),
+    /// The sender says `unreachable`.
+    Unreachable,
+    /// There is a request, and the sender says `unreachable`, or waits until the host ends it.
+    Unanswered,
+}
+
+/// How the endpoint is spelled. The path of the kit's options comes first in each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Address,
+    Name,
+    Ipv6,
+    Path,
+    TrailingSlash,
+}
+
+impl Place {
+    /// What follows the kit's own path.
+    pub(super) const fn suffix(self) -> &'static str {
+        match self {
+            Self::Address | Self::Name | Self::Ipv6 => "",
+            Self::Path => "/a/path",
+            Self::TrailingSlash => "/a/path/",
+        }
+    }
+}
+
+/// The batch of scenarios that are about something else.
+const ONE: Batch = Batch::Ordinary(1);
+
+/// The statuses that are a refusal whatever the endpoint.
+const REFUSALS: [u16; 5] = [400, 401, 404, 413, 500];
+
+/// More than the host lets a sender read, in bytes.
+const LARGE_ANSWER: usize = 2 * 1024 * 1024;
+
+/// All scenarios in their order, for an endpoint whose success is `accept`.
+pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
+    [
+        deliveries(accept),
+        statuses(accept),
+        faults(accept),
+        repetitions(accept),
+    ]
+    .concat()
+}
+
+/// A scenario of one batch.
+fn scenario(
+    name: &str,
+    batch: Batch,
+    conduct: Conduct,
+    expected: Expected,
+    rule: &'static str,
+) -> Scenario {
+    Scenario {
+        name: name.to_owned(),
+        batches: vec![(batch, expected)],
+        conduct,
+        place: Place::Address,
+        unknown_option: false,
+        rule,
+    }
+}
+
+/// What is accepted: entries, options and endpoints of all kinds.
+fn deliveries(accept: u16) -> Vec<Scenario> {
+    let accepted = Conduct::Status(accept, None);
+    let delivered =
+        |name, batch, rule| scenario(name, batch, accepted.clone(), Expected::Delivered, rule);
+    let mut all = vec![
+        delivered("one-entry", ONE, rules::OK),
+        delivered("25-entries", Batch::Ordinary(25), rules::OK),
+        Scenario {
+            batches: vec![(Batch::Ordinary(0), Expected::NothingSent)],
+            ..delivered("no-entries", ONE, rules::NO_ENTRIES)
+        },
+        delivered("optional-fields-absent", Batch::Bare, rules::OPTIONAL),
+        delivered("optional-fields-present", Batch::Full, rules::OPTIONAL),
+        delivered("odd-text", Batch::OddText, rules::DATA),
+        delivered("later-fields-do-no-harm", Batch::LaterFields, rules::LATER),
+        delivered("large-batch", Batch::Large, rules::BATCH),
+        Scenario {
+            unknown_option: true,
+            ..delivered("unknown-options-do-no-harm", ONE, rules::OPTIONS)
+        },
+        Scenario {
+            batches: vec![(ONE, Expected::DeliveredAs)],
+            ..delivered("user-agent", ONE, rules::USER_AGENT)
+        },
+    ];
+    let places = [
+        ("endpoint-with-a-name", Place::Name),
+        ("endpoint-ipv6", Place::Ipv6),
+        ("endpoint-with-a-path", Place::Path),
+        ("endpoint-with-a-trailing-slash", Place::TrailingSlash),
+    ];
+    all.extend(places.map(|(name, place)| Scenario {
+        place,
+        ..delivered(name, ONE, rules::ENDPOINT)
+    }));
+    all
+}
+
+/// What is refused with a status.
+fn statuses(accept: u16) -> Vec<Scenario> {
+    let answered = |name: &str, status, wait, expected, rule| {
+        scenario(name, ONE, Conduct::Status(status, wait), expected, rule)
+    };
+    let rejected = |status, rule| {
+        let name = format!("status-{status}");
+        answered(&name, status, None, Expected::Rejected(status), rule)
+    };
+    let successes = [200, 202, 204].into_iter();
+    let mut all: Vec<_> = successes
+        .filter(|status| *status != accept)
+        .map(|status| rejected(status, rules::STATUS))
+        .collect();
+    all.extend(REFUSALS.map(|status| rejected(status, rules::REFUSED)));
+    for status in [429, 503] {
+        for (ending, wait) in [("", None), ("-with-retry-after", Some(17))] {
+            let name = format!("status-{status}{ending}");
+            let expected = Expected::Throttled(wait);
+            all.push(answered(&name, status, wait, expected, rules::THROTTLED));
+        }
+    }
+    let expected = Expected::RejectedWithReason(400);
+    all.push(answered(
+        "reason-of-a-refusal",
+        400,
+        None,
+        expected,
+        rules::BODY,
+    ));
+    all
+}
+
+/// What goes wrong on the way.
+fn faults(accept: u16) -> Vec<Scenario> {
+    use Expected::{
+        Delivered, Rejected, RejectedAtOnce, RejectedOrUnreachable, Unanswered, Unreachable,
+    };
+    let fault =
+        |name, fault, expected, rule| scenario(name, ONE, Conduct::Fault(fault), expected, rule);
+    let answer = |text: &str| Fault::Answer(text.as_bytes().to_vec());
+    let redirect = answer(
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: /elsewhere\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    );
+    let half_a_body =
+        answer("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 100\r\n\r\nhalf");
+    let half_a_head = answer(&format!("HTTP/1.1 {accept} Acc"));
+    vec![
+        fault(
+            "redirect-is-not-followed",
+            redirect,
+            RejectedAtOnce(307),
+            rules::REFUSED,
+        ),
+        fault(
+            "large-answer-to-a-refusal",
+            large_answer(400),
+            Rejected(400),
+            rules::BODY,
+        ),
+        fault(
+            "large-answer-to-a-success",
+            large_answer(accept),
+            Delivered,
+            rules::OK,
+        ),
+        fault(
+            "refusal-cut-short",
+            half_a_body,
+            RejectedOrUnreachable(500),
+            rules::REFUSED,
+        ),
+        fault(
+            "answer-cut-short",
+            half_a_head,
+            Unreachable,
+            rules::UNREACHABLE,
+        ),
+        scenario(
+            "connection-refused",
+            ONE,
+            Conduct::Refused,
+            Unreachable,
+            rules::UNREACHABLE,
+        ),
+        fault(
+            "connection-reset",
+            Fault::Reset,
+            Unreachable,
+            rules::UNREACHABLE,
+        ),
+        fault("no-answer", Fault::Silence, Unanswered, rules::UNREACHABLE),
+    ]
+}
+
+/// What one instance does more than once.
+fn repetitions(accept: u16) -> Vec<Scenario> {
+    let delivered = (ONE, Expected::Delivered);
+    let repeated = |name, conduct, batches| Scenario {
+        batches,
+        ..scenario(name, ONE, conduct, Expected::Delivered, rules::AGAIN)
+    };
+    vec![
+        repeated(
+            "second-batch-of-an-instance",
+            Conduct::Status(accept, None),
+            vec![delivered, delivered],
+        ),
+        repeated(
+            "batch-after-a-refusal",
+            Conduct::EverySecondFails(accept),
+            vec![delivered, (ONE, Expected::Throttled(None)), delivered],
+        ),
+    ]
+}
+
+fn large_answer(status: u16) -> Fault {
+    let head = format!(
+        "HTTP/1.1 {status} Whatever\r\ncontent-length: {LARGE_ANSWER}\r\nconnection: close\r\n\r\n"
+    );
+    let mut answer = head.into_bytes();
+    answer.resize(answer.len() + LARGE_ANSWER, b'x');
+    Fault::Answer(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_the_accepted_status_is_no_refusal() {
+        for accept in [200, 202] {
+            let all = scenarios(accept);
+            let names: HashSet<_> = all.iter().map(|scenario| &scenario.name).collect();
+            assert_eq!(names.len(), all.len());
+            assert!(!names.contains(&format!("status-{accept}")));
+        }
+    }
+}
