@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -7,6 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tracing::level_filters::LevelFilter;
+
+use super::exec::ProgramName;
 
 /// Records command-line invocations and delivers them through a sandboxed WebAssembly sender.
 #[derive(Debug, Parser)]
@@ -94,8 +97,25 @@ pub(crate) enum Command {
     /// See, check and choose the component that delivers
     #[command(subcommand)]
     Sender(Sender),
+    /// Run a program, and record its run as an invocation
+    Exec(Exec),
     /// Watch the whole path once, on this machine and in a scratch directory
     Demo,
+}
+
+/// Run a program, and record its run as an invocation
+///
+/// The program has this terminal, its streams and its signals as if it ran alone, and its exit code is the answer.
+/// Recorded are its name, the keys of its options, how it ended and how long it took; never a value, its output or its
+/// environment. Where telemetry is off, it is simply run.
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// Record it as NAME [default: the program's base name]
+    #[arg(long, value_parser = ProgramName::parse)]
+    pub(crate) name: Option<ProgramName>,
+    /// The program, and what it is given
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
