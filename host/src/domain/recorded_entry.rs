@@ -415,7 +415,7 @@ fn keys(value: &Value) -> Option<Vec<String>> {
         !key.starts_with('-')
             && !key.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
     };
-    let keys = value.as_array()?.iter().map(|key| text(key));
+    let keys = value.as_array()?.iter().map(text);
     keys.map(|key| key.filter(|key| is_key(&key.as_str())))
         .collect()
 }
