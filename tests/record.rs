@@ -120,7 +120,13 @@ fn each_line_is_taken_or_refused_by_itself() {
     );
     let run = record(&repo, &[], input.as_bytes());
     assert_eq!(run.code, 1);
-    insta::assert_snapshot!(run.stderr, @"");
+    insta::assert_snapshot!(run.stderr, @"
+    error: could not record line 2: result.exitCode must be a whole number of 32 bits
+    error: could not record line 10: it is larger than 256 KiB
+    error: could not record line 11: the entry is larger than 256 KiB
+    error: could not record line 12: it is not JSON from its line 1, column 2 on
+    error: recorded 3 entries and refused 4
+    ");
     assert_eq!(run.stdout.lines().count(), 3);
     assert_eq!(run.stdout.lines().last(), Some("last"));
     let recorded = repo.entry_values();

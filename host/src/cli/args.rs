@@ -213,7 +213,6 @@ pub(crate) struct Receive {
 ///
 /// An id that was recorded already with the same content is no error, and with other content is refused.
 #[derive(Debug, Args)]
-#[expect(clippy::doc_markdown, reason = "what is shown as help is no Markdown")]
 pub(crate) struct Record {
     /// The command
     #[arg(long)]

@@ -25,8 +25,13 @@ pub struct Recording<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EntryFlaw {
     /// It is not JSON.
-    #[error("it is not JSON: {0}")]
-    NotJson(String),
+    #[error("it is not JSON from its line {line}, column {column} on")]
+    NotJson {
+        /// The line of the entry, from 1 on.
+        line: usize,
+        /// The column of the line.
+        column: usize,
+    },
     /// It is JSON, but not an object.
     #[error("it is not a JSON object")]
     NotAnObject,
@@ -120,7 +125,10 @@ impl RecordedEntry {
         match serde_json::from_str(text) {
             Ok(Value::Object(entry)) => Self::of(entry, recording),
             Ok(_) => Err(EntryFlaw::NotAnObject),
-            Err(error) => Err(EntryFlaw::NotJson(error.to_string())),
+            Err(error) => Err(EntryFlaw::NotJson {
+                line: error.line(),
+                column: error.column(),
+            }),
         }
     }
 

@@ -159,7 +159,7 @@ fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
         ]
         .join("\n"),
         @r##"
-    it is not JSON: EOF while parsing a value at line 1 column 0
+    it is not JSON from its line 1, column 0 on
     it is not a JSON object
     invocation is missing
     id must be 1 to 64 ASCII letters, digits, - and _

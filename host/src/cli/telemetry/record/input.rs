@@ -144,7 +144,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_line_is_lost(lines in prop::collection::vec("[a-z]{1,9}", 0..20), limit in 10_usize..30) {
-            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let text = lines.join("\n");
             let read: Vec<_> = pieces(text.as_bytes(), limit)
                 .into_iter()
                 .map(|piece| piece.text.unwrap().trim().to_owned())
