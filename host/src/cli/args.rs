@@ -98,16 +98,15 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Sender(Sender),
     /// Run a program, and record its run as an invocation
+    ///
+    /// The program has this terminal, its streams and its signals as if it ran alone, and its exit code is the answer.
+    /// Recorded are its name, the keys of its options, how it ended and how long it took; never a value, its output or its
+    /// environment. Where telemetry is off, it is simply run.
     Exec(Exec),
     /// Watch the whole path once, on this machine and in a scratch directory
     Demo,
 }
 
-/// Run a program, and record its run as an invocation
-///
-/// The program has this terminal, its streams and its signals as if it ran alone, and its exit code is the answer.
-/// Recorded are its name, the keys of its options, how it ended and how long it took; never a value, its output or its
-/// environment. Where telemetry is off, it is simply run.
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
     /// Record it as NAME [default: the program's base name]
@@ -168,6 +167,12 @@ pub(crate) enum Telemetry {
     /// Be an endpoint on this machine, and print what arrives
     Receive(Receive),
     /// Record an entry of another program, from options or as JSON on stdin
+    ///
+    /// Without --command, reads entries from stdin: a JSON object, or many, one a line. What they leave out of id, times,
+    /// version and platform is added, and fields that are unknown are kept. Prints the id of each entry that is recorded;
+    /// a line that is wrong is refused with its number, and the others are taken.
+    ///
+    /// An id that was recorded already with the same content is no error, and with other content is refused.
     Record(Box<Record>),
     /// Send what waits: one batch of up to 25, the oldest first
     Flush {
@@ -205,13 +210,6 @@ pub(crate) struct Receive {
     pub(crate) save: Option<PathBuf>,
 }
 
-/// Record an entry of another program, from options or as JSON on stdin
-///
-/// Without --command, reads entries from stdin: a JSON object, or many, one a line. What they leave out of id, times,
-/// version and platform is added, and fields that are unknown are kept. Prints the id of each entry that is recorded;
-/// a line that is wrong is refused with its number, and the others are taken.
-///
-/// An id that was recorded already with the same content is no error, and with other content is refused.
 #[derive(Debug, Args)]
 pub(crate) struct Record {
     /// The command
@@ -231,10 +229,10 @@ pub(crate) struct Record {
         allow_negative_numbers = true
     )]
     pub(crate) exit_code: Option<i32>,
-    /// When it began, as ISO 8601 has it [default: DURATION ago]
+    /// When it began, as ISO 8601 has it [default: MS ago, or now]
     #[arg(long, value_name = "TIME", requires = "command")]
     pub(crate) started_at: Option<String>,
-    /// How long it took, in milliseconds [default: until now]
+    /// How long it took, in milliseconds [default: from TIME until now]
     #[arg(long, value_name = "MS", requires = "command")]
     pub(crate) duration_ms: Option<u64>,
     /// The key of an option that it was given, without dashes; may be repeated
