@@ -17,6 +17,8 @@ mod damage;
 mod demo;
 #[cfg(target_os = "linux")]
 mod disk;
+#[cfg(target_os = "linux")]
+mod exec;
 mod flush;
 mod help;
 mod hostile;
@@ -33,6 +35,7 @@ mod power_cut;
 #[cfg(target_os = "linux")]
 mod processes;
 mod promises;
+mod record;
 mod scale;
 mod sender_commands;
 mod senders;

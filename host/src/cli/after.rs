@@ -97,7 +97,12 @@ fn spooled(
     }
 }
 
-fn flush(context: &Context, repo: &Repo, spool: &FileSpool) -> std::io::Result<()> {
+/// Starts the flush, or waits for it, as the environment says.
+///
+/// # Errors
+///
+/// When no process could be started.
+pub(crate) fn flush(context: &Context, repo: &Repo, spool: &FileSpool) -> std::io::Result<()> {
     let level = context.log_level();
     let program = Program::current()?;
     let started = match mode(level) {

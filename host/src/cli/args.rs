@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -7,6 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use tracing::level_filters::LevelFilter;
+
+use super::exec::ProgramName;
 
 /// Records command-line invocations and delivers them through a sandboxed WebAssembly sender.
 #[derive(Debug, Parser)]
@@ -94,8 +97,24 @@ pub(crate) enum Command {
     /// See, check and choose the component that delivers
     #[command(subcommand)]
     Sender(Sender),
+    /// Run a program, and record its run as an invocation
+    ///
+    /// The program has this terminal, its streams and its signals as if it ran alone, and its exit code is the answer.
+    /// Recorded are its name, the keys of its options, how it ended and how long it took; never a value, its output or its
+    /// environment. Where telemetry is off, it is simply run.
+    Exec(Exec),
     /// Watch the whole path once, on this machine and in a scratch directory
     Demo,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// Record it as NAME [default: the program's base name]
+    #[arg(long, value_parser = ProgramName::parse)]
+    pub(crate) name: Option<ProgramName>,
+    /// The program, and what it is given
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -147,6 +166,14 @@ pub(crate) enum Telemetry {
     },
     /// Be an endpoint on this machine, and print what arrives
     Receive(Receive),
+    /// Record an entry of another program, from options or as JSON on stdin
+    ///
+    /// Without --command, reads entries from stdin: a JSON object, or many, one a line. What they leave out of id, times,
+    /// version and platform is added, and fields that are unknown are kept. Prints the id of each entry that is recorded;
+    /// a line that is wrong is refused with its number, and the others are taken.
+    ///
+    /// An id that was recorded already with the same content is no error, and with other content is refused.
+    Record(Box<Record>),
     /// Send what waits: one batch of up to 25, the oldest first
     Flush {
         /// Send everything, batch after batch
@@ -181,6 +208,76 @@ pub(crate) struct Receive {
     /// Append each new event to FILE as a line of JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Record {
+    /// The command
+    #[arg(long)]
+    pub(crate) command: Option<String>,
+    /// Its subcommand
+    #[arg(long, requires = "command")]
+    pub(crate) subcommand: Option<String>,
+    /// How it ended [default: by the exit code]
+    #[arg(long, requires = "command", value_enum)]
+    pub(crate) status: Option<RecordedStatus>,
+    /// Its exit code [default: by the status]
+    #[arg(
+        long,
+        value_name = "CODE",
+        requires = "command",
+        allow_negative_numbers = true
+    )]
+    pub(crate) exit_code: Option<i32>,
+    /// When it began, as ISO 8601 has it [default: MS ago, or now]
+    #[arg(long, value_name = "TIME", requires = "command")]
+    pub(crate) started_at: Option<String>,
+    /// How long it took, in milliseconds [default: from TIME until now]
+    #[arg(long, value_name = "MS", requires = "command")]
+    pub(crate) duration_ms: Option<u64>,
+    /// The key of an option that it was given, without dashes; may be repeated
+    #[arg(long = "option-key", value_name = "KEY", requires = "command")]
+    pub(crate) option_keys: Vec<String>,
+    /// The key of a global option that it was given; may be repeated
+    #[arg(long = "global-option", value_name = "KEY", requires = "command")]
+    pub(crate) global_options: Vec<String>,
+    /// How many positional arguments it was given: their values are not recorded
+    #[arg(long, value_name = "COUNT", requires = "command")]
+    pub(crate) args: Option<u16>,
+    /// The type of its error
+    #[arg(long, value_name = "TYPE", requires = "command")]
+    pub(crate) error_type: Option<String>,
+    /// A fixed sentence for that type of error, which quotes nothing
+    #[arg(long, value_name = "SENTENCE", requires = "command")]
+    pub(crate) error_message: Option<String>,
+    /// The version of the program that is recorded
+    #[arg(long, value_name = "VERSION", requires = "command")]
+    pub(crate) tool_version: Option<String>,
+    /// The entry's id: 1 to 64 letters, digits, - and _ [default: a new one]
+    #[arg(long, requires = "command")]
+    pub(crate) id: Option<String>,
+    /// Keep the args of JSON entries as they are, since they are redacted already
+    #[arg(long, conflicts_with = "command")]
+    pub(crate) args_are_redacted: bool,
+}
+
+/// How an invocation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordedStatus {
+    Success,
+    Error,
+    #[value(name = "user_error")]
+    UserError,
+}
+
+impl RecordedStatus {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::UserError => "user_error",
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -239,11 +336,12 @@ fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
 }
 
 /// The commands that are no invocation to record, by name and subcommand.
-pub(crate) const UNRECORDED: [(&str, Option<&str>); 4] = [
+pub(crate) const UNRECORDED: [(&str, Option<&str>); 5] = [
     ("completions", None),
     ("demo", None),
     ("telemetry", Some("flush")),
     ("telemetry", Some("receive")),
+    ("telemetry", Some("record")),
 ];
 
 /// The positions whose values are one of a few known words, and may be recorded: the path of the command, and the

@@ -6,6 +6,7 @@ mod completions;
 mod context;
 mod demo;
 mod error;
+mod exec;
 mod init;
 mod invocation;
 mod logging;
@@ -80,6 +81,7 @@ fn execute(command: &Command, context: &Context) -> Result<(), CommandError> {
         Command::Completions { shell } => completions::run(*shell, context),
         Command::Telemetry(command) => telemetry::run(command, context),
         Command::Sender(command) => sender::run(command, context),
+        Command::Exec(args) => exec::run(args, context),
         Command::Demo => demo::run(context),
     }
 }

@@ -13,6 +13,7 @@ mod marker;
 mod marker_edit;
 mod off_switch;
 mod printable;
+mod recorded_entry;
 mod repo_id;
 mod repositories;
 mod telemetry_entry;
@@ -31,6 +32,7 @@ pub use marker::{BuiltinSender, Marker, MarkerError, SenderLimits, SenderSource}
 pub use marker_edit::{Edit, EditError, Scalar, edit};
 pub use off_switch::{OFF_VARIABLES, OffSwitch};
 pub use printable::printable;
+pub use recorded_entry::{EntryFlaw, RecordedEntry, Recording};
 pub use repo_id::RepoId;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
 pub use telemetry_entry::{

@@ -217,7 +217,7 @@ impl EntryFields {
     }
 }
 
-fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
+pub(super) fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok()
 }
 
@@ -225,13 +225,13 @@ fn nested<T: serde::de::DeserializeOwned>(parent: Option<&Value>, key: &str) -> 
     parent?.get(key).and_then(typed)
 }
 
-fn instant(value: &Value) -> Option<DateTime<Utc>> {
+pub(super) fn instant(value: &Value) -> Option<DateTime<Utc>> {
     let instant = DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
     Some(instant.to_utc())
 }
 
 /// `performance.now()` differences, which some writers record, have fractions.
-fn whole_millis(value: &Value) -> Option<u64> {
+pub(super) fn whole_millis(value: &Value) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -5,6 +5,7 @@ mod flush;
 mod list;
 mod purge;
 mod receive;
+mod record;
 mod stats;
 mod status;
 mod switch;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: &Telemetry, context: &Context) -> Result<(), CommandE
         Telemetry::Disable { global } => switch::run(false, *global, context),
         Telemetry::Purge { yes } => purge::run(*yes, context),
         Telemetry::Receive(args) => receive::run(args, context),
+        Telemetry::Record(args) => record::run(args, context),
         Telemetry::Flush { dry_run: true, .. } => dry_run::run(context),
         Telemetry::Flush { all, .. } => flush::run(*all, context),
     }

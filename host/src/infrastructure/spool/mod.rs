@@ -7,6 +7,7 @@
 mod directory;
 mod last_flush;
 mod lock;
+mod record;
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -25,6 +26,7 @@ use crate::domain::{
 
 pub use self::last_flush::{Failure, LastFlush, MAX_RETRY_AFTER, Totals};
 pub use self::lock::FlushLock;
+pub use self::record::{NotTaken, Recorder};
 
 /// The largest entry, in bytes.
 pub const MAX_ENTRY_BYTES: u64 = 256 * 1024;

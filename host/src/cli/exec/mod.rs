@@ -1,0 +1,141 @@
+//! `exec`: a program's run, recorded as an invocation.
+
+mod arguments;
+#[cfg(unix)]
+mod signals;
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(not(unix), path = "other.rs")]
+mod system;
+
+use std::ffi::OsString;
+use std::io;
+use std::process;
+
+use swamp::domain::{InvocationResult, Status, printable};
+use thiserror::Error;
+
+pub(crate) use self::arguments::ProgramName;
+use super::after::{self, Begun};
+use super::args::Exec;
+use super::context::Context;
+
+/// How a program's run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Exited(i32),
+    #[cfg_attr(not(unix), expect(dead_code, reason = "programs end otherwise there"))]
+    Killed(i32),
+}
+
+/// Why a program was not run.
+#[derive(Debug, Error)]
+enum NotRun {
+    #[error("there is no such program")]
+    NotFound,
+    #[error("{0}")]
+    NotExecutable(io::Error),
+}
+
+/// The program to run.
+struct Program<'a> {
+    path: &'a OsString,
+    args: &'a [OsString],
+}
+
+/// Runs the program that the command line names, and exits as it did.
+pub(crate) fn run(args: &Exec, context: &Context) -> ! {
+    let Some((path, arguments)) = args.program.split_first() else {
+        // clap demands one.
+        process::exit(2);
+    };
+    let program = Program {
+        path,
+        args: arguments,
+    };
+    if !is_recorded(context) {
+        process::exit(match system::become_program(&program) {
+            Ok(ended) => ended.exit_code(),
+            Err(why) => refused(&program, &why, context),
+        });
+    }
+    let begun = Begun::now();
+    let (result, code) = match system::run(&program) {
+        Ok(ended) => (ended.result(), ended.exit_code()),
+        Err(why) => (why.result(), refused(&program, &why, context)),
+    };
+    let invocation = arguments::invocation(args.name.as_ref(), path, arguments);
+    // The program may have changed the repository's marker.
+    let context = Context::new(context.globals.clone());
+    after::record(&context, begun, invocation, result);
+    process::exit(code)
+}
+
+fn is_recorded(context: &Context) -> bool {
+    context
+        .repo()
+        .is_ok_and(|(_, marker)| context.off_switch(marker).is_none())
+}
+
+/// Says why the program was not run, and gives the exit code for that.
+fn refused(program: &Program<'_>, why: &NotRun, context: &Context) -> i32 {
+    let path = program.path.to_string_lossy();
+    context
+        .ui
+        .error(&format!("could not run {}: {why}", printable(&path)));
+    why.exit_code()
+}
+
+impl Ended {
+    /// As shells say it: of a program that a signal ended, 128 and the signal's number.
+    const fn exit_code(self) -> i32 {
+        match self {
+            Self::Exited(code) => code,
+            Self::Killed(signal) => 128 + signal,
+        }
+    }
+
+    fn result(self) -> InvocationResult {
+        let (kind, sentence) = match self {
+            Self::Exited(0) => return InvocationResult::success(),
+            Self::Exited(_) => ("ProgramFailed", "the program failed"),
+            Self::Killed(_) => ("ProgramKilled", "a signal ended the program"),
+        };
+        failure(Status::Error, kind, sentence, self.exit_code())
+    }
+}
+
+impl NotRun {
+    /// As shells say it.
+    const fn exit_code(&self) -> i32 {
+        match self {
+            Self::NotFound => 127,
+            Self::NotExecutable(_) => 126,
+        }
+    }
+
+    fn result(&self) -> InvocationResult {
+        let (kind, sentence) = match self {
+            Self::NotFound => ("ProgramNotFound", "the program was not found"),
+            Self::NotExecutable(_) => ("ProgramNotExecutable", "the program could not be executed"),
+        };
+        failure(Status::UserError, kind, sentence, self.exit_code())
+    }
+}
+
+impl From<io::Error> for NotRun {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound,
+            _ => Self::NotExecutable(error),
+        }
+    }
+}
+
+fn failure(status: Status, kind: &str, sentence: &str, exit_code: i32) -> InvocationResult {
+    InvocationResult {
+        status,
+        error_type: Some(kind.to_owned()),
+        error_message: Some(sentence.to_owned()),
+        exit_code,
+    }
+}

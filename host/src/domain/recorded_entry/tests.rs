@@ -1,0 +1,302 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::SpooledEntry;
+
+const SECRET: &str = "s3cret";
+
+fn recording() -> Recording<'static> {
+    Recording {
+        now: at("2026-02-11T12:00:00Z"),
+        version: "1.2.3",
+        retention_days: 2,
+        args_are_redacted: false,
+    }
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn parse(text: &str) -> Result<RecordedEntry, String> {
+    RecordedEntry::parse(text, &recording()).map_err(|flaw| flaw.to_string())
+}
+
+fn with(more: &str) -> String {
+    format!(r#"{{"invocation":{{"command":"a"}},"result":{{"exitCode":0}}{more}}}"#)
+}
+
+#[test]
+fn what_is_missing_is_added_and_what_is_unknown_is_kept() {
+    let entry = parse(
+        r#"{"later":{"z":1,"a":[2]},"id":"my_id-1","durationMs":1500.4,
+            "result":{"exitCode":3,"errorMessage":"first\nsecond","more":true},
+            "invocation":{"args":["s3cret","x"],"command":"build","optionKeys":["release"],"cwd":null}}"#,
+    )
+    .unwrap();
+    assert_eq!(
+        entry.name().to_string(),
+        "telemetry-2026-02-11-my_id-1.json"
+    );
+    insta::assert_snapshot!(entry.to_json().replace(r#""linux""#, "PLATFORM"), @r##"
+    {
+      "id": "my_id-1",
+      "invocation": {
+        "command": "build",
+        "args": [
+          "<REDACTED>",
+          "<REDACTED>"
+        ],
+        "optionKeys": [
+          "release"
+        ],
+        "globalOptions": [],
+        "cwd": null
+      },
+      "result": {
+        "status": "error",
+        "errorMessage": "first",
+        "exitCode": 3,
+        "more": true
+      },
+      "startedAt": "2026-02-11T11:59:58.500Z",
+      "completedAt": "2026-02-11T12:00:00.000Z",
+      "durationMs": 1500,
+      "swampVersion": "1.2.3",
+      "platform": PLATFORM,
+      "later": {
+        "z": 1,
+        "a": [
+          2
+        ]
+      }
+    }
+    "##);
+}
+
+#[test]
+fn the_times_are_worked_out_from_those_that_are_there() {
+    let times = |more: &str| {
+        let entry = parse(&with(more)).unwrap();
+        let value: Value = serde_json::from_str(&entry.to_json()).unwrap();
+        let clock = |key: &str| value[key].as_str().unwrap()[11..].to_owned();
+        format!(
+            "{} {} {}",
+            clock("startedAt"),
+            clock("completedAt"),
+            value["durationMs"]
+        )
+    };
+    let started = r#","startedAt":"2026-02-11T12:00:00+01:00""#;
+    let completed = r#","completedAt":"2026-02-11T11:00:02Z""#;
+    insta::assert_snapshot!(
+        [
+            times(""),
+            times(r#","durationMs":250"#),
+            times(started),
+            times(&format!(r#"{started},"durationMs":7"#)),
+            times(completed),
+            times(&format!(r#"{completed},"durationMs":7"#)),
+            times(&format!("{started}{completed}")),
+            times(&format!(r#"{started}{completed},"durationMs":1"#)),
+        ]
+        .join("\n"),
+        @r##"
+    12:00:00.000Z 12:00:00.000Z 0
+    11:59:59.750Z 12:00:00.000Z 250
+    11:00:00.000Z 12:00:00.000Z 3600000
+    11:00:00.000Z 11:00:00.007Z 7
+    11:00:02.000Z 11:00:02.000Z 0
+    11:00:01.993Z 11:00:02.000Z 7
+    11:00:00.000Z 11:00:02.000Z 2000
+    11:00:00.000Z 11:00:02.000Z 1
+    "##
+    );
+}
+
+#[test]
+fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
+    let flaw = |text: &str| {
+        let flaw = parse(text).unwrap_err();
+        assert!(!flaw.contains(SECRET), "{flaw}");
+        flaw
+    };
+    let command = |invocation: &str| {
+        flaw(&format!(
+            r#"{{"invocation":{invocation},"result":{{"exitCode":0}}}}"#
+        ))
+    };
+    let result = |result: &str| {
+        flaw(&format!(
+            r#"{{"invocation":{{"command":"a"}},"result":{result}}}"#
+        ))
+    };
+    insta::assert_snapshot!(
+        [
+            flaw(""),
+            flaw("[1]"),
+            flaw("{}"),
+            flaw(r#"{"id":"../s3cret"}"#),
+            command(r#""s3cret""#),
+            command("{}"),
+            command(r#"{"command":""}"#),
+            command(r#"{"command":"a\u001b"}"#),
+            command(r#"{"command":"a","args":["x",1]}"#),
+            command(r#"{"command":"a","optionKeys":["--k"]}"#),
+            command(r#"{"command":"a","globalOptions":["k=s3cret"]}"#),
+            result("{}"),
+            result(r#"{"status":"s3cret"}"#),
+            result(r#"{"exitCode":"s3cret"}"#),
+            result(r#"{"exitCode":4294967296}"#),
+            result(r#"{"exitCode":0,"errorMessage":1}"#),
+            flaw(&with(r#","startedAt":"s3cret""#)),
+            flaw(&with(r#","startedAt":"2026-02-08T23:59:59Z""#)),
+            flaw(&with(r#","startedAt":"2026-02-13T00:00:00Z""#)),
+            flaw(&with(r#","startedAt":"2026-02-11T11:00:00Z","completedAt":"2026-02-11T10:00:00Z""#)),
+            flaw(&with(r#","durationMs":-1"#)),
+            flaw(&with(r#","durationMs":18446744073709551615"#)),
+            flaw(&with(r#","platform":"s3cret""#)),
+        ]
+        .join("\n"),
+        @r##"
+    it is not JSON from its line 1, column 0 on
+    it is not a JSON object
+    invocation is missing
+    id must be 1 to 64 ASCII letters, digits, - and _
+    invocation must be an object
+    invocation.command is missing
+    invocation.command must be text without control characters, and not empty
+    invocation.command must be text without control characters, and not empty
+    invocation.args must be a list of texts, or their number
+    invocation.optionKeys must be a list of option keys, without their dashes and values
+    invocation.globalOptions must be a list of option keys, without their dashes and values
+    result.status is missing
+    result.status must be one of success, error and user_error
+    result.exitCode must be a whole number of 32 bits
+    result.exitCode must be a whole number of 32 bits
+    result.errorMessage must be text
+    startedAt must be an instant as ISO 8601 has it, such as 2026-02-11T12:00:00.000Z
+    startedAt is older than the 2 days that unsent entries are kept (telemetryRetentionDays in .swamp.yaml)
+    startedAt must be no more than a day ahead
+    completedAt must be no earlier than startedAt
+    durationMs must be a number of milliseconds, 0 or more
+    durationMs must be a time that fits the calendar
+    platform must be one of linux, darwin and windows
+    "##
+    );
+}
+
+#[test]
+fn positions_are_redacted_unless_they_are_said_to_be() {
+    let text = r#"{"invocation":{"command":"a","args":["s3cret"]},"result":{"status":"error"}}"#;
+    let args = |text: &str, args_are_redacted| {
+        let recording = Recording {
+            args_are_redacted,
+            ..recording()
+        };
+        let entry = RecordedEntry::parse(text, &recording).unwrap();
+        entry.fields.invocation.args.unwrap()
+    };
+    assert_eq!(args(text, false), [REDACTED]);
+    assert_eq!(args(text, true), [SECRET]);
+    let count = text.replace(r#"["s3cret"]"#, "3");
+    assert_eq!(args(&count, true), [REDACTED; 3]);
+}
+
+#[test]
+fn a_repetition_is_told_by_what_was_given() {
+    let with_id = with(r#","id":"a","more":{"x":1}"#);
+    let first = parse(&with_id).unwrap();
+    let stored: Value = serde_json::from_str(&first.to_json()).unwrap();
+    let later = Recording {
+        now: at("2026-02-12T12:00:00Z"),
+        ..recording()
+    };
+    assert!(
+        RecordedEntry::parse(&with_id, &later)
+            .unwrap()
+            .repeats(&stored)
+    );
+    for other in [
+        with(r#","id":"a","more":{"x":2}"#),
+        with(r#","id":"a","durationMs":1"#),
+        with_id.replace(r#""command":"a""#, r#""command":"b""#),
+    ] {
+        assert!(!parse(&other).unwrap().repeats(&stored), "{other}");
+    }
+}
+
+/// JSON values, and often ones that a field can hold.
+fn json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        (0_i64..300).prop_map(Value::from),
+        any::<i32>().prop_map(|n| Value::from(f64::from(n) / 4.0)),
+        "[a-z=\\-\\n é]{0,6}".prop_map(Value::from),
+        Just("success".into()),
+        Just("2026-02-11T11:00:00.123Z".into()),
+        "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:00:00[+-][0-2]0:00".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(2, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec(("[a-z]{1,4}", inner), 0..4)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn some_of(keys: &'static [&'static str]) -> impl Strategy<Value = Map<String, Value>> {
+    let field = (prop::sample::select(keys).prop_map(str::to_owned), json());
+    prop::collection::vec(field, 0..5).prop_map(|fields| fields.into_iter().collect())
+}
+
+prop_compose! {
+    /// Objects that are entries, or nearly.
+    fn nearly_an_entry()(
+        mut entry in some_of(&["id", "startedAt", "completedAt", "durationMs", "swampVersion", "platform", "extra"]),
+        mut invocation in some_of(&["subcommand", "args", "optionKeys", "globalOptions", "extra"]),
+        mut result in some_of(&["status", "exitCode", "errorType", "errorMessage", "extra"]),
+    ) -> Map<String, Value> {
+        invocation.insert("command".into(), "tool".into());
+        result.entry("exitCode").or_insert(1.into());
+        entry.insert("invocation".into(), invocation.into());
+        entry.insert("result".into(), result.into());
+        entry
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_taken_is_deliverable_complete_and_keeps_what_is_unknown(entry in nearly_an_entry()) {
+        if let Ok(taken) = RecordedEntry::of(entry.clone(), &recording()) {
+            let name = taken.name();
+            prop_assert_eq!(EntryName::parse(&name.to_string()), Some(name.clone()));
+            let json = taken.to_json();
+            let spooled = SpooledEntry::parse(name, json.clone().into_bytes()).unwrap();
+            let fields = spooled.fields;
+            prop_assert!(fields.command.is_some() && fields.args.is_some() && fields.option_keys.is_some());
+            prop_assert!(fields.global_options.is_some() && fields.status.is_some() && fields.exit_code.is_some());
+            prop_assert!(fields.started_at.is_some() && fields.completed_at >= fields.started_at);
+            prop_assert!(fields.duration_ms.is_some() && fields.platform.is_some());
+            prop_assert!(fields.args.unwrap().iter().all(|arg| arg == REDACTED));
+            prop_assert!(!fields.error_message.unwrap_or_default().contains('\n'));
+            let stored: Value = serde_json::from_str(&json).unwrap();
+            if let Some(extra) = entry.get("extra").filter(|extra| !extra.is_null()) {
+                prop_assert_eq!(stored["extra"].to_string(), extra.to_string());
+            }
+            prop_assert!(taken.repeats(&stored));
+        }
+    }
+
+    #[test]
+    fn any_text_is_an_entry_or_says_why_not(text in ".{0,60}", entry in nearly_an_entry(), cut in 0_usize..400) {
+        parse(&text).ok();
+        let json = Value::Object(entry).to_string();
+        if let Some((half, _)) = json.split_at_checked(cut) {
+            prop_assert!(parse(half).is_err());
+        }
+    }
+}

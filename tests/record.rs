@@ -1,0 +1,267 @@
+//! Recording entries of other programs.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::support::{Run, TestRepo};
+
+/// `telemetry record` with these arguments, which leaves the flush for later.
+fn command(repo: &TestRepo, args: &[&str]) -> Command {
+    let mut command = repo.command(&["telemetry", "record"]);
+    command.args(args).env("SWAMP_TELEMETRY_FLUSH", "off");
+    command
+}
+
+fn record(repo: &TestRepo, args: &[&str], input: &[u8]) -> Run {
+    let mut child = command(repo, args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Who does not read it has said why.
+    child.stdin.take().unwrap().write_all(input).ok();
+    let output = child.wait_with_output().unwrap();
+    Run {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+const ENTRY: &str = r#"{"invocation":{"command":"build"},"result":{"exitCode":0}}"#;
+
+fn with_id(id: &str) -> String {
+    ENTRY.replacen('{', &format!(r#"{{"id":"{id}","#), 1)
+}
+
+#[test]
+fn an_entry_from_options_is_spooled_and_delivered() {
+    let repo = TestRepo::new();
+    let args = [
+        "--command=build",
+        "--subcommand=all",
+        "--exit-code=3",
+        "--error-type=Compile",
+        "--error-message=it did not compile\nsecret",
+        "--option-key=release",
+        "--option-key=target",
+        "--global-option=verbose",
+        "--args=2",
+        "--duration-ms=1500",
+        "--tool-version=9.1",
+    ];
+    let run = record(&repo, &args, b"");
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    let entries = repo.entry_values();
+    let [entry] = &entries[..] else {
+        panic!("{entries:?}")
+    };
+    assert_eq!(run.stdout, format!("{}\n", entry["id"].as_str().unwrap()));
+    assert_eq!(
+        entry["invocation"],
+        json!({
+            "command": "build",
+            "subcommand": "all",
+            "args": ["<REDACTED>", "<REDACTED>"],
+            "optionKeys": ["release", "target"],
+            "globalOptions": ["verbose"],
+        })
+    );
+    assert_eq!(
+        entry["result"],
+        json!({
+            "status": "error",
+            "errorType": "Compile",
+            "errorMessage": "it did not compile",
+            "exitCode": 3,
+        })
+    );
+    assert_eq!(
+        (&entry["durationMs"], &entry["swampVersion"]),
+        (&1500.into(), &"9.1".into())
+    );
+    repo.swamp(&["telemetry", "flush"]);
+    assert_eq!(repo.arrived(), ["build all"]);
+}
+
+#[test]
+fn recording_starts_the_flush_and_is_no_invocation_itself() {
+    let repo = TestRepo::new();
+    let run = repo.swamp(&[
+        "telemetry",
+        "record",
+        "--command=build",
+        "--status=user_error",
+    ]);
+    assert_eq!(run.code, 0);
+    assert_eq!(repo.arrived(), ["build"]);
+    assert_eq!(repo.entries(), [""; 0]);
+}
+
+#[test]
+fn each_line_is_taken_or_refused_by_itself() {
+    let repo = TestRepo::new();
+    let spread = "{\n  \"invocation\": {\n    \"command\": \"spread\"\n  },\n  \"result\": {\"exitCode\": 1}\n}";
+    let wrong = r#"{"invocation":{"command":"x"},"result":{"exitCode":"s3cret"}}"#;
+    let long = format!(r#"{{"x":"{}"}}"#, "x".repeat(256 * 1024));
+    // It grows by the white space that makes it readable.
+    let grows = ENTRY.replace(
+        "\"build\"",
+        &format!("\"build\",\"args\":[{}0]", "\"\",".repeat(20_000)),
+    );
+    let grows = grows.replace(",0]", "]");
+    let input = format!(
+        "{ENTRY}\n{wrong}\n\n{spread}\n{long}\n{grows}\nnonsense\n{}",
+        with_id("last")
+    );
+    let run = record(&repo, &[], input.as_bytes());
+    assert_eq!(run.code, 1);
+    insta::assert_snapshot!(run.stderr, @"
+    error: could not record line 2: result.exitCode must be a whole number of 32 bits
+    error: could not record line 10: it is larger than 256 KiB
+    error: could not record line 11: the entry is larger than 256 KiB
+    error: could not record line 12: it is not JSON from its line 1, column 2 on
+    error: recorded 3 entries and refused 4
+    ");
+    assert_eq!(run.stdout.lines().count(), 3);
+    assert_eq!(run.stdout.lines().last(), Some("last"));
+    let recorded = repo.entry_values();
+    let mut ids: Vec<_> = recorded
+        .iter()
+        .map(|entry| entry["id"].as_str().unwrap())
+        .collect();
+    let mut printed: Vec<_> = run.stdout.lines().collect();
+    ids.sort_unstable();
+    printed.sort_unstable();
+    assert_eq!(ids, printed);
+
+    let run = record(
+        &repo,
+        &["--json"],
+        format!("{}\n{wrong}\n", with_id("j")).as_bytes(),
+    );
+    assert_eq!(run.code, 1);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let reason = "result.exitCode must be a whole number of 32 bits";
+    assert_eq!(
+        report,
+        json!({"recorded": ["j"], "refused": [{"line": 2, "reason": reason}]})
+    );
+}
+
+#[test]
+fn an_entry_is_recorded_once_however_often_it_is_given() {
+    let repo = TestRepo::new();
+    let entry = with_id("mine");
+    let input = format!("{entry}\n{entry}\n");
+    let run = record(&repo, &[], input.as_bytes());
+    assert_eq!((run.code, run.stdout.as_str()), (0, "mine\nmine\n"));
+    let stored = repo.entry_values();
+    assert_eq!(record(&repo, &[], entry.as_bytes()).code, 0);
+    let other = entry.replace("build", "test");
+    let refused = record(&repo, &[], other.as_bytes());
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused
+            .stderr
+            .contains("line 1: id must be one of its own: a different entry has mine"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(repo.entry_values(), stored, "nothing was overwritten");
+    let hidden = fs::read_dir(repo.spool()).unwrap().count();
+    assert_eq!(hidden, 2, "only the entry and .gitignore");
+}
+
+#[test]
+fn several_that_record_the_same_entry_at_once_record_it_once() {
+    let repo = TestRepo::new();
+    let runs: Vec<_> = std::thread::scope(|scope| {
+        let record = |_| scope.spawn(|| record(&repo, &[], with_id("one").as_bytes()));
+        let threads: Vec<_> = (0..8).map(record).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    for run in runs {
+        assert_eq!((run.code, run.stdout.as_str()), (0, "one\n"), "{run:?}");
+    }
+    assert_eq!(repo.entries().len(), 1);
+}
+
+#[test]
+fn what_was_printed_is_on_disk_while_more_is_awaited() {
+    let repo = TestRepo::new();
+    let mut child = command(&repo, &[])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for id in ["a", "b"] {
+        writeln!(stdin, "{}", with_id(id)).unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), id);
+    }
+    stdin.write_all(&with_id("half").as_bytes()[..20]).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let entries = repo.entry_values();
+    let ids: Vec<_> = entries
+        .iter()
+        .map(|entry| entry["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["a", "b"]);
+}
+
+#[test]
+fn nothing_is_taken_where_telemetry_is_off_or_nothing_is_a_repository() {
+    let repo = TestRepo::new();
+    let off = record(&repo, &["--no-telemetry"], ENTRY.as_bytes());
+    assert_eq!(
+        (off.code, off.stderr.as_str()),
+        (1, "error: telemetry is off by --no-telemetry\n")
+    );
+    repo.swamp(&["telemetry", "disable"]);
+    let off = record(&repo, &["--command=a", "--status=success"], b"");
+    assert_eq!(off.code, 1);
+    assert!(
+        off.stderr.contains("telemetryDisabled in .swamp.yaml"),
+        "{}",
+        off.stderr
+    );
+    assert_eq!(repo.entries(), [""; 0]);
+    let home = repo.home();
+    let nowhere = record(&repo, &["-C", home.to_str().unwrap()], ENTRY.as_bytes());
+    assert_eq!(nowhere.code, 1);
+    assert!(nowhere.stderr.contains("swamp init"), "{}", nowhere.stderr);
+}
+
+#[test]
+fn wrong_options_are_refused() {
+    let repo = TestRepo::new();
+    for (args, code) in [
+        (&["--subcommand=x"][..], 2),
+        (&["--command=a", "--status=odd"], 2),
+        (&["--command=a", "--exit-code=x"], 2),
+        (&["--command=a"], 1),
+        (&["--command=a", "--status=error", "--started-at=noon"], 1),
+        (&["--command=a", "--status=error", "--option-key=--k=v"], 1),
+        (&["--command=a", "--status=error", "--id=../a"], 1),
+    ] {
+        assert_eq!(record(&repo, args, b"").code, code, "{args:?}");
+    }
+    let entries = repo.entry_values();
+    assert!(
+        entries
+            .iter()
+            .all(|entry| entry["invocation"]["command"] != "a"),
+        "{entries:?}"
+    );
+    assert_eq!(record(&repo, &[], b"").code, 0, "no entries are all taken");
+}
