@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -159,10 +159,11 @@ impl Stage {
         let log = fs::read_to_string(&self.log).unwrap();
         let killed = log.contains("killed by SIGKILL");
         let struck = log.lines().find(|line| line.contains("(INJECTED)"));
-        if !killed {
+        // A fault in the runtime's own wake-up calls, which never fail by themselves, may end it as it likes.
+        if !killed && struck.is_none_or(is_ours) {
             assert!(run.code == 0 || run.code == 1, "{what}: {run:?}");
             assert!(run.stderr.trim().lines().count() <= 1, "{what}: {run:?}");
-            if self.scene != Scene::Flush && struck.is_some_and(is_ours) {
+            if self.scene != Scene::Flush && struck.is_some() {
                 assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{what}");
                 assert!(!run.stdout.is_empty(), "{what}");
             }
@@ -200,9 +201,17 @@ impl Stage {
         }
 
         self.age_temporary_files();
+        let mut next = self.repo.command(&["version"]);
+        let next = run(next.env("SWAMP_TELEMETRY_FLUSH", "off"));
+        assert_eq!((next.code, next.stderr.as_str()), (0, ""), "{what}");
         let flush = self.repo.swamp(&["telemetry", "flush", "--all"]);
         assert_eq!((flush.code, flush.stderr.as_str()), (0, ""), "{what}");
         assert_eq!(self.repo.entries(), [""; 0], "{what}");
+        assert_eq!(
+            fs::read_to_string(self.repo.spool().join(".gitignore")).unwrap(),
+            "*\n",
+            "{what}"
+        );
         assert!(
             self.temporary_files().is_empty(),
             "{what}: {:?}",
@@ -216,13 +225,17 @@ impl Stage {
     }
 
     fn temporary_files(&self) -> Vec<PathBuf> {
-        let Ok(files) = fs::read_dir(self.repo.spool()) else {
-            return Vec::new();
-        };
-        files
-            .map(|file| file.unwrap())
-            .filter(|file| file.file_name().to_str().unwrap().starts_with(".tmp"))
-            .map(|file| file.path())
+        let places = [self.repo.root(), self.repo.spool()].map(fs::read_dir);
+        places
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|file| file.unwrap().path())
+            .filter(|path| {
+                let name = path.file_name().unwrap().to_str().unwrap();
+                name.starts_with(".tmp-")
+                    || Path::new(name).extension().is_some_and(|end| end == "tmp")
+            })
             .collect()
     }
 

@@ -3,8 +3,15 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
+
+const PREFIX: &str = ".swamp-";
+const SUFFIX: &str = ".tmp";
+
+/// How old a temporary file must be to be taken for one whose writer was killed.
+const ABANDONED: Duration = Duration::from_mins(1);
 
 /// The text of the regular file at `path`, which may be a link to one, and has at most `limit` bytes.
 pub(super) fn read(path: &Path, limit: usize) -> io::Result<String> {
@@ -59,16 +66,39 @@ fn parent(path: &Path) -> &Path {
 
 fn written(path: &Path, text: &str, mode: u32) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".swamp-").suffix(".tmp");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     #[cfg(not(unix))]
     let _ = mode;
+    sweep(parent(path)).ok();
     let mut file = builder.tempfile_in(parent(path))?;
     file.write_all(text.as_bytes())?;
     // What a person wrote must not be lost to a power cut because of our few bytes.
     file.as_file().sync_all()?;
     Ok(file)
+}
+
+/// Removes the temporary files that writers of this module, killed in the middle, have left in `directory`.
+pub(super) fn sweep(directory: &Path) -> io::Result<()> {
+    for file in fs::read_dir(directory)? {
+        let file = file?;
+        let name = file.file_name();
+        let is_ours = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX))
+            .is_some_and(|random| random.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        if is_ours && is_abandoned(&file).unwrap_or(false) {
+            fs::remove_file(file.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn is_abandoned(file: &fs::DirEntry) -> Option<bool> {
+    let metadata = file.metadata().ok()?;
+    let age = metadata.modified().ok()?.elapsed().ok()?;
+    Some(metadata.is_file() && age >= ABANDONED)
 }
 
 /// Makes `path` a directory of this user alone, if there is nothing, and its missing parents too.

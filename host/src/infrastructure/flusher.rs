@@ -10,6 +10,7 @@ use super::component::egress::{HostHeader, Network};
 use super::component::{
     Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig, limits,
 };
+use super::marker_file::MarkerFile;
 use super::spool::{FileSpool, FlushLock, LastFlush};
 use super::trust_store::TrustStore;
 use super::worker::Watchdog;
@@ -135,8 +136,10 @@ impl Flusher {
         self.conclude(outcome)
     }
 
-    /// Removes what is older than the repository's retention, and counts what had never been sent.
+    /// Removes what is older than the repository's retention, and counts what had never been sent. Removes what
+    /// killed processes have left, too.
     pub fn clean_up(&self) -> Expired {
+        MarkerFile::new(&self.setup.root).sweep();
         let retention = self.setup.marker.telemetry_retention_days;
         let expired = match self.service.clean_up(Utc::now(), retention) {
             Ok(expired) => expired,

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
+use tracing::debug;
 
 use super::atomic_file;
 use crate::domain::{Edit, EditError, MAX_MARKER_BYTES, Marker, MarkerError, RepoId, Scalar, edit};
@@ -181,6 +182,16 @@ impl MarkerFile {
             None => vec![Edit::Set("repoId", Scalar::Text(new.to_string()))],
         })?;
         Ok(marker.repo_id.unwrap_or(new))
+    }
+
+    /// Removes what commands that were killed while they wrote the marker have left beside it.
+    pub fn sweep(&self) {
+        // The marker may be a link to one elsewhere, which is written there.
+        let target = fs::canonicalize(&self.path);
+        let directory = target.as_deref().ok().and_then(Path::parent);
+        if let Err(why) = atomic_file::sweep(directory.unwrap_or(&self.root)) {
+            debug!("could not clean up beside {}: {why}", self.path.display());
+        }
     }
 
     fn not_written(&self, source: io::Error) -> MarkerFileError {

@@ -1,6 +1,6 @@
 //! Opening the spool's directory and the files in it, never through a symlink.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
@@ -27,12 +27,12 @@ pub(super) fn create(root: &Path) -> io::Result<Dir> {
     }
     let root = Dir::open_ambient_dir(root, ambient_authority())?;
     let parent = open_or_create(&root, PARENT, &DirBuilder::new())?;
-    let dir = open_or_create(&parent, NAME, &private())?;
-    // Created for good or not at all by whoever was first; the content is the same.
-    if let Ok(mut file) = create_file(&dir, ".gitignore") {
-        file.write_all(b"*\n")?;
-    }
-    Ok(dir)
+    open_or_create(&parent, NAME, &private())
+}
+
+/// Whether there is something of this name, be it a broken link.
+pub(super) fn has(dir: &Dir, name: &str) -> bool {
+    dir.symlink_metadata(name).is_ok()
 }
 
 fn open_or_create(parent: &Dir, name: &str, builder: &DirBuilder) -> io::Result<Dir> {

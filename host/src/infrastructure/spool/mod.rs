@@ -44,6 +44,8 @@ const TEMPORARY_PREFIX: &str = ".tmp-";
 /// this program has such a one.
 const LAST_FLUSH_ID: &str = "last-flush";
 
+const IGNORED_BY_GIT: &str = ".gitignore";
+
 /// The entries of one repository.
 #[derive(Debug)]
 pub struct FileSpool {
@@ -87,8 +89,8 @@ impl FileSpool {
         }
     }
 
-    /// Opens the spool of the repository at `root`, creating it where it is missing: its directory 0700, with
-    /// a `.gitignore` of `*` inside.
+    /// Opens the spool of the repository at `root`, creating it where it is missing: its directory 0700, and in it
+    /// a `.gitignore` of `*`.
     ///
     /// # Errors
     ///
@@ -96,12 +98,25 @@ impl FileSpool {
     pub fn create(root: &Path) -> Result<Self, SpoolError> {
         let path = directory::path(root);
         match directory::create(root) {
-            Ok(dir) => Ok(Self { dir, path }),
+            Ok(dir) => {
+                let spool = Self { dir, path };
+                spool.keep_out_of_git();
+                Ok(spool)
+            }
             Err(source) => Err(SpoolError {
                 action: "create",
                 path,
                 source,
             }),
+        }
+    }
+
+    /// Also where the directory was made by another program, or by one that was killed before it came to this.
+    fn keep_out_of_git(&self) {
+        if !directory::has(&self.dir, IGNORED_BY_GIT)
+            && let Err(error) = self.write("gitignore", IGNORED_BY_GIT, b"*\n")
+        {
+            debug!("{}", self.error("write", IGNORED_BY_GIT, error));
         }
     }
 
