@@ -23,7 +23,7 @@ impl ComponentFile {
     pub fn builtin(sender: BuiltinSender) -> Self {
         let bytes: &'static [u8] = match sender {
             BuiltinSender::Ingest => {
-                include_bytes!("../../../../guest-sender/prebuilt/ingest.wasm")
+                include_bytes!("../../../prebuilt/ingest.wasm")
             }
         };
         Self::new(sender.to_string(), Cow::Borrowed(bytes))
