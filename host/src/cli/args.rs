@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::{ArgValueCompleter, Shell};
 use tracing::level_filters::LevelFilter;
+
+use super::completions::sender_names;
 
 /// Records command-line invocations and delivers them through a sandboxed WebAssembly sender.
 #[derive(Debug, Parser)]
@@ -30,7 +32,7 @@ pub(crate) struct Cli {
 #[expect(clippy::doc_markdown, reason = "what is shown as help is no Markdown")]
 pub(crate) struct Globals {
     /// Work in the repository at DIR instead of the nearest one
-    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    #[arg(short = 'C', long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) repo_dir: Option<PathBuf>,
     /// Answer with one JSON document
     #[arg(long, global = true)]
@@ -96,11 +98,19 @@ pub(crate) enum Command {
     Sender(Sender),
     /// Watch the whole path once, on this machine and in a scratch directory
     Demo,
+    /// Write the manual page of every command into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory, made where it is missing
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
     /// The directory, made where it is missing [default: the current one]
+    #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
     /// Send telemetry to this http or https URL
     #[arg(long, value_name = "URL")]
@@ -190,12 +200,13 @@ pub(crate) enum Sender {
     /// Tell what a component exports and asks for, and whether it would run
     Check {
         /// A component file, or builtin:ingest
+        #[arg(add = ArgValueCompleter::new(sender_names))]
         file: PathBuf,
     },
     /// Check a sender, trust it on this machine, and write it into the marker with its digest
     Use {
         /// A component file, or builtin:ingest
-        #[arg(value_name = "FILE")]
+        #[arg(value_name = "FILE", add = ArgValueCompleter::new(sender_names))]
         sender: PathBuf,
     },
     /// Trust the sender that the marker names, on this machine
@@ -203,9 +214,10 @@ pub(crate) enum Sender {
 }
 
 /// The commands that are no invocation to record, by name and subcommand.
-pub(crate) const UNRECORDED: [(&str, Option<&str>); 4] = [
+pub(crate) const UNRECORDED: [(&str, Option<&str>); 5] = [
     ("completions", None),
     ("demo", None),
+    ("man", None),
     ("telemetry", Some("flush")),
     ("telemetry", Some("receive")),
 ];

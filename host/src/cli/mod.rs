@@ -9,6 +9,7 @@ mod error;
 mod init;
 mod invocation;
 mod logging;
+mod man;
 mod sender;
 mod telemetry;
 mod ui;
@@ -31,6 +32,9 @@ use self::error::CommandError;
 pub(crate) fn run() -> ExitCode {
     if let Some(task) = worker_task() {
         return worker::run(task);
+    }
+    if let Some(code) = completions::answer() {
+        return code;
     }
     let begun = Begun::now();
     let argv: Vec<OsString> = std::env::args_os().collect();
@@ -81,6 +85,7 @@ fn execute(command: &Command, context: &Context) -> Result<(), CommandError> {
         Command::Telemetry(command) => telemetry::run(command, context),
         Command::Sender(command) => sender::run(command, context),
         Command::Demo => demo::run(context),
+        Command::Man { dir } => man::run(dir),
     }
 }
 

@@ -19,6 +19,9 @@ pub enum BuiltinSender {
 }
 
 impl BuiltinSender {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Ingest];
+
     /// The sender that `text` names as `telemetrySender` does, if it is one that comes with the program.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
