@@ -7,6 +7,8 @@
 )]
 
 mod bad_input;
+#[cfg(unix)]
+mod completions;
 #[cfg(target_os = "linux")]
 mod crash_points;
 #[cfg(target_os = "linux")]
@@ -24,7 +26,9 @@ mod init;
 mod kill_storm;
 #[cfg(target_os = "linux")]
 mod locks;
+mod man;
 mod network;
+mod package;
 mod poison;
 #[cfg(target_os = "linux")]
 mod power_cut;
