@@ -10,13 +10,21 @@ use tracing::level_filters::LevelFilter;
 
 use super::completions::sender_names;
 
+const FIRST_STEPS: &str = "\
+Examples:
+  swamp demo                            see everything once, and leave nothing behind
+  swamp init --endpoint https://HOST    make this directory a repository that sends there
+  swamp telemetry status                see where its telemetry goes, and what waits
+  swamp telemetry disable               turn it off here";
+
 /// Records command-line invocations and delivers them through a sandboxed WebAssembly sender.
 #[derive(Debug, Parser)]
 #[command(
     name = "swamp",
     version,
     propagate_version = false,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = FIRST_STEPS
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
