@@ -7,6 +7,8 @@
 )]
 
 mod bad_input;
+#[cfg(unix)]
+mod completions;
 mod conformance;
 #[cfg(target_os = "linux")]
 mod crash_points;
@@ -27,8 +29,10 @@ mod init;
 mod kill_storm;
 #[cfg(target_os = "linux")]
 mod locks;
+mod man;
 mod network;
 mod otlp;
+mod package;
 mod poison;
 #[cfg(target_os = "linux")]
 mod power_cut;

@@ -5,11 +5,19 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::{ArgValueCompleter, Shell};
 use tracing::level_filters::LevelFilter;
 
+use super::completions::sender_names;
 use super::exec::ProgramName;
+
+const FIRST_STEPS: &str = "\
+Examples:
+  swamp demo                            see everything once, and leave nothing behind
+  swamp init --endpoint https://HOST    make this directory a repository that sends there
+  swamp telemetry status                see where its telemetry goes, and what waits
+  swamp telemetry disable               turn it off here";
 
 /// Records command-line invocations and delivers them through a sandboxed WebAssembly sender.
 #[derive(Debug, Parser)]
@@ -17,7 +25,8 @@ use super::exec::ProgramName;
     name = "swamp",
     version,
     propagate_version = false,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = FIRST_STEPS
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -33,7 +42,7 @@ pub(crate) struct Cli {
 #[expect(clippy::doc_markdown, reason = "what is shown as help is no Markdown")]
 pub(crate) struct Globals {
     /// Work in the repository at DIR instead of the nearest one
-    #[arg(short = 'C', long, global = true, value_name = "DIR")]
+    #[arg(short = 'C', long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) repo_dir: Option<PathBuf>,
     /// Answer with one JSON document
     #[arg(long, global = true)]
@@ -105,6 +114,13 @@ pub(crate) enum Command {
     Exec(Exec),
     /// Watch the whole path once, on this machine and in a scratch directory
     Demo,
+    /// Write the manual page of every command into a directory
+    #[command(hide = true)]
+    Man {
+        /// The directory, made where it is missing
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +136,7 @@ pub(crate) struct Exec {
 #[derive(Debug, Args)]
 pub(crate) struct Init {
     /// The directory, made where it is missing [default: the current one]
+    #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
     /// Send telemetry to this http or https URL
     #[arg(long, value_name = "URL")]
@@ -287,6 +304,7 @@ pub(crate) enum Sender {
     /// Tell what a component exports and asks for, and whether it would run
     Check {
         /// A component file, builtin:ingest or builtin:otlp
+        #[arg(add = ArgValueCompleter::new(sender_names))]
         file: PathBuf,
     },
     /// Put a component through everything that the contract speaks of, on this machine
@@ -294,7 +312,7 @@ pub(crate) enum Sender {
     /// Check a sender, trust it on this machine, and write it into the marker with its digest
     Use {
         /// A component file, builtin:ingest or builtin:otlp
-        #[arg(value_name = "FILE")]
+        #[arg(value_name = "FILE", add = ArgValueCompleter::new(sender_names))]
         sender: PathBuf,
     },
     /// Trust the sender that the marker names, on this machine
@@ -303,7 +321,8 @@ pub(crate) enum Sender {
 
 #[derive(Debug, Args)]
 pub(crate) struct SenderTest {
-    /// A component file, or builtin:ingest
+    /// A component file, builtin:ingest or builtin:otlp
+    #[arg(add = ArgValueCompleter::new(sender_names))]
     pub(crate) file: PathBuf,
     /// Use endpoints with this path
     #[arg(long, value_name = "/PATH", value_parser = endpoint_path)]
@@ -336,9 +355,10 @@ fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
 }
 
 /// The commands that are no invocation to record, by name and subcommand.
-pub(crate) const UNRECORDED: [(&str, Option<&str>); 5] = [
+pub(crate) const UNRECORDED: [(&str, Option<&str>); 6] = [
     ("completions", None),
     ("demo", None),
+    ("man", None),
     ("telemetry", Some("flush")),
     ("telemetry", Some("receive")),
     ("telemetry", Some("record")),

@@ -86,10 +86,14 @@ pub(crate) fn upgrade(context: &Context) -> Result<(), CommandError> {
     if context.ui.wants_json() {
         context.ui.json(&Upgraded { from, to: VERSION })?;
     } else {
-        let from = swamp::domain::printable(from.unwrap_or("an unknown version"));
-        context
-            .ui
-            .answer(&format!("upgraded the repository from {from} to {VERSION}"))?;
+        let answer = match from {
+            Some(VERSION) => format!("the repository is at {VERSION} already"),
+            from => {
+                let from = swamp::domain::printable(from.unwrap_or("an unknown version"));
+                format!("upgraded the repository from {from} to {VERSION}")
+            }
+        };
+        context.ui.answer(&answer)?;
     }
     Ok(())
 }

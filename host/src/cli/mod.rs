@@ -10,6 +10,7 @@ mod exec;
 mod init;
 mod invocation;
 mod logging;
+mod man;
 mod sender;
 mod telemetry;
 mod ui;
@@ -32,6 +33,9 @@ use self::error::CommandError;
 pub(crate) fn run() -> ExitCode {
     if let Some(task) = worker_task() {
         return worker::run(task);
+    }
+    if let Some(code) = completions::answer() {
+        return code;
     }
     let begun = Begun::now();
     let argv: Vec<OsString> = std::env::args_os().collect();
@@ -83,6 +87,7 @@ fn execute(command: &Command, context: &Context) -> Result<(), CommandError> {
         Command::Sender(command) => sender::run(command, context),
         Command::Exec(args) => exec::run(args, context),
         Command::Demo => demo::run(context),
+        Command::Man { dir } => man::run(dir),
     }
 }
 

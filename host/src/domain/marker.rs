@@ -21,6 +21,9 @@ pub enum BuiltinSender {
 }
 
 impl BuiltinSender {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Ingest, Self::Otlp];
+
     /// All of them, as messages name them.
     pub const NAMES: &str = "builtin:ingest or builtin:otlp";
 
@@ -30,9 +33,7 @@ impl BuiltinSender {
     /// The sender that `text` names as `telemetrySender` does, if it is one that comes with the program.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Ingest, Self::Otlp]
-            .into_iter()
-            .find(|sender| sender.name() == text)
+        Self::ALL.into_iter().find(|sender| sender.name() == text)
     }
 
     const fn name(self) -> &'static str {

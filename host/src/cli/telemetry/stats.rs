@@ -95,8 +95,13 @@ impl Stats {
             return format!("no invocations in the spool of {days}");
         };
         let summary = format!(
-            "{BOLD}{}{BOLD:#} invocations in the spool of {days}, {:.0} % succeeded",
+            "{BOLD}{}{BOLD:#} {} in the spool of {days}, {:.0} % succeeded",
             self.invocations,
+            if self.invocations == 1 {
+                "invocation"
+            } else {
+                "invocations"
+            },
             rate * 100.0
         );
         let most = self
@@ -214,6 +219,16 @@ mod tests {
         version      3      100 %    1 ms  1 ms  ██████████████████████████████
         init         1      100 %    1 ms  1 ms  ██████████
         ");
+    }
+
+    #[test]
+    fn one_invocation_is_told_in_the_singular() {
+        let words = Stats::of(1, &[entry(0, "version", "success", 1)]).in_words(false);
+        let words = anstream::adapter::strip_str(&words).to_string();
+        assert!(
+            words.starts_with("1 invocation in the spool of today,"),
+            "{words}"
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::limits;
 )]
 mod bindings {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "wit",
         world: "telemetry-sender",
         exports: { default: async },
     });

@@ -23,10 +23,10 @@ impl ComponentFile {
     pub fn builtin(sender: BuiltinSender) -> Self {
         let bytes: &'static [u8] = match sender {
             BuiltinSender::Ingest => {
-                include_bytes!("../../../../guest-sender/prebuilt/ingest.wasm")
+                include_bytes!("../../../prebuilt/ingest.wasm")
             }
             BuiltinSender::Otlp => {
-                include_bytes!("../../../../guest-sender/prebuilt/otlp.wasm")
+                include_bytes!("../../../prebuilt/otlp.wasm")
             }
         };
         Self::new(sender.to_string(), Cow::Borrowed(bytes))
