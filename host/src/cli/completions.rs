@@ -21,7 +21,19 @@ const VARIABLE: &str = "SWAMP_COMPLETE";
 
 const NAME: &str = "swamp";
 
-const SHELLS: Shells<'_> = Shells(&[&JoiningBash, &Elvish, &Fish, &Powershell, &AutoloadedZsh]);
+const SHELLS: Shells<'_> = Shells(&[
+    &Scripted {
+        shell: &Bash,
+        write_script: joining_bash,
+    },
+    &Elvish,
+    &Fish,
+    &Powershell,
+    &Scripted {
+        shell: &Zsh,
+        write_script: autoloaded_zsh,
+    },
+]);
 
 pub(crate) fn run(shell: Shell, context: &Context) -> Result<(), CommandError> {
     let mut script = Vec::new();
@@ -70,51 +82,27 @@ pub(crate) fn sender_names(current: &OsStr) -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// Bash, with a script that completes what has a `:` in it and files that have a space.
-struct JoiningBash;
-
-impl EnvCompleter for JoiningBash {
-    fn name(&self) -> &'static str {
-        Bash.name()
-    }
-
-    fn is(&self, name: &str) -> bool {
-        Bash.is(name)
-    }
-
-    fn write_registration(
-        &self,
-        _var: &str,
-        _name: &str,
-        _bin: &str,
-        _completer: &str,
-        buf: &mut dyn io::Write,
-    ) -> io::Result<()> {
-        buf.write_all(include_bytes!("completions/swamp.bash"))
-    }
-
-    fn write_complete(
-        &self,
-        command: &mut clap::Command,
-        args: Vec<OsString>,
-        current_dir: Option<&Path>,
-        buf: &mut dyn io::Write,
-    ) -> io::Result<()> {
-        Bash.write_complete(command, args, current_dir, buf)
-    }
+/// A shell with a script of ours. The answers to the script are the library's.
+struct Scripted {
+    shell: &'static dyn EnvCompleter,
+    write_script: fn(&Names<'_>, &mut dyn io::Write) -> io::Result<()>,
 }
 
-/// Zsh, with a script that also works as the file `_swamp` on its `fpath`: there it is run for the first completion
-/// itself.
-struct AutoloadedZsh;
+/// What a script is written with, as [`EnvCompleter::write_registration`] has it.
+struct Names<'a> {
+    var: &'a str,
+    name: &'a str,
+    bin: &'a str,
+    completer: &'a str,
+}
 
-impl EnvCompleter for AutoloadedZsh {
+impl EnvCompleter for Scripted {
     fn name(&self) -> &'static str {
-        Zsh.name()
+        self.shell.name()
     }
 
     fn is(&self, name: &str) -> bool {
-        Zsh.is(name)
+        self.shell.is(name)
     }
 
     fn write_registration(
@@ -125,11 +113,13 @@ impl EnvCompleter for AutoloadedZsh {
         completer: &str,
         buf: &mut dyn io::Write,
     ) -> io::Result<()> {
-        Zsh.write_registration(var, name, bin, completer, buf)?;
-        write!(
-            buf,
-            "\n[[ $funcstack[1] != _{name} ]] || _clap_dynamic_completer_{name}"
-        )
+        let names = Names {
+            var,
+            name,
+            bin,
+            completer,
+        };
+        (self.write_script)(&names, buf)
     }
 
     fn write_complete(
@@ -139,6 +129,26 @@ impl EnvCompleter for AutoloadedZsh {
         current_dir: Option<&Path>,
         buf: &mut dyn io::Write,
     ) -> io::Result<()> {
-        Zsh.write_complete(command, args, current_dir, buf)
+        self.shell.write_complete(command, args, current_dir, buf)
     }
+}
+
+/// Completes what has a `:` in it and files that have a space.
+fn joining_bash(_: &Names<'_>, buf: &mut dyn io::Write) -> io::Result<()> {
+    buf.write_all(include_bytes!("completions/swamp.bash"))
+}
+
+/// Also works as the file `_swamp` on zsh's `fpath`: there it is run for the first completion itself.
+fn autoloaded_zsh(names: &Names<'_>, buf: &mut dyn io::Write) -> io::Result<()> {
+    let Names {
+        var,
+        name,
+        bin,
+        completer,
+    } = names;
+    Zsh.write_registration(var, name, bin, completer, buf)?;
+    write!(
+        buf,
+        "\n[[ $funcstack[1] != _{name} ]] || _clap_dynamic_completer_{name}"
+    )
 }
