@@ -94,14 +94,8 @@ fn entries(repo: &Path) -> Vec<String> {
     names
 }
 
-#[test]
-fn a_power_cut_after_a_failed_flush_loses_no_entry() {
-    let Some(disk) = Disk::mount() else {
-        skipped(
-            "an ext4 file system cannot be mounted here (it takes root, mkfs.ext4 and a loop device)",
-        );
-        return;
-    };
+/// A repository on `disk` whose endpoint is dead.
+fn repo_on(disk: &Disk) -> PathBuf {
     let repo = disk.root().join("repo");
     fs::create_dir(&repo).unwrap();
     let endpoint = dead_endpoint();
@@ -110,6 +104,18 @@ fn a_power_cut_after_a_failed_flush_loses_no_entry() {
         &["--no-telemetry", "init", "--endpoint", &endpoint],
         "off",
     );
+    repo
+}
+
+#[test]
+fn a_power_cut_after_a_failed_flush_loses_no_entry() {
+    let Some(disk) = Disk::mount() else {
+        skipped(
+            "an ext4 file system cannot be mounted here (it takes root, mkfs.ext4 and a loop device)",
+        );
+        return;
+    };
+    let repo = repo_on(&disk);
     for _ in 0..5 {
         swamp(&repo, &["version"], "off");
     }
@@ -131,14 +137,7 @@ fn without_a_flush_the_power_cut_would_have_shown() {
         skipped("an ext4 file system cannot be mounted here");
         return;
     };
-    let repo = disk.root().join("repo");
-    fs::create_dir(&repo).unwrap();
-    let endpoint = dead_endpoint();
-    swamp(
-        &repo,
-        &["--no-telemetry", "init", "--endpoint", &endpoint],
-        "off",
-    );
+    let repo = repo_on(&disk);
     swamp(&repo, &["version"], "off");
     assert_eq!(entries(&repo).len(), 1);
     disk.cut_power();

@@ -22,6 +22,12 @@ fn fill(repo: &TestRepo, count: i64) -> Vec<String> {
         .collect()
 }
 
+/// The ids of the entries that arrived first.
+fn first_batch(repo: &TestRepo) -> Vec<String> {
+    let batch = repo.batches().remove(0);
+    batch.into_iter().map(|event| event.insert_id).collect()
+}
+
 #[test]
 fn the_25_oldest_of_100000_entries_are_found_by_opening_few_files() {
     let repo = TestRepo::in_memory();
@@ -43,12 +49,7 @@ fn the_25_oldest_of_100000_entries_are_found_by_opening_few_files() {
         skipped("strace is not installed");
         return;
     }
-    let arrived: Vec<_> = repo
-        .batches()
-        .remove(0)
-        .into_iter()
-        .map(|event| event.insert_id)
-        .collect();
+    let arrived = first_batch(&repo);
     assert_eq!(arrived, ids[..25]);
     let trace = fs::read_to_string(trace).unwrap();
     let before_sending = trace
@@ -75,12 +76,7 @@ fn foreign_entries_are_read_only_on_the_days_that_are_needed() {
         }
     }
     repo.swamp(&["telemetry", "flush"]);
-    let arrived: Vec<_> = repo
-        .batches()
-        .remove(0)
-        .into_iter()
-        .map(|event| event.insert_id)
-        .collect();
+    let arrived = first_batch(&repo);
     let oldest: Vec<_> = (0..25).map(|n| format!("old-{n}")).collect();
     assert_eq!(arrived, oldest);
 }
