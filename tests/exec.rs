@@ -379,6 +379,9 @@ fn swamp_stops_and_goes_on_with_the_program() {
     }
 }
 
+/// What the shell shows when it waits for a line.
+const PROMPT: &str = "next> ";
+
 /// An interactive shell on a terminal of its own.
 struct Terminal {
     script: Child,
@@ -390,7 +393,12 @@ impl Terminal {
     /// `None` where there is no program to make a terminal.
     fn open(repo: &TestRepo) -> Option<Self> {
         let spawned = other(repo, "script")
-            .args(["-qfec", "bash --norc --noprofile -i", "/dev/null"])
+            .args([
+                "-qfec",
+                "bash --norc --noprofile --noediting -i",
+                "/dev/null",
+            ])
+            .env("PS1", PROMPT)
             .env("TERM", "dumb")
             .env("SHELL", "/bin/sh")
             .env("swamp", SWAMP)
@@ -416,6 +424,12 @@ impl Terminal {
             keys,
             screen,
         })
+    }
+
+    /// Gives the shell a line, once it is there to read it.
+    fn enter(&mut self, line: &str) {
+        self.wait_for(PROMPT);
+        self.press(&format!("{line}\n"));
     }
 
     fn press(&mut self, keys: &str) {
@@ -459,7 +473,8 @@ fn ctrl_c_is_the_programs_and_comes_once() {
         print qq(ready\\n);
         sleep 1 while 1;";
     fs::write(repo.home().join("count.pl"), program).unwrap();
-    terminal.press("$swamp exec -- perl $HOME/count.pl; echo c''ode=$?\n");
+    // The quotes keep what is awaited apart from the echo of what is typed.
+    terminal.enter("$swamp exec -- perl $HOME/count.pl; echo c''ode=$?");
     terminal.wait_for("ready");
     for n in 1..=3 {
         terminal.press("\x03");
@@ -467,8 +482,7 @@ fn ctrl_c_is_the_programs_and_comes_once() {
         assert_eq!(shown.matches("got").count(), 1, "{shown}");
     }
     terminal.wait_for("code=5");
-    // The quotes keep what is awaited apart from the echo of what is typed.
-    terminal.press("$swamp exec -- sh -c 'echo re\"\"ady; exec sleep 600'; echo c''ode=$?\n");
+    terminal.enter("$swamp exec -- sh -c 'echo re\"\"ady; exec sleep 600'; echo c''ode=$?");
     terminal.wait_for("ready");
     terminal.press("\x03");
     // The shell gives up the line of a program that SIGINT ended, but swamp exits.
@@ -490,19 +504,20 @@ fn ctrl_z_stops_both_and_fg_goes_on_with_both() {
     // That `fg` shows its command line says nothing yet: a key that comes before the program goes on is the shell's.
     let program = "$| = 1;
         $SIG{CONT} = sub { print qq(going on\\n) };
+        vec(my $keyboard = q(), 0, 1) = 1;
         print qq(ready\\n);
-        my $line = <STDIN>;
-        print qq(read $line);
+        1 until select(my $typed = $keyboard, undef, undef, 0.01) > 0;
+        print q(read ) . <STDIN>;
         exit 4;";
     fs::write(repo.home().join("read.pl"), program).unwrap();
-    terminal.press("$swamp exec -- perl $HOME/read.pl; echo c''ode=$?\n");
+    terminal.enter("$swamp exec -- perl $HOME/read.pl; echo c''ode=$?");
     terminal.wait_for("ready");
     for _ in 0..3 {
         terminal.press("\x1a");
         terminal.wait_for("Stopped");
-        terminal.press("jobs; echo j''obs\n");
+        terminal.enter("jobs; echo j''obs");
         terminal.wait_for("jobs\r\n");
-        terminal.press("fg; echo c''ode=$?\n");
+        terminal.enter("fg; echo c''ode=$?");
         terminal.wait_for("going on");
     }
     terminal.press("hello\n");
