@@ -12,8 +12,8 @@ const SERVICE_UNAVAILABLE: u16 = 503;
 pub(crate) struct Success {
     /// The one status that says so.
     pub(crate) status: u16,
-    /// Whether the body has something to say all the same, and is to be read to its end.
-    pub(crate) has_body: bool,
+    /// How much of the body has something to say all the same, in bytes. What comes after that is not read.
+    pub(crate) body_bytes: usize,
 }
 
 /// What came back from the endpoint.
@@ -22,7 +22,7 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The value of the `retry-after` header, if there is one and it is text.
     pub(crate) retry_after: Option<String>,
-    /// After a [`Success`] all of the body, or nothing where it has nothing to say; otherwise its first bytes.
+    /// Its first bytes: after a [`Success`] as many as have something to say, otherwise as many as are shown.
     pub(crate) body: Vec<u8>,
 }
 

@@ -52,8 +52,8 @@ pub(crate) fn post_json(
         retry_after: header(&response, "retry-after"),
         body: if response.status() != success.status {
             first_bytes(&response)
-        } else if success.has_body {
-            whole_body(&response)?
+        } else if success.body_bytes > 0 {
+            beginning(&response, success.body_bytes)?
         } else {
             Vec::new()
         },
@@ -155,8 +155,8 @@ fn first_bytes(response: &IncomingResponse) -> Vec<u8> {
     bytes
 }
 
-/// All of the body. The host bounds its length and the time for it.
-fn whole_body(response: &IncomingResponse) -> Result<Vec<u8>, SendError> {
+/// The body's first bytes, or all of it where it has fewer. The host bounds the time for it.
+fn beginning(response: &IncomingResponse, length: usize) -> Result<Vec<u8>, SendError> {
     // A piece as large as the body of a usual answer; not a limit.
     const PIECE: u64 = 4096;
 
@@ -165,13 +165,14 @@ fn whole_body(response: &IncomingResponse) -> Result<Vec<u8>, SendError> {
     let body = response.consume().map_err(|()| cut_short())?;
     let stream = body.stream().map_err(|()| cut_short())?;
     let mut bytes = Vec::new();
-    loop {
+    while bytes.len() < length {
         match stream.blocking_read(PIECE) {
             Ok(more) => bytes.extend(more),
-            Err(StreamError::Closed) => return Ok(bytes),
+            Err(StreamError::Closed) => break,
             Err(StreamError::LastOperationFailed(_)) => return Err(cut_short()),
         }
     }
+    Ok(bytes)
 }
 
 fn no_body() -> SendError {

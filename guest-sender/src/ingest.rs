@@ -2,14 +2,19 @@
 
 use crate::answer::{Answer, Success};
 use crate::bindings::exports::swamp::telemetry::sender::{SendError, TelemetryEntry};
+use crate::protocol::Protocol;
 
-/// Where a batch goes, from the endpoint.
-pub(crate) const RESOURCE: &str = "ingest";
+/// Bodies are events; 202, whatever its body, is success.
+pub(crate) const PROTOCOL: Protocol = Protocol {
+    resource: "ingest",
+    success: SUCCESS,
+    batch_body,
+    outcome,
+};
 
-/// 202, whatever its body.
-pub(crate) const SUCCESS: Success = Success {
+const SUCCESS: Success = Success {
     status: 202,
-    has_body: false,
+    body_bytes: 0,
 };
 
 /// About what an event takes beside its data, in bytes: two UUIDs and the keys.
@@ -19,10 +24,7 @@ const EVENT_BYTES: usize = 160;
 ///
 /// An entry's data goes in byte for byte, so that nothing of what another program recorded is lost or
 /// respelled. It is JSON: the host has parsed it.
-pub(crate) fn batch_body(
-    entries: &[TelemetryEntry],
-    distinct_id: &str,
-) -> Result<String, SendError> {
+fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<String, SendError> {
     let distinct_id = json_string(distinct_id)?;
     let mut body = String::with_capacity(
         entries
@@ -71,7 +73,7 @@ fn json_string(text: &str) -> Result<String, SendError> {
 }
 
 /// What the answer means for the batch, at `now`, in seconds since 1970.
-pub(crate) fn outcome(answer: &Answer, now: u64) -> Result<(), SendError> {
+fn outcome(answer: &Answer, now: u64) -> Result<(), SendError> {
     if answer.status == SUCCESS.status {
         Ok(())
     } else {
@@ -82,6 +84,7 @@ pub(crate) fn outcome(answer: &Answer, now: u64) -> Result<(), SendError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::tests::bare;
 
     const REPO: &str = "0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5";
 
@@ -89,31 +92,10 @@ mod tests {
         batch_body(entries, distinct_id).unwrap_or_else(|error| format!("{error:?}"))
     }
 
-    fn entry(id: &str, data: &str) -> TelemetryEntry {
-        TelemetryEntry {
-            id: id.to_owned(),
-            data: data.to_owned(),
-            command: None,
-            subcommand: None,
-            args: None,
-            option_keys: None,
-            global_options: None,
-            status: None,
-            error_type: None,
-            error_message: None,
-            exit_code: None,
-            started_at: None,
-            completed_at: None,
-            duration_ms: None,
-            swamp_version: None,
-            platform: None,
-        }
-    }
-
     #[test]
     fn one_entry_is_sent_as_a_bare_event() {
         assert_eq!(
-            body(&[entry("a-1", r#"{"id":"a-1"}"#)], REPO),
+            body(&[bare("a-1", r#"{"id":"a-1"}"#)], REPO),
             r#"{"event":"cli_invocation","distinct_id":"0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5","insert_id":"a-1","properties":{"id":"a-1"}}"#
         );
     }
@@ -121,7 +103,7 @@ mod tests {
     #[test]
     fn several_entries_are_sent_as_a_list_of_events_in_their_order() {
         assert_eq!(
-            body(&[entry("b", "{}"), entry("a", "{}")], "r"),
+            body(&[bare("b", "{}"), bare("a", "{}")], "r"),
             r#"{"events":[{"event":"cli_invocation","distinct_id":"r","insert_id":"b","properties":{}},{"event":"cli_invocation","distinct_id":"r","insert_id":"a","properties":{}}]}"#
         );
     }
@@ -129,7 +111,7 @@ mod tests {
     #[test]
     fn data_is_sent_byte_for_byte() {
         let data = "{\n  \"id\": \"a\",\t\"n\": 1.0e2, \"x\": 12345678901234567890123, \"s\": \"\\u00e9é\",\r\n \"s\": 2 }";
-        let body = body(&[entry("a", data)], "r");
+        let body = body(&[bare("a", data)], "r");
         assert!(
             body.ends_with(&format!("\"properties\":{data}}}")),
             "{body}"
@@ -138,7 +120,7 @@ mod tests {
 
     #[test]
     fn ids_are_escaped() {
-        let body = body(&[entry("a\"\\\n", "{}")], "r\u{1}\"");
+        let body = body(&[bare("a\"\\\n", "{}")], "r\u{1}\"");
         let parsed: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
         assert_eq!(parsed["insert_id"], "a\"\\\n", "{body}");
         assert_eq!(parsed["distinct_id"], "r\u{1}\"", "{body}");

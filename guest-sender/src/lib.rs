@@ -8,6 +8,7 @@ mod answer;
 mod http;
 mod ingest;
 mod otlp;
+mod protocol;
 mod url;
 
 /// The Rust side of `wit/`, made by the macro rather than by cargo-component, so that every toolchain builds
@@ -28,10 +29,7 @@ mod bindings {
     });
 }
 
-use wasip2::clocks::wall_clock;
-
 use bindings::exports::swamp::telemetry::sender::{Destination, Guest, SendError, TelemetryEntry};
-use url::Url;
 
 /// The default sender: one event for each entry, 202 for an answer.
 #[derive(Debug)]
@@ -43,18 +41,7 @@ impl Guest for IngestSender {
         entries: Vec<TelemetryEntry>,
         distinct_id: String,
     ) -> Result<(), SendError> {
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let url = Url::at(&destination.endpoint, ingest::RESOURCE)?;
-        let body = ingest::batch_body(&entries, &distinct_id)?;
-        let answer = http::post_json(
-            &url,
-            &destination.user_agent,
-            body.as_bytes(),
-            ingest::SUCCESS,
-        )?;
-        ingest::outcome(&answer, wall_clock::now().seconds)
+        protocol::send(&ingest::PROTOCOL, &destination, &entries, &distinct_id)
     }
 }
 
@@ -68,18 +55,7 @@ impl Guest for OtlpSender {
         entries: Vec<TelemetryEntry>,
         distinct_id: String,
     ) -> Result<(), SendError> {
-        if entries.is_empty() {
-            return Ok(());
-        }
-        let url = Url::at(&destination.endpoint, otlp::RESOURCE)?;
-        let body = otlp::batch_body(&entries, &distinct_id)?;
-        let answer = http::post_json(
-            &url,
-            &destination.user_agent,
-            body.as_bytes(),
-            otlp::SUCCESS,
-        )?;
-        otlp::outcome(&answer, wall_clock::now().seconds)
+        protocol::send(&otlp::PROTOCOL, &destination, &entries, &distinct_id)
     }
 }
 

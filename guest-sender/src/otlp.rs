@@ -7,16 +7,22 @@ use serde_json::{Value, json};
 
 use crate::answer::{Answer, Success};
 use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError, TelemetryEntry};
+use crate::protocol::Protocol;
 
 mod record;
 
-/// Where a batch goes, from the endpoint.
-pub(crate) const RESOURCE: &str = "v1/logs";
+/// Bodies are log records; 200 is success, but for records that its body says were not taken.
+pub(crate) const PROTOCOL: Protocol = Protocol {
+    resource: "v1/logs",
+    success: SUCCESS,
+    batch_body,
+    outcome,
+};
 
-/// 200, whose body may name records that were not taken all the same.
-pub(crate) const SUCCESS: Success = Success {
+/// Its body says in far less than this what was not taken; what is longer speaks of something else.
+const SUCCESS: Success = Success {
     status: 200,
-    has_body: true,
+    body_bytes: 64 * 1024,
 };
 
 /// The largest request that the host sends, in bytes. A batch may be larger, since a text can be in a record more than
@@ -32,10 +38,7 @@ const TOO_LARGE: u16 = 413;
 /// # Errors
 ///
 /// When the host would not send it for its size.
-pub(crate) fn batch_body(
-    entries: &[TelemetryEntry],
-    distinct_id: &str,
-) -> Result<String, SendError> {
+fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<String, SendError> {
     let mut by_version: Vec<(Option<&str>, Vec<Value>)> = Vec::new();
     for entry in entries {
         let version = entry.swamp_version.as_deref();
@@ -74,7 +77,7 @@ fn resource_logs(version: Option<&str>, distinct_id: &str, records: &[Value]) ->
 ///
 /// Records that a success does not cover make it a refusal of what was sent: the host then finds them by sending
 /// smaller batches, and those that were taken are known by `swamp.entry.id` when they come again.
-pub(crate) fn outcome(answer: &Answer, now: u64) -> Result<(), SendError> {
+fn outcome(answer: &Answer, now: u64) -> Result<(), SendError> {
     if answer.status != SUCCESS.status {
         return Err(answer.refusal(now));
     }

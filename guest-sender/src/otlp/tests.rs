@@ -4,30 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bindings::exports::swamp::telemetry::sender::InvocationStatus;
+use crate::protocol::tests::bare;
 
 const REPO: &str = "0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5";
-
-/// An entry of which nothing is known.
-fn bare(id: &str, data: &str) -> TelemetryEntry {
-    TelemetryEntry {
-        id: id.to_owned(),
-        data: data.to_owned(),
-        command: None,
-        subcommand: None,
-        args: None,
-        option_keys: None,
-        global_options: None,
-        status: None,
-        error_type: None,
-        error_message: None,
-        exit_code: None,
-        started_at: None,
-        completed_at: None,
-        duration_ms: None,
-        swamp_version: None,
-        platform: None,
-    }
-}
 
 const SUCCESS_DATA: &str = r#"{
   "id": "a",
