@@ -1,12 +1,17 @@
 //! A spool of 100,000 entries, and entries whose times make no sense.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use chrono::{Days, TimeDelta, Utc};
+use nix::sys::signal::Signal;
 use swamp::domain::{EntryId, EntryName};
+use swamp::infrastructure::receiver::ReceiverOptions;
 
-use crate::support::{TestRepo, run, skipped};
+use crate::processes::kill;
+use crate::support::{AMPLE, TestRepo, run, skipped};
 
 /// Fills the spool with entries of ours, a millisecond apart and the oldest first. Gives their ids.
 fn fill(repo: &TestRepo, count: i64) -> Vec<String> {
@@ -79,6 +84,44 @@ fn foreign_entries_are_read_only_on_the_days_that_are_needed() {
     let arrived = first_batch(&repo);
     let oldest: Vec<_> = (0..25).map(|n| format!("old-{n}")).collect();
     assert_eq!(arrived, oldest);
+}
+
+#[test]
+fn a_drain_that_is_interrupted_loses_nothing_and_sends_nothing_twice() {
+    let repo = TestRepo::with_receiver(ReceiverOptions {
+        // So that there is a moment for the interrupt; all of it would take ten seconds.
+        delay: Duration::from_millis(100),
+        ..ReceiverOptions::default()
+    });
+    let ids = fill(&repo, 2_500);
+    let drain = repo
+        .command(&["--no-color", "telemetry", "flush", "--all"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let limit = Instant::now() + AMPLE;
+    while repo.batches().is_empty() {
+        assert!(Instant::now() < limit, "nothing has arrived");
+        thread::yield_now();
+    }
+    kill(drain.id(), Signal::SIGINT);
+    let output = drain.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    let arrived = || -> Vec<_> {
+        let events = repo.batches().into_iter().flatten();
+        events.map(|event| event.insert_id).collect()
+    };
+    let waiting = repo.entries().len();
+    assert_eq!(arrived(), ids[..ids.len() - waiting]);
+    assert!(waiting > 0, "the interrupt came too late");
+    let said = format!("error: interrupted: {waiting} entries wait for the next flush\n");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), said);
+
+    let rest = repo.swamp(&["telemetry", "flush", "--all"]);
+    assert_eq!((rest.code, rest.stderr.as_str()), (0, ""));
+    assert_eq!(arrived(), ids);
+    assert_eq!(repo.entries(), [""; 0]);
 }
 
 #[test]
