@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -14,13 +15,16 @@ use tempfile::TempDir;
 pub(crate) const MARKER: &str =
     "repoId: 7c2e1a5e-3c1f-4a53-9a51-0d7f6f7f2b11\ntelemetryEndpoint: http://127.0.0.1:9\n";
 
-/// The embedding program. `cargo test` has built it, but not where only this target was asked for: so it is made sure
-/// that it is there, and of the same sources.
+/// The embedding program. `cargo test` has built it, but not where only this target was asked for.
 pub(crate) fn greet() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let test = env::current_exe().unwrap();
         let directory = test.parent().and_then(Path::parent).unwrap();
+        let example = directory.join(format!("examples/greet{}", env::consts::EXE_SUFFIX));
+        if is_current(&example) {
+            return example;
+        }
         let profile = match directory.file_name().and_then(OsStr::to_str).unwrap() {
             "debug" => "dev",
             other => other,
@@ -37,8 +41,25 @@ pub(crate) fn greet() -> &'static Path {
         let built = cargo.output().unwrap();
         let why = String::from_utf8_lossy(&built.stderr);
         assert!(built.status.success(), "{why}");
-        directory.join(format!("examples/greet{}", env::consts::EXE_SUFFIX))
+        example
     })
+}
+
+/// Whether it is there, and no older than what it is made of.
+fn is_current(example: &Path) -> bool {
+    let host = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = ["Cargo.toml", "src", "examples"].map(|name| newest(&host.join(name)));
+    modified(example).is_some_and(|built| sources.into_iter().all(|source| source <= built))
+}
+
+fn newest(path: &Path) -> SystemTime {
+    let below = fs::read_dir(path).into_iter().flatten();
+    let below = below.map(|file| newest(&file.unwrap().path()));
+    below.chain(modified(path)).max().unwrap()
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().ok()?.modified().ok()
 }
 
 pub(crate) struct Place(TempDir);
