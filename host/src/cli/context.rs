@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::ValueEnum as _;
 use swamp::domain::{
@@ -11,9 +11,9 @@ use swamp::domain::{
 use swamp::infrastructure::component::egress::{Environment, HostHeader, Network};
 use swamp::infrastructure::component::{Cache, Compiler};
 use swamp::infrastructure::flusher::FlushSetup;
-use swamp::infrastructure::marker_file::{MarkerFile, MarkerFileError, find_repo};
+use swamp::infrastructure::recording;
+pub(crate) use swamp::infrastructure::recording::Repo;
 use swamp::infrastructure::trust_store::TrustStore;
-use swamp::infrastructure::user_config_file::{config_path, read_user_config};
 use swamp::infrastructure::worker::Program;
 use tracing::level_filters::LevelFilter;
 
@@ -33,12 +33,6 @@ pub(crate) struct Context {
     pub(crate) ui: Ui,
     /// The repository that the command runs in.
     pub(crate) repo: Option<Repo>,
-}
-
-/// A repository, and what its marker said when the command began.
-pub(crate) struct Repo {
-    pub(crate) root: PathBuf,
-    pub(crate) marker: Result<Marker, MarkerFileError>,
 }
 
 /// Where an endpoint was named.
@@ -65,10 +59,7 @@ impl Context {
         let ui = Ui::new(globals.json, globals.quiet, no_color);
         let repo = match &globals.repo_dir {
             Some(dir) => std::path::absolute(dir).ok().and_then(Repo::at),
-            None => env::current_dir()
-                .ok()
-                .and_then(|dir| find_repo(&dir))
-                .and_then(Repo::at),
+            None => env::current_dir().ok().and_then(|dir| Repo::nearest(&dir)),
         };
         Self { globals, ui, repo }
     }
@@ -121,33 +112,13 @@ impl Context {
 
     /// By what telemetry is off for a repository with this marker, if it is.
     pub(crate) fn off_switch(&self, marker: &Marker) -> Option<OffSwitch> {
-        OffSwitch::of_invocation(self.globals.no_telemetry, env_var).or_else(|| {
-            match user_config() {
-                Err(why) => Some(OffSwitch::UnreadableUser(why)),
-                Ok(config) if config.telemetry_disabled => Some(OffSwitch::User),
-                Ok(_) => marker.telemetry_disabled.then_some(OffSwitch::Marker),
-            }
-        })
-    }
-}
-
-impl Repo {
-    fn at(root: PathBuf) -> Option<Self> {
-        let file = MarkerFile::new(&root);
-        if !file.path().is_file() {
-            return None;
-        }
-        let marker = file.read();
-        Some(Self { root, marker })
+        recording::off_switch(marker, self.globals.no_telemetry, env_var)
     }
 }
 
 /// The user's own configuration, or why it cannot be read.
 pub(crate) fn user_config() -> Result<UserConfig, String> {
-    config_path(env_var).map_or_else(
-        || Ok(UserConfig::default()),
-        |path| read_user_config(&path).map_err(|error| error.to_string()),
-    )
+    recording::user_config(env_var)
 }
 
 /// Where telemetry of a repository with this marker goes, and who says so.

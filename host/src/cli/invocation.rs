@@ -1,77 +1,14 @@
-//! From clap's parse to what is recorded of it: the command, and never a value.
+//! What is recorded of this program's own command line.
 
-use std::ffi::OsString;
-
-use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command};
-use swamp::domain::{Invocation, InvocationResult, REDACTED, Status};
+use clap::{ArgMatches, Command};
+use swamp::domain::Invocation;
+pub(crate) use swamp::redaction::{refused, understood};
 
 use super::args::{CATEGORICAL, UNRECORDED};
 
 /// What is recorded of a command line that was understood.
 pub(crate) fn invocation(root: &Command, matches: &ArgMatches) -> Invocation {
-    let mut invocation = path_and_options(root, matches);
-    let (path, command, matches) = innermost(root, matches);
-    for position in command.get_positionals() {
-        let id = position.get_id().as_str();
-        let categorical = CATEGORICAL.contains(&(&path, id));
-        for value in matches.get_raw(id).into_iter().flatten() {
-            invocation.args.push(match value.to_str() {
-                Some(value) if categorical => value.to_owned(),
-                _ => REDACTED.to_owned(),
-            });
-        }
-    }
-    invocation
-}
-
-/// What is recorded of a command line that clap did not take: of a request for help or the version, what it was
-/// about; of a wrong one, the commands and options in it that were understood, and clap's kind of error.
-pub(crate) fn refused(
-    root: &Command,
-    argv: &[OsString],
-    kind: ErrorKind,
-) -> (Invocation, InvocationResult) {
-    let mut invocation = understood(root, argv)
-        .map(|matches| path_and_options(root, &matches))
-        .unwrap_or_default();
-    let asked_for = match kind {
-        ErrorKind::DisplayHelp => "help",
-        ErrorKind::DisplayVersion => "version",
-        _ => return (invocation, misuse(kind)),
-    };
-    if invocation.command.is_empty() {
-        asked_for.clone_into(&mut invocation.command);
-    } else {
-        invocation.option_keys.push(asked_for.to_owned());
-    }
-    (invocation, InvocationResult::success())
-}
-
-fn misuse(kind: ErrorKind) -> InvocationResult {
-    let sentence = match kind {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "a subcommand was not provided",
-        kind => kind.as_str().unwrap_or("the command line is not valid"),
-    };
-    InvocationResult {
-        status: Status::UserError,
-        error_type: Some(format!("{kind:?}")),
-        error_message: Some(sentence.to_owned()),
-        exit_code: 2,
-    }
-}
-
-/// As much of a command line as clap understands, wrong as the rest of it may be.
-pub(crate) fn understood(root: &Command, argv: &[OsString]) -> Option<ArgMatches> {
-    // Help and version would end the parse where they stand.
-    let lenient = root
-        .clone()
-        .ignore_errors(true)
-        .disable_help_flag(true)
-        .disable_help_subcommand(true)
-        .disable_version_flag(true);
-    lenient.try_get_matches_from(argv).ok()
+    swamp::redaction::invocation(root, matches, &|path, id| CATEGORICAL.contains(&(path, id)))
 }
 
 /// Whether it is an invocation to record at all.
@@ -82,51 +19,14 @@ pub(crate) fn is_recorded(invocation: &Invocation) -> bool {
     })
 }
 
-fn path_and_options(root: &Command, matches: &ArgMatches) -> Invocation {
-    let (path, command, innermost) = innermost(root, matches);
-    let given = |arg: &&Arg| {
-        let id = arg.get_id().as_str();
-        // Every command holds the global options too, and asking for one that it does not know would panic.
-        innermost.try_contains_id(id).is_ok()
-            && innermost.value_source(id) == Some(ValueSource::CommandLine)
-    };
-    let keys = |command: &Command, global: bool| -> Vec<String> {
-        command
-            .get_opts()
-            .filter(|arg| arg.is_global_set() == global)
-            .filter(given)
-            .filter_map(Arg::get_long)
-            .map(str::to_owned)
-            .collect()
-    };
-    let mut names = path.iter().map(|name| (*name).to_owned());
-    Invocation {
-        command: names.next().unwrap_or_default(),
-        subcommand: names.next(),
-        args: Vec::new(),
-        option_keys: keys(command, false),
-        global_options: keys(root, true),
-    }
-}
-
-/// The names of the commands, and the innermost of them with what it was given.
-fn innermost<'a>(
-    root: &'a Command,
-    matches: &'a ArgMatches,
-) -> (Vec<&'a str>, &'a Command, &'a ArgMatches) {
-    let (mut path, mut command, mut matches) = (Vec::new(), root, matches);
-    while let Some((name, inner)) = matches.subcommand()
-        && let Some(found) = command.find_subcommand(name)
-    {
-        path.push(found.get_name());
-        (command, matches) = (found, inner);
-    }
-    (path, command, matches)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+
+    use std::ffi::OsString;
+
+    use clap::error::ErrorKind;
+    use swamp::domain::{InvocationResult, REDACTED, Status};
 
     use super::super::args::Cli;
     use super::*;

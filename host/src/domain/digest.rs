@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+#[cfg(feature = "sender")]
 use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of some bytes.
@@ -12,6 +13,7 @@ impl Digest {
     const PREFIX: &str = "sha256:";
 
     /// The digest of `bytes`.
+    #[cfg(feature = "sender")]
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
@@ -40,6 +42,7 @@ impl Digest {
     }
 }
 
+#[cfg(feature = "sender")]
 impl From<Sha256> for Digest {
     /// The digest of everything that the hasher was fed.
     fn from(hasher: Sha256) -> Self {
@@ -66,6 +69,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[cfg(feature = "sender")]
     #[test]
     fn the_digest_of_nothing_is_the_well_known_one() {
         insta::assert_snapshot!(

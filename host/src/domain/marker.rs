@@ -385,7 +385,7 @@ somethingElse: [1, {a: b}]
 
     #[test]
     fn everything_about_the_sender_is_read() {
-        let digest = Digest::of(b"component");
+        let digest = Digest::parse(&format!("sha256:{}", "5e".repeat(32))).unwrap();
         let marker = Marker::parse(&format!(
             "telemetrySender: tools/sender.wasm\ntelemetrySenderDigest: {digest}\n\
              telemetrySenderOptions:\n  z: 1.10\n  a: 'x'\n  on: True\n  none:\n\

@@ -6,6 +6,7 @@
 mod backlog;
 mod deadline;
 mod digest;
+#[cfg(feature = "sender")]
 mod endpoint;
 mod entry_name;
 mod ingest_event;
@@ -25,6 +26,7 @@ mod yaml;
 pub use backlog::Backlog;
 pub use deadline::Deadline;
 pub use digest::Digest;
+#[cfg(feature = "sender")]
 pub use endpoint::{DEFAULT_ENDPOINT, Endpoint, EndpointError, Host, Origin};
 pub use entry_name::{EntryId, EntryName, EntryState};
 pub use ingest_event::{EventField, Flaw, IngestError, IngestEvent, JsonKind, parse_body};
@@ -43,8 +45,8 @@ pub use telemetry_sender::{SendError, SenderFailure, TelemetrySender};
 pub use telemetry_service::{
     BATCH_SIZE, FlushConfig, FlushFailure, FlushOutcome, TelemetryService,
 };
-pub use user_config::{
-    AllowSenders, HeaderTemplate, MissingVariable, OriginHeaders, UserConfig, UserConfigError,
-};
+pub use user_config::{AllowSenders, UserConfig, UserConfigError};
+#[cfg(feature = "sender")]
+pub use user_config::{HeaderTemplate, MissingVariable, OriginHeaders};
 pub(crate) use yaml::MAX_BYTES as MAX_MARKER_BYTES;
 pub use yaml::YamlError;

@@ -127,21 +127,34 @@ impl TelemetryEntry {
         duration_ms: u64,
         swamp_version: &str,
     ) -> Self {
-        let duration = i64::try_from(duration_ms)
-            .ok()
-            .and_then(chrono::TimeDelta::try_milliseconds);
-        Self {
+        let mut entry = Self {
             id: EntryId::generate(started_at),
             invocation,
             result,
             started_at,
-            completed_at: duration
-                .and_then(|duration| started_at.checked_add_signed(duration))
-                .unwrap_or(started_at),
+            completed_at: started_at,
             duration_ms,
             swamp_version: swamp_version.to_owned(),
             platform: Platform::CURRENT,
-        }
+        };
+        entry.set_duration(duration_ms);
+        entry
+    }
+
+    /// Gives the same entry another end.
+    pub fn end(&mut self, result: InvocationResult, duration_ms: u64) {
+        self.result = result;
+        self.set_duration(duration_ms);
+    }
+
+    fn set_duration(&mut self, duration_ms: u64) {
+        let duration = i64::try_from(duration_ms)
+            .ok()
+            .and_then(chrono::TimeDelta::try_milliseconds);
+        self.duration_ms = duration_ms;
+        self.completed_at = duration
+            .and_then(|duration| self.started_at.checked_add_signed(duration))
+            .unwrap_or(self.started_at);
     }
 
     /// The name that it is spooled under.

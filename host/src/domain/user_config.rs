@@ -1,16 +1,18 @@
 //! The user's own file `config.yaml`: which senders may run, and the headers that only this user's host adds.
 
+#[cfg(feature = "sender")]
 mod header;
+#[cfg(feature = "sender")]
+mod headers;
 
-use std::collections::HashSet;
-
-use http::HeaderName;
 use thiserror::Error;
 
-use super::Origin;
 use super::yaml::{Document, Entry, Kind, YamlError};
 
-pub use header::{HeaderTemplate, MissingVariable};
+#[cfg(feature = "sender")]
+pub use self::header::{HeaderTemplate, MissingVariable};
+#[cfg(feature = "sender")]
+pub use self::headers::OriginHeaders;
 
 /// Which senders may run for this user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,9 +38,6 @@ impl AllowSenders {
     }
 }
 
-/// An origin, and the headers of requests to it.
-pub type OriginHeaders = (Origin, Vec<(HeaderName, HeaderTemplate)>);
-
 /// The parsed file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserConfig {
@@ -46,7 +45,8 @@ pub struct UserConfig {
     pub telemetry_disabled: bool,
     /// `allowSenders`.
     pub allow_senders: AllowSenders,
-    /// `headers`: each origin and each name within it once.
+    /// `headers`: each origin and each name within it once. Who only records does not read them.
+    #[cfg(feature = "sender")]
     pub headers: Vec<OriginHeaders>,
 }
 
@@ -121,24 +121,16 @@ impl UserConfig {
                         _ => return Err(wrong(entry, "", "any, trusted or builtin")),
                     }
                 }
+                #[cfg(feature = "sender")]
                 (Some("headers"), kind) => match kind {
                     Kind::Null => {}
-                    Kind::Mapping(origins) => config.headers = headers(origins)?,
+                    Kind::Mapping(origins) => config.headers = headers::parse(origins)?,
                     _ => return Err(wrong(entry, "", "a mapping of origins to headers")),
                 },
                 _ => {}
             }
         }
         Ok(config)
-    }
-
-    /// The headers of requests to `origin`.
-    #[must_use]
-    pub fn headers_for(&self, origin: &Origin) -> &[(HeaderName, HeaderTemplate)] {
-        self.headers
-            .iter()
-            .find(|(of, _)| of == origin)
-            .map_or(&[], |(_, headers)| headers)
     }
 }
 
@@ -151,87 +143,10 @@ fn wrong(entry: &Entry, within: &str, wanted: &'static str) -> UserConfigError {
     }
 }
 
-fn headers(origins: &[Entry]) -> Result<Vec<OriginHeaders>, UserConfigError> {
-    let mut seen = HashSet::new();
-    let mut all = Vec::new();
-    for entry in origins {
-        let text = entry.key.as_deref().unwrap_or_default();
-        let line = entry.key_node.line;
-        let Some(origin) = Origin::parse(text) else {
-            return Err(UserConfigError::NotAnOrigin {
-                line,
-                // Whatever is before an `@` could be a password, and a query a key.
-                origin: text
-                    .rsplit('@')
-                    .next()
-                    .and_then(|rest| rest.split(['?', '#']).next())
-                    .unwrap_or_default()
-                    .to_owned(),
-            });
-        };
-        if !seen.insert(origin.clone()) {
-            return Err(UserConfigError::Twice {
-                line,
-                name: origin.to_string(),
-            });
-        }
-        match &entry.value.kind {
-            Kind::Null => {}
-            Kind::Mapping(headers) => all.push((origin, of_origin(headers)?)),
-            _ => {
-                return Err(wrong(
-                    entry,
-                    "headers.",
-                    "a mapping of header names to values",
-                ));
-            }
-        }
-    }
-    Ok(all)
-}
-
-fn of_origin(entries: &[Entry]) -> Result<Vec<(HeaderName, HeaderTemplate)>, UserConfigError> {
-    let mut seen = HashSet::new();
-    let mut headers = Vec::new();
-    for entry in entries {
-        let text = entry.key.as_deref().unwrap_or_default();
-        let line = entry.key_node.line;
-        let refused = |why| UserConfigError::Header {
-            line,
-            name: text.to_owned(),
-            why,
-        };
-        let name = HeaderName::from_bytes(text.as_bytes())
-            .map_err(|_| refused("is not the name of a header"))?;
-        if header::is_http_own(&name) {
-            return Err(refused("belongs to the connection and not to the user"));
-        }
-        if !seen.insert(name.clone()) {
-            return Err(UserConfigError::Twice {
-                line,
-                name: format!("the header {name}"),
-            });
-        }
-        let template = match &entry.value.kind {
-            Kind::Text(value) => HeaderTemplate::parse(value),
-            Kind::Bool(on) => HeaderTemplate::parse(&on.to_string()),
-            _ => None,
-        };
-        let template = template.ok_or_else(|| {
-            wrong(
-                entry,
-                "headers.",
-                "one line of text, in which ${NAME} stands for an environment variable",
-            )
-        })?;
-        headers.push((name, template));
-    }
-    Ok(headers)
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "sender"))]
 mod tests {
     use super::*;
+    use crate::domain::Origin;
 
     #[test]
     fn everything_is_read() {

@@ -11,6 +11,7 @@ pub mod flusher;
 pub mod marker_file;
 #[cfg(feature = "sender")]
 pub mod receiver;
+pub mod recording;
 pub mod spool;
 #[cfg(feature = "sender")]
 pub mod trust_store;

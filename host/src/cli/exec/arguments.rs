@@ -6,16 +6,13 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use swamp::domain::{Invocation, REDACTED, printable};
+use swamp::redaction::MAX_RECORDED;
 
 /// The longest name that a program is recorded under, in characters.
 const MAX_NAME: usize = 64;
 
 /// The longest key that is recorded: what is longer is no key that somebody gave an option.
 const MAX_KEY: usize = 64;
-
-/// How many positions and how many keys are recorded at most, so that the entry of a huge command line is still one
-/// that the spool takes.
-const MAX_RECORDED: usize = 1_000;
 
 /// What a program is recorded as.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Senders as WebAssembly components: reading, compiling, caching and running them.
 //!
-//! A component is a guest. What it may do is decided in [`sandbox`] and [`egress`], how much of it in
+//! A component is a guest. What it may do is decided in `sandbox` and [`egress`], how much of it in
 //! [`limits`], and nothing that it does reaches the command: whatever goes wrong is a
 //! [`SendError`](crate::domain::SendError).
 

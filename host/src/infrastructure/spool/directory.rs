@@ -35,6 +35,11 @@ pub(super) fn has(dir: &Dir, name: &str) -> bool {
     dir.symlink_metadata(name).is_ok()
 }
 
+/// Opens the private directory `name` in the spool's own, creating it where it is missing.
+pub(super) fn create_in(dir: &Dir, name: &str) -> io::Result<Dir> {
+    open_or_create(dir, name, &private())
+}
+
 fn open_or_create(parent: &Dir, name: &str, builder: &DirBuilder) -> io::Result<Dir> {
     match parent.create_dir_with(name, builder) {
         Ok(()) => {

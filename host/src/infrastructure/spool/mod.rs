@@ -8,6 +8,7 @@ mod directory;
 mod last_flush;
 mod lock;
 mod record;
+mod unfinished;
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -27,6 +28,7 @@ use crate::domain::{
 pub use self::last_flush::{Failure, LastFlush, MAX_RETRY_AFTER, Totals};
 pub use self::lock::FlushLock;
 pub use self::record::{NotTaken, Recorder};
+pub use self::unfinished::UnfinishedEntry;
 
 /// The largest entry, in bytes.
 pub const MAX_ENTRY_BYTES: u64 = 256 * 1024;
@@ -79,7 +81,7 @@ impl FileSpool {
     pub fn open(root: &Path) -> Result<Option<Self>, SpoolError> {
         let path = directory::path(root);
         match directory::open(root) {
-            Ok(dir) => Ok(Some(Self { dir, path })),
+            Ok(dir) => Ok(Some(Self::opened(dir, path))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(SpoolError {
                 action: "open",
@@ -99,7 +101,7 @@ impl FileSpool {
         let path = directory::path(root);
         match directory::create(root) {
             Ok(dir) => {
-                let spool = Self { dir, path };
+                let spool = Self::opened(dir, path);
                 spool.keep_out_of_git();
                 Ok(spool)
             }
@@ -109,6 +111,12 @@ impl FileSpool {
                 source,
             }),
         }
+    }
+
+    fn opened(dir: Dir, path: PathBuf) -> Self {
+        let spool = Self { dir, path };
+        spool.take_over_abandoned();
+        spool
     }
 
     /// Also where the directory was made by another program, or by one that was killed before it came to this.

@@ -1,0 +1,235 @@
+//! Records the commands of another program that is built with clap, in under ten lines of it.
+//!
+//! Where the working directory is in a repository, at or below a directory with a `.swamp.yaml`, each command leaves
+//! one entry in the repository's spool: which command and which options, never a value, and how it ended. After a
+//! success, the `swamp` that `SWAMP_BIN` names by its absolute path, or the first on `PATH` outside of the
+//! repository, is started to deliver what waits; where there is none, the entry waits for the next flush. Elsewhere,
+//! and where telemetry is off, nothing happens.
+//!
+//! Nothing here fails, prints, or makes a command wait for the network. What goes wrong is told to [`tracing`], at
+//! debug level.
+//!
+//! ```
+//! use std::process::ExitCode;
+//!
+//! use swamp::recorder::clap::{ArgMatches, Command};
+//! use swamp::recorder::{Failure, Recorder};
+//!
+//! fn main() -> ExitCode {
+//!     # // Whoever runs this: nothing is recorded.
+//!     # std::env::set_current_dir(std::env::temp_dir()).unwrap();
+//!     let command = Command::new("greet").subcommand(Command::new("hello"));
+//!
+//!     let recorder = Recorder::new("greet", "1.2.3");
+//!     let argv = ["greet", "hello"]; // std::env::args_os()
+//!     let matches = command.clone().try_get_matches_from(argv).unwrap_or_else(|error| {
+//!         recorder.refused(&command, argv, &error);
+//!         error.exit()
+//!     });
+//!     let recording = recorder.begin(&command, &matches);
+//!     let done = run(&matches);
+//!     recording.finish(done.err().map(|Offline| OFFLINE));
+//!     if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::from(4) }
+//! }
+//!
+//! // The program's own error, and what is recorded of it.
+//! #[derive(Clone, Copy)]
+//! struct Offline;
+//! const OFFLINE: Failure = Failure::new("Offline", "the server cannot be reached").exit_code(4);
+//!
+//! fn run(_: &ArgMatches) -> Result<(), Offline> {
+//!     Ok(())
+//! }
+//! ```
+//!
+//! With clap's derive, `command` is `Cli::command()`, and `Cli::from_arg_matches(&matches)` gives the struct.
+//!
+//! # A command that does not come to its end
+//!
+//! is recorded as an error all the same. A panic that unwinds does so itself. After `std::process::exit`, an abort or
+//! a kill, what [`Recorder::begin`] has left becomes an entry once this process is gone and another command or a
+//! flush opens the spool.
+//!
+//! # What decides
+//!
+//! | variable | does |
+//! | --- | --- |
+//! | `SWAMP_NO_TELEMETRY`, `DO_NOT_TRACK` | any value but an empty one, `0` and `false`: nothing is recorded |
+//! | `SWAMP_BIN` | the absolute path of the `swamp` that delivers |
+//! | `SWAMP_TELEMETRY_FLUSH` | `inline` waits for the delivery, for 5.5 s at most; `off` leaves it to a later command |
+//! | `SWAMP_LOG_LEVEL` | `debug` or `trace`: waits, and shows on stderr how the delivery went |
+//!
+//! Besides them, `telemetryDisabled: true` in the user's `config.yaml` or in the repository's `.swamp.yaml` turns it
+//! off.
+
+mod failure;
+mod program;
+mod recording;
+
+use std::env;
+use std::ffi::OsString;
+
+use clap::{ArgMatches, Command};
+use tracing::debug;
+
+pub use clap;
+
+pub use self::failure::Failure;
+pub use self::recording::Recording;
+use self::recording::Running;
+use crate::domain::{Invocation, Status, TelemetryRepository as _};
+use crate::infrastructure::recording::{Begun, LOG_VARIABLE, Repo};
+use crate::infrastructure::spool::FileSpool;
+use crate::redaction;
+
+/// Records the commands of one program.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    program: String,
+    version: String,
+    categorical: Vec<(Vec<String>, String)>,
+}
+
+impl Recorder {
+    /// A recorder for the program of this name and version.
+    ///
+    /// The name is what its entries have for a command; the path of subcommands is their subcommand.
+    ///
+    /// ```
+    /// let recorder = swamp::recorder::Recorder::new("greet", env!("CARGO_PKG_VERSION"));
+    /// ```
+    #[must_use]
+    pub fn new(program: impl Into<String>, version: impl Into<String>) -> Self {
+        Self {
+            program: program.into(),
+            version: version.into(),
+            categorical: Vec::new(),
+        }
+    }
+
+    /// Lets the values of one positional argument be recorded: those of `id` in the command with this path below the
+    /// program. All others are recorded as `<REDACTED>`.
+    ///
+    /// For a position that takes one of a few known words, and never for one that takes a name, a path or a text.
+    ///
+    /// ```
+    /// use swamp::recorder::Recorder;
+    ///
+    /// // greet hello [LANGUAGE], where LANGUAGE is `en` or `de`
+    /// let recorder = Recorder::new("greet", "1.2.3").categorical(&["hello"], "language");
+    /// ```
+    #[must_use]
+    pub fn categorical(mut self, path: &[&str], id: &str) -> Self {
+        let path = path.iter().map(|name| (*name).to_owned()).collect();
+        self.categorical.push((path, id.to_owned()));
+        self
+    }
+
+    /// Begins to record a command line that clap has understood: to be called before the command does its work.
+    ///
+    /// `command` is what `matches` come from.
+    ///
+    /// ```
+    /// use swamp::recorder::{Recorder, clap::Command};
+    ///
+    /// # std::env::set_current_dir(std::env::temp_dir()).unwrap();
+    /// let command = Command::new("greet").subcommand(Command::new("hello"));
+    /// let matches = command.clone().get_matches_from(["greet", "hello"]);
+    /// let recording = Recorder::new("greet", "1.2.3").begin(&command, &matches);
+    /// // the command's own work
+    /// recording.finish(None);
+    /// ```
+    #[must_use = "what is dropped at once is recorded as an error"]
+    pub fn begin(&self, command: &Command, matches: &ArgMatches) -> Recording {
+        let is_categorical = |path: &[&str], id: &str| {
+            let mut declared = self.categorical.iter();
+            declared.any(|(of, name)| of == path && name == id)
+        };
+        let invocation = redaction::invocation(command, matches, &is_categorical);
+        Recording::new(self.running(invocation))
+    }
+
+    /// Records a command line that clap has not taken: a wrong one as an error of the user, and a request for help
+    /// or the version as a success. `argv` starts with the program's name.
+    ///
+    /// ```
+    /// use swamp::recorder::{Recorder, clap::Command};
+    ///
+    /// # std::env::set_current_dir(std::env::temp_dir()).unwrap();
+    /// let command = Command::new("greet").subcommand(Command::new("hello"));
+    /// let argv = ["greet", "hullo"];
+    /// if let Err(error) = command.clone().try_get_matches_from(argv) {
+    ///     Recorder::new("greet", "1.2.3").refused(&command, argv, &error);
+    /// }
+    /// ```
+    pub fn refused<T: Into<OsString>>(
+        &self,
+        command: &Command,
+        argv: impl IntoIterator<Item = T>,
+        error: &clap::Error,
+    ) {
+        let begun = Begun::now();
+        let argv: Vec<OsString> = argv.into_iter().map(Into::into).collect();
+        let (invocation, result) = redaction::refused(command, &argv, error.kind());
+        let Some((repo, spool)) = place() else { return };
+        let succeeded = result.status == Status::Success;
+        let entry = begun.entry(self.of_program(invocation), result, &self.version);
+        match spool.save(&entry) {
+            Ok(()) if succeeded => flush(&repo, &spool),
+            Ok(()) => {}
+            Err(error) => debug!("{error}"),
+        }
+    }
+
+    fn running(&self, invocation: Invocation) -> Option<Running> {
+        let begun = Begun::now();
+        let (repo, spool) = place()?;
+        let left = Failure::UNFINISHED.result();
+        let entry = begun.entry(self.of_program(invocation), left, &self.version);
+        Some(Running::begin(repo, spool, begun, entry))
+    }
+
+    /// The program is the command, and what is below it the subcommand.
+    fn of_program(&self, invocation: Invocation) -> Invocation {
+        let path = [Some(invocation.command), invocation.subcommand];
+        let path: Vec<_> = path
+            .into_iter()
+            .flatten()
+            .filter(|name| !name.is_empty())
+            .collect();
+        Invocation {
+            command: self.program.clone(),
+            subcommand: (!path.is_empty()).then(|| path.join(" ")),
+            ..invocation
+        }
+    }
+}
+
+fn env_var(name: &str) -> Option<OsString> {
+    env::var_os(name)
+}
+
+fn place() -> Option<(Repo, FileSpool)> {
+    let repo = Repo::nearest(&env::current_dir().ok()?)?;
+    let spool = repo.spool(false, env_var)?;
+    Some((repo, spool))
+}
+
+fn flush(repo: &Repo, spool: &FileSpool) {
+    let Some(program) = program::find(&repo.root, env_var) else {
+        debug!(
+            "nothing is sent: there is no swamp; install it on PATH, or name it by its absolute path in SWAMP_BIN"
+        );
+        return;
+    };
+    let level = env_var(LOG_VARIABLE).and_then(|level| level.into_string().ok());
+    // A failure is to be seen.
+    let log = level.filter(|level| {
+        ["debug", "trace"]
+            .iter()
+            .any(|seen| level.eq_ignore_ascii_case(seen))
+    });
+    if let Err(error) = repo.flush(&program, spool, log.as_deref(), env_var) {
+        debug!("could not start the flush: {error}");
+    }
+}

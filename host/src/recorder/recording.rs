@@ -1,0 +1,101 @@
+//! A command that is running.
+
+use tracing::debug;
+
+use super::{Failure, flush};
+use crate::domain::{InvocationResult, Status, TelemetryEntry, TelemetryRepository as _};
+use crate::infrastructure::recording::{Begun, Repo};
+use crate::infrastructure::spool::{FileSpool, UnfinishedEntry};
+
+/// A command that is running: what [`Recorder::begin`](super::Recorder::begin) gives.
+///
+/// Dropped before [`finish`](Self::finish), by a panic or an early return, it is recorded as an error. So it is when
+/// the process ends in between, however it does.
+#[derive(Debug)]
+#[must_use = "what is dropped at once is recorded as an error"]
+pub struct Recording(Option<Running>);
+
+#[derive(Debug)]
+pub(super) struct Running {
+    repo: Repo,
+    spool: FileSpool,
+    begun: Begun,
+    entry: TelemetryEntry,
+    /// Where nothing could be left for the case that the process ends, the entry is written at the end only.
+    unfinished: Option<UnfinishedEntry>,
+}
+
+impl Recording {
+    pub(super) const fn new(running: Option<Running>) -> Self {
+        Self(running)
+    }
+
+    /// Records how the command ended: with this failure, or with `None` successfully. Starts the delivery where it
+    /// succeeded.
+    ///
+    /// ```
+    /// use swamp::recorder::{Failure, Recorder, clap::Command};
+    ///
+    /// # std::env::set_current_dir(std::env::temp_dir()).unwrap();
+    /// let command = Command::new("greet");
+    /// let matches = command.clone().get_matches_from(["greet"]);
+    /// let recorder = Recorder::new("greet", "1.2.3");
+    ///
+    /// let recording = recorder.begin(&command, &matches);
+    /// recording.finish(Failure::new("Offline", "the server cannot be reached"));
+    ///
+    /// let recording = recorder.begin(&command, &matches);
+    /// recording.finish(None);
+    /// ```
+    pub fn finish(mut self, failure: impl Into<Option<Failure>>) {
+        let failure = failure.into();
+        self.end(failure.map_or_else(InvocationResult::success, Failure::result));
+    }
+
+    fn end(&mut self, result: InvocationResult) {
+        if let Some(running) = self.0.take() {
+            running.end(result);
+        }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let left = if std::thread::panicking() {
+            Failure::PANIC
+        } else {
+            Failure::UNFINISHED
+        };
+        self.end(left.result());
+    }
+}
+
+impl Running {
+    pub(super) fn begin(repo: Repo, spool: FileSpool, begun: Begun, entry: TelemetryEntry) -> Self {
+        let unfinished = spool
+            .begin(&entry)
+            .inspect_err(|error| debug!("{error}"))
+            .ok();
+        Self {
+            repo,
+            spool,
+            begun,
+            entry,
+            unfinished,
+        }
+    }
+
+    fn end(mut self, result: InvocationResult) {
+        let succeeded = result.status == Status::Success;
+        self.entry.end(result, self.begun.elapsed_ms());
+        let ended = match &self.unfinished {
+            Some(unfinished) => self.spool.finish(unfinished, &self.entry),
+            None => self.spool.save(&self.entry),
+        };
+        match ended {
+            Ok(()) if succeeded => flush(&self.repo, &self.spool),
+            Ok(()) => {}
+            Err(error) => debug!("{error}"),
+        }
+    }
+}
