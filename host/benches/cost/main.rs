@@ -15,6 +15,7 @@
 
 mod command;
 mod drain;
+mod exec;
 mod figures;
 mod flush;
 mod native;
@@ -30,8 +31,9 @@ use figures::Figure;
 type Group = fn() -> Vec<Figure>;
 
 /// Each group measures on its own, in a scratch repository of its own.
-const GROUPS: [(&str, Group); 5] = [
+const GROUPS: [(&str, Group); 6] = [
     ("command", command::measure),
+    ("exec", exec::measure),
     ("flush", flush::measure),
     ("start", start::measure),
     ("drain", drain::measure),
