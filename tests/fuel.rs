@@ -17,6 +17,9 @@ use bindings::exports::swamp::telemetry::sender::{Destination, InvocationStatus,
 /// What a batch of 25 entries took when it was last looked at.
 const RECORDED: u64 = 144_905;
 
+/// How far from that it may be, in percent: code that was only laid out otherwise differs by less.
+const TOLERANCE: u64 = 1;
+
 const ENTRIES: usize = 25;
 
 const FUEL: u64 = 1_000_000_000;
@@ -41,10 +44,10 @@ mod bindings {
 fn the_built_in_sender_spends_the_recorded_instructions_on_a_batch() {
     let (spent, body) = spent();
     assert_eq!(body.matches("cli_invocation").count(), ENTRIES);
-    assert_eq!(
-        spent, RECORDED,
+    assert!(
+        spent.abs_diff(RECORDED) * 100 <= RECORDED * TOLERANCE,
         "a batch of {ENTRIES} entries takes {spent} units of fuel and took {RECORDED}: if that is meant, write \
-         {spent} to RECORDED in tests/fuel.rs"
+         {spent} to RECORDED in tests/fuel.rs, so that it is guarded from there on"
     );
 }
 
