@@ -127,3 +127,36 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use wasmtime::{Instance, Module, Store, Trap};
+
+    use super::super::engine;
+    use super::*;
+
+    #[test]
+    fn each_batch_is_interrupted_at_its_own_deadline() {
+        const LATER: Duration = Duration::from_hours(1);
+        const SOON: Duration = Duration::from_millis(20);
+        let engine = engine::engine().unwrap();
+        let wat = r#"(module (func (export "compute") (loop br 0)))"#;
+        let module = Module::new(&engine, wat::parse_str(wat).unwrap()).unwrap();
+        let mut alarm = Alarm::new(engine.clone());
+        for limit in [SOON, LATER, SOON, SOON, LATER, LATER, SOON] {
+            let mut store = Store::new(&engine, ());
+            store.set_epoch_deadline(1);
+            let set = alarm.set(Deadline::after(limit)).unwrap();
+            if limit == SOON {
+                let instance = Instance::new(&mut store, &module, &[]).unwrap();
+                let compute = instance.get_typed_func::<(), ()>(&mut store, "compute");
+                let ended = compute.unwrap().call(&mut store, ());
+                let trap: Trap = ended.unwrap_err().downcast().unwrap();
+                assert_eq!(trap, Trap::Interrupt);
+            }
+            drop(set);
+        }
+    }
+}
