@@ -22,6 +22,7 @@ mod disk;
 #[cfg(target_os = "linux")]
 mod exec;
 mod flush;
+mod fuel;
 mod help;
 mod hostile;
 mod init;

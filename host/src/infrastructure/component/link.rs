@@ -41,6 +41,22 @@ const OFFERED: [&str; 29] = [
     "wasi:sockets/udp-create-socket",
 ];
 
+/// What of that a sender imports which does nothing but post. The rest, five times as many functions, is linked only
+/// for a component that wants some of it.
+const USUAL: [&str; 11] = [
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:http/outgoing-handler",
+    "wasi:http/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/random",
+];
+
 /// How many imports that are not offered are named.
 const NAMED: usize = 5;
 
@@ -57,7 +73,7 @@ pub(super) struct Misfit;
 pub(super) fn link(engine: &Engine, component: &Component) -> Result<SenderPre<Guest>, String> {
     check_export(engine, component)?;
     check_imports(engine, component)?;
-    let linker = linker(engine).map_err(|error| error.to_string())?;
+    let linker = linker(engine, component).map_err(|error| error.to_string())?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         let what = format!("{error:#}")
             .replace("component imports ", "")
@@ -76,9 +92,17 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<SenderPre<G
     })
 }
 
-fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    let component_type = component.component_type();
+    if component_type
+        .imports(engine)
+        .all(|(name, _)| is_among(&USUAL, name))
+    {
+        wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
+    } else {
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    }
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     Ok(linker)
 }
@@ -88,7 +112,7 @@ fn check_imports(engine: &Engine, component: &Component) -> Result<(), String> {
     let missing: Vec<String> = component_type
         .imports(engine)
         .map(|(name, _)| name)
-        .filter(|name| !is_offered(name))
+        .filter(|name| !is_among(&OFFERED, name))
         .map(reason)
         .collect();
     match missing.as_slice() {
@@ -107,11 +131,11 @@ fn check_imports(engine: &Engine, component: &Component) -> Result<(), String> {
 }
 
 /// Of WASI 0.2, each version is as good as another: each later one has what the earlier ones had.
-fn is_offered(import: &str) -> bool {
+fn is_among(interfaces: &[&str], import: &str) -> bool {
     import
         .split_once("@0.2.")
         .is_some_and(|(interface, patch)| {
-            OFFERED.contains(&interface) && patch.parse::<u32>().is_ok()
+            interfaces.contains(&interface) && patch.parse::<u32>().is_ok()
         })
 }
 
@@ -157,7 +181,7 @@ mod tests {
             ("wasi:keyvalue/store@0.2.0", false),
             ("run", false),
         ] {
-            assert_eq!(is_offered(import), offered, "{import}");
+            assert_eq!(is_among(&OFFERED, import), offered, "{import}");
         }
     }
 }

@@ -41,6 +41,7 @@ pub struct SenderConfig {
 pub struct ComponentSender {
     name: String,
     engine: Engine,
+    alarm: Alarm,
     linked: SenderPre<Guest>,
     config: SenderConfig,
     runtime: Option<Runtime>,
@@ -76,6 +77,7 @@ impl ComponentSender {
             .map_err(|error| not_linkable(format!("the system gives no event loop: {error}")))?;
         Ok(Self {
             name,
+            alarm: Alarm::new(engine.clone()),
             engine,
             linked,
             config,
@@ -126,7 +128,9 @@ impl ComponentSender {
         };
         instance.store.data_mut().egress.begin_batch(deadline);
         instance.store.set_epoch_deadline(1);
-        let alarm = Alarm::at(deadline, &self.engine)
+        let alarm = self
+            .alarm
+            .set(deadline)
             .map_err(|error| SendError::Other(format!("no thread to bound it: {error}")))?;
         let work = work(&mut instance, &self.linked);
         let done: Result<wasmtime::Result<T>, Elapsed> =

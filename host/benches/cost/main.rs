@@ -1,0 +1,77 @@
+//! What a sender costs: the program next to itself without telemetry, and its component next to native code.
+//!
+//!     cargo bench -p swamp                      all of it
+//!     cargo bench -p swamp -- command drain     some groups
+//!
+//! Both sides of a comparison take turns within one run on one machine; what counts is their ratio. Prints a table,
+//! then the same as one line of JSON, and exits 1 with a sentence for each budget that was exceeded.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a benchmark prints, and stops where something is wrong"
+)]
+
+mod command;
+mod drain;
+mod exec;
+mod figures;
+mod flush;
+mod native;
+mod role;
+mod size;
+mod start;
+mod world;
+
+use std::process::ExitCode;
+
+use figures::Figure;
+
+type Group = fn() -> Vec<Figure>;
+
+/// Each group measures on its own, in a scratch repository of its own.
+const GROUPS: [(&str, Group); 6] = [
+    ("command", command::measure),
+    ("exec", exec::measure),
+    ("flush", flush::measure),
+    ("start", start::measure),
+    ("drain", drain::measure),
+    ("size", size::measure),
+];
+
+fn main() -> ExitCode {
+    if role::play() {
+        return ExitCode::SUCCESS;
+    }
+    // Cargo adds `--bench`.
+    let chosen: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|arg| !arg.starts_with('-'))
+        .collect();
+    if let Some(unknown) = chosen
+        .iter()
+        .find(|name| GROUPS.iter().all(|(group, _)| group != name))
+    {
+        let groups = GROUPS.map(|(group, _)| group).join(", ");
+        eprintln!("there is no group {unknown}; there are {groups}");
+        return ExitCode::from(2);
+    }
+    let mut figures = Vec::new();
+    for (group, measure) in GROUPS {
+        if chosen.is_empty() || chosen.iter().any(|name| name == group) {
+            println!("{group}");
+            for figure in measure() {
+                println!("  {figure}");
+                figures.push((group, figure));
+            }
+        }
+    }
+    println!("{}", figures::json(&figures));
+    let mut code = ExitCode::SUCCESS;
+    for complaint in figures.iter().filter_map(|(_, figure)| figure.complaint()) {
+        eprintln!("over budget: {complaint}");
+        code = ExitCode::FAILURE;
+    }
+    code
+}

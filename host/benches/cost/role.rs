@@ -1,0 +1,67 @@
+//! This executable, started again to be measured as a process of its own.
+
+use std::env;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::world::World;
+use super::{native, size, start};
+
+/// The environment variable that tells which role to play.
+const VARIABLE: &str = "SWAMP_COST_ROLE";
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Role {
+    /// Flushes a batch as the flusher does, by native code.
+    Flush,
+    /// Flushes all as `swamp telemetry flush --all` does, by native code.
+    Drain,
+    /// Takes the time of each part of a cold start.
+    Start,
+    /// Runs the program that its arguments name, and tells how much memory it took.
+    Peak,
+}
+
+impl Role {
+    const ALL: [Self; 4] = [Self::Flush, Self::Drain, Self::Start, Self::Peak];
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flush => "flush",
+            Self::Drain => "drain",
+            Self::Start => "start",
+            Self::Peak => "peak",
+        }
+    }
+
+    /// A process that plays this role in the repository of `world`.
+    pub(crate) fn command(self, world: &World) -> Command {
+        let this = env::current_exe().unwrap();
+        let mut command = world.command(this.to_str().unwrap());
+        command.env(VARIABLE, self.as_str());
+        command
+    }
+}
+
+/// Plays the role that the environment names. `false` where it names none.
+pub(crate) fn play() -> bool {
+    let Ok(name) = env::var(VARIABLE) else {
+        return false;
+    };
+    let role = Role::ALL.into_iter().find(|role| role.as_str() == name);
+    match role.unwrap() {
+        Role::Flush => native::flush(false),
+        Role::Drain => native::flush(true),
+        Role::Start => println!("{}", start::parts()),
+        Role::Peak => println!("{}", size::peak_of_arguments()),
+    }
+    true
+}
+
+/// Runs a command to its success, and gives the JSON that it printed.
+pub(crate) fn answer(command: &mut Command) -> Value {
+    let output = command.stdout(Stdio::piped()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {output:?}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
