@@ -1,0 +1,346 @@
+//! What a new sender project consists of, before anything is written.
+
+mod name;
+
+pub use name::{SenderName, SenderNameError};
+
+/// The contract, as every scaffold carries it.
+const CONTRACT: &str = include_str!("../../wit/sender.wit");
+
+macro_rules! template {
+    ($path:literal) => {
+        include_str!(concat!("../../templates/sender/", $path))
+    };
+}
+
+/// The language, and where there are several, the toolchain of a scaffold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScaffoldLang {
+    /// Rust for the target `wasm32-wasip2`.
+    Rust,
+    /// Rust by cargo-component.
+    RustCargoComponent,
+    /// JavaScript by componentize-js.
+    JavaScript,
+    /// Python by componentize-py.
+    Python,
+}
+
+/// A tool that building needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScaffoldTool {
+    /// Its name.
+    pub name: &'static str,
+    /// A command that succeeds, or prints [`expects`](Self::expects), where the tool is there.
+    pub probe: &'static [&'static str],
+    /// What the probe prints on a line of its own; empty if success is enough.
+    pub expects: &'static str,
+    /// The command, or the place, that brings it.
+    pub install: &'static str,
+}
+
+/// One file of a scaffold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScaffoldFile {
+    /// Relative to the project, with `/`.
+    pub path: &'static str,
+    /// Its text.
+    pub contents: String,
+}
+
+const CARGO: ScaffoldTool = ScaffoldTool {
+    name: "cargo",
+    probe: &["cargo", "--version"],
+    expects: "",
+    install: "https://rustup.rs",
+};
+
+impl ScaffoldLang {
+    /// The commands that build the component, in the project.
+    #[must_use]
+    pub const fn build(self) -> &'static [&'static str] {
+        match self {
+            Self::Rust => &["cargo build --release --target wasm32-wasip2"],
+            Self::RustCargoComponent => &["cargo component build --release"],
+            Self::JavaScript => &["npm install", "npm run build"],
+            Self::Python => &[
+                "python3 -m venv .venv",
+                ".venv/bin/pip install -r requirements.txt",
+                ".venv/bin/componentize-py -d wit -w python-sender componentize app -o sender.wasm",
+            ],
+        }
+    }
+
+    /// The command that runs the project's own tests, if it has any.
+    #[must_use]
+    pub const fn unit_tests(self) -> Option<&'static str> {
+        match self {
+            Self::Rust | Self::RustCargoComponent => Some("cargo test"),
+            Self::JavaScript => Some("npm test"),
+            Self::Python => None,
+        }
+    }
+
+    /// What building needs.
+    #[must_use]
+    pub const fn tools(self) -> &'static [ScaffoldTool] {
+        match self {
+            Self::Rust => {
+                const TARGET: ScaffoldTool = ScaffoldTool {
+                    name: "the target wasm32-wasip2",
+                    probe: &["rustup", "target", "list", "--installed"],
+                    expects: "wasm32-wasip2",
+                    install: "rustup target add wasm32-wasip2",
+                };
+                &[CARGO, TARGET]
+            }
+            Self::RustCargoComponent => {
+                const COMPONENT: ScaffoldTool = ScaffoldTool {
+                    name: "cargo-component",
+                    probe: &["cargo-component", "--version"],
+                    expects: "",
+                    install: "cargo install cargo-component --version 0.21.1 --locked",
+                };
+                const TARGET: ScaffoldTool = ScaffoldTool {
+                    name: "the target wasm32-wasip1",
+                    probe: &["rustup", "target", "list", "--installed"],
+                    expects: "wasm32-wasip1",
+                    install: "rustup target add wasm32-wasip1",
+                };
+                &[CARGO, COMPONENT, TARGET]
+            }
+            Self::JavaScript => {
+                const NPM: ScaffoldTool = ScaffoldTool {
+                    name: "node and npm",
+                    probe: &["npm", "--version"],
+                    expects: "",
+                    install: "https://nodejs.org",
+                };
+                &[NPM]
+            }
+            Self::Python => {
+                const PYTHON: ScaffoldTool = ScaffoldTool {
+                    name: "python3 with venv",
+                    probe: &["python3", "-m", "venv", "--help"],
+                    expects: "",
+                    install: "https://www.python.org/downloads",
+                };
+                &[PYTHON]
+            }
+        }
+    }
+
+    /// Where the build leaves the component, relative to the project.
+    #[must_use]
+    pub fn component(self, name: &SenderName) -> String {
+        let krate = name.as_str().replace('-', "_");
+        match self {
+            Self::Rust => format!("target/wasm32-wasip2/release/{krate}.wasm"),
+            Self::RustCargoComponent => format!("target/wasm32-wasip1/release/{krate}.wasm"),
+            Self::JavaScript | Self::Python => "sender.wasm".to_owned(),
+        }
+    }
+
+    const fn contract_path(self) -> &'static str {
+        match self {
+            Self::Python => "wit/deps/telemetry/sender.wit",
+            _ => "wit/sender.wit",
+        }
+    }
+
+    const fn mapping_path(self) -> &'static str {
+        match self {
+            Self::Rust | Self::RustCargoComponent => "src/mapping.rs",
+            Self::JavaScript => "src/mapping.js",
+            Self::Python => "mapping.py",
+        }
+    }
+}
+
+/// All files of a new sender project.
+#[must_use]
+pub fn scaffold(lang: ScaffoldLang, name: &SenderName) -> Vec<ScaffoldFile> {
+    let mut files = vec![
+        (".gitignore", gitignore(lang).to_owned()),
+        ("README.md", readme(lang, name)),
+        (lang.contract_path(), CONTRACT.to_owned()),
+    ];
+    match lang {
+        ScaffoldLang::Rust | ScaffoldLang::RustCargoComponent => {
+            let mut manifest = template!("rust/Cargo.toml").to_owned();
+            if lang == ScaffoldLang::RustCargoComponent {
+                manifest.push_str(template!("rust/component.toml"));
+            }
+            files.extend([
+                ("Cargo.toml", manifest.replace("{{name}}", name.as_str())),
+                ("src/http.rs", template!("rust/http.rs").to_owned()),
+                ("src/lib.rs", template!("rust/lib.rs").to_owned()),
+                ("src/mapping.rs", template!("rust/ingest.rs").to_owned()),
+            ]);
+        }
+        ScaffoldLang::JavaScript => files.extend([
+            (
+                "package.json",
+                template!("javascript/package.json").replace("{{name}}", name.as_str()),
+            ),
+            ("src/http.js", template!("javascript/http.js").to_owned()),
+            (
+                "src/mapping.js",
+                template!("javascript/ingest.js").to_owned(),
+            ),
+            (
+                "src/sender.js",
+                template!("javascript/sender.js").to_owned(),
+            ),
+            (
+                "test/mapping.test.js",
+                template!("javascript/ingest.test.js").to_owned(),
+            ),
+        ]),
+        ScaffoldLang::Python => files.extend(python()),
+    }
+    let mut files: Vec<_> = files
+        .into_iter()
+        .map(|(path, contents)| ScaffoldFile { path, contents })
+        .collect();
+    files.sort_by_key(|file| file.path);
+    files
+}
+
+fn python() -> impl Iterator<Item = (&'static str, String)> {
+    [
+        ("app.py", template!("python/app.py")),
+        ("http_post.py", template!("python/http_post.py")),
+        ("mapping.py", template!("python/ingest.py")),
+        ("requirements.txt", template!("python/requirements.txt")),
+        ("wit/world.wit", template!("python/world.wit")),
+        (
+            "wit/deps/LICENSE-WASI.md",
+            template!("python/wasi/LICENSE.md"),
+        ),
+        (
+            "wit/deps/clocks/monotonic-clock.wit",
+            template!("python/wasi/monotonic-clock.wit"),
+        ),
+        (
+            "wit/deps/http/handler.wit",
+            template!("python/wasi/http-handler.wit"),
+        ),
+        ("wit/deps/http/package.wit", "package wasi:http@0.2.4;\n"),
+        (
+            "wit/deps/http/types.wit",
+            template!("python/wasi/http-types.wit"),
+        ),
+        (
+            "wit/deps/io/error.wit",
+            template!("python/wasi/io-error.wit"),
+        ),
+        ("wit/deps/io/package.wit", "package wasi:io@0.2.4;\n"),
+        ("wit/deps/io/poll.wit", template!("python/wasi/io-poll.wit")),
+        (
+            "wit/deps/io/streams.wit",
+            template!("python/wasi/io-streams.wit"),
+        ),
+    ]
+    .into_iter()
+    .map(|(path, text)| (path, text.to_owned()))
+}
+
+const fn gitignore(lang: ScaffoldLang) -> &'static str {
+    match lang {
+        ScaffoldLang::Rust | ScaffoldLang::RustCargoComponent => "/target\n",
+        ScaffoldLang::JavaScript => "/node_modules\n/sender.wasm\n",
+        ScaffoldLang::Python => "/.venv\n/sender.wasm\n__pycache__\n",
+    }
+}
+
+fn readme(lang: ScaffoldLang, name: &SenderName) -> String {
+    let needs: Vec<String> = lang
+        .tools()
+        .iter()
+        .map(|tool| format!("- {}: `{}`\n", tool.name, tool.install))
+        .collect();
+    let more = lang.unit_tests().map_or_else(String::new, |command| {
+        format!("\n`{command}` tests the mapping without swamp.\n")
+    });
+    template!("README.md")
+        .replace("{{name}}", name.as_str())
+        .replace("{{mapping}}", lang.mapping_path())
+        .replace("{{contract}}", lang.contract_path())
+        .replace("{{build}}", &lang.build().join("\n    "))
+        .replace("{{component}}", &lang.component(name))
+        .replace("{{needs}}\n", &needs.concat())
+        .replace("{{more}}\n", &more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LANGS: [ScaffoldLang; 4] = [
+        ScaffoldLang::Rust,
+        ScaffoldLang::RustCargoComponent,
+        ScaffoldLang::JavaScript,
+        ScaffoldLang::Python,
+    ];
+
+    fn files(lang: ScaffoldLang) -> Vec<ScaffoldFile> {
+        scaffold(lang, &SenderName::parse("my-sender", lang).unwrap())
+    }
+
+    fn paths(lang: ScaffoldLang) -> String {
+        let paths: Vec<_> = files(lang).iter().map(|file| file.path).collect();
+        paths.join("\n")
+    }
+
+    #[test]
+    fn a_rust_project_has_these_files_whatever_builds_it() {
+        insta::assert_snapshot!(paths(ScaffoldLang::Rust), @"");
+        assert_eq!(
+            paths(ScaffoldLang::Rust),
+            paths(ScaffoldLang::RustCargoComponent)
+        );
+    }
+
+    #[test]
+    fn a_javascript_project_has_these_files() {
+        insta::assert_snapshot!(paths(ScaffoldLang::JavaScript), @"");
+    }
+
+    #[test]
+    fn a_python_project_has_these_files() {
+        insta::assert_snapshot!(paths(ScaffoldLang::Python), @"");
+    }
+
+    #[test]
+    fn every_project_carries_the_contract_and_leaves_no_placeholder() {
+        for lang in LANGS {
+            let files = files(lang);
+            assert!(
+                files
+                    .iter()
+                    .any(|file| file.path == lang.contract_path() && file.contents == CONTRACT)
+            );
+            for file in files {
+                for placeholder in ["{{name}}", "{{build}}", "{{needs}}", "{{more}}"] {
+                    assert!(!file.contents.contains(placeholder), "{}", file.path);
+                }
+                assert!(file.contents.ends_with('\n'), "{}", file.path);
+            }
+        }
+    }
+
+    #[test]
+    fn the_readme_names_the_three_commands() {
+        for lang in LANGS {
+            let name = SenderName::parse("my-sender", lang).unwrap();
+            let readme = readme(lang, &name);
+            for command in lang.build() {
+                assert!(readme.contains(&format!("    {command}\n")), "{readme}");
+            }
+            let component = lang.component(&name);
+            assert!(readme.contains(&format!("    swamp sender check {component}\n")));
+            assert!(readme.contains(&format!("    swamp sender use {component}\n")));
+        }
+    }
+}
