@@ -144,6 +144,8 @@ impl ScaffoldLang {
     const fn contract_path(self) -> &'static str {
         match self {
             Self::Python => "wit/deps/telemetry/sender.wit",
+            // cargo-component would generate bindings, beside those of the macro, for what is in `wit`.
+            Self::RustCargoComponent => "contract/sender.wit",
             _ => "wit/sender.wit",
         }
     }
@@ -168,13 +170,17 @@ pub fn scaffold(lang: ScaffoldLang, name: &SenderName) -> Vec<ScaffoldFile> {
     match lang {
         ScaffoldLang::Rust | ScaffoldLang::RustCargoComponent => {
             let mut manifest = template!("rust/Cargo.toml").to_owned();
+            let mut export = template!("rust/lib.rs").to_owned();
             if lang == ScaffoldLang::RustCargoComponent {
                 manifest.push_str(template!("rust/component.toml"));
+                export = export
+                    .replace("`wit/", "`contract/")
+                    .replace("path: \"wit\"", "path: \"contract\"");
             }
             files.extend([
                 ("Cargo.toml", manifest.replace("{{name}}", name.as_str())),
                 ("src/http.rs", template!("rust/http.rs").to_owned()),
-                ("src/lib.rs", template!("rust/lib.rs").to_owned()),
+                ("src/lib.rs", export),
                 ("src/mapping.rs", template!("rust/ingest.rs").to_owned()),
             ]);
         }
@@ -296,10 +302,7 @@ mod tests {
     #[test]
     fn a_rust_project_has_these_files_whatever_builds_it() {
         insta::assert_snapshot!(paths(ScaffoldLang::Rust), @"");
-        assert_eq!(
-            paths(ScaffoldLang::Rust),
-            paths(ScaffoldLang::RustCargoComponent)
-        );
+        insta::assert_snapshot!(paths(ScaffoldLang::RustCargoComponent), @"");
     }
 
     #[test]
