@@ -301,18 +301,61 @@ mod tests {
 
     #[test]
     fn a_rust_project_has_these_files_whatever_builds_it() {
-        insta::assert_snapshot!(paths(ScaffoldLang::Rust), @"");
-        insta::assert_snapshot!(paths(ScaffoldLang::RustCargoComponent), @"");
+        insta::assert_snapshot!(paths(ScaffoldLang::Rust), @r"
+        .gitignore
+        Cargo.toml
+        README.md
+        src/http.rs
+        src/lib.rs
+        src/mapping.rs
+        wit/sender.wit
+        ");
+        insta::assert_snapshot!(paths(ScaffoldLang::RustCargoComponent), @r"
+        .gitignore
+        Cargo.toml
+        README.md
+        contract/sender.wit
+        src/http.rs
+        src/lib.rs
+        src/mapping.rs
+        ");
     }
 
     #[test]
     fn a_javascript_project_has_these_files() {
-        insta::assert_snapshot!(paths(ScaffoldLang::JavaScript), @"");
+        insta::assert_snapshot!(paths(ScaffoldLang::JavaScript), @r"
+        .gitignore
+        README.md
+        package.json
+        src/http.js
+        src/mapping.js
+        src/sender.js
+        test/mapping.test.js
+        wit/sender.wit
+        ");
     }
 
     #[test]
     fn a_python_project_has_these_files() {
-        insta::assert_snapshot!(paths(ScaffoldLang::Python), @"");
+        insta::assert_snapshot!(paths(ScaffoldLang::Python), @r"
+        .gitignore
+        README.md
+        app.py
+        http_post.py
+        mapping.py
+        requirements.txt
+        wit/deps/LICENSE-WASI.md
+        wit/deps/clocks/monotonic-clock.wit
+        wit/deps/http/handler.wit
+        wit/deps/http/package.wit
+        wit/deps/http/types.wit
+        wit/deps/io/error.wit
+        wit/deps/io/package.wit
+        wit/deps/io/poll.wit
+        wit/deps/io/streams.wit
+        wit/deps/telemetry/sender.wit
+        wit/world.wit
+        ");
     }
 
     #[test]

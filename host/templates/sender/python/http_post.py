@@ -59,20 +59,20 @@ def post_json(url, user_agent, body):
     except Err:
         raise Err(SendError_InvalidConfiguration("the endpoint must be an http or https URL"))
     try:
-        with request.body() as outgoing:
-            pending = outgoing_handler.handle(request, None)
-            # A body that was cut short stays open until the answer is there: closing it would end the request.
-            if write(outgoing, body, pending):
-                types.OutgoingBody.finish(outgoing, None)
-            with pending.subscribe() as answered:
-                answered.block()
-            match pending.get():
-                case Ok(Ok(response)):
-                    return Answer(response)
-                case Ok(Err() as error):
-                    raise error
-                case _:
-                    raise Err(SendError_Other("the host gave no answer"))
+        outgoing = request.body()
+        pending = outgoing_handler.handle(request, None)
+        # A body that was cut short stays open until the answer is there: closing it would end the request.
+        if write(outgoing, body, pending):
+            types.OutgoingBody.finish(outgoing, None)
+        with pending.subscribe() as answered:
+            answered.block()
+        match pending.get():
+            case Ok(Ok(response)):
+                return Answer(response)
+            case Ok(Err() as error):
+                raise error
+            case _:
+                raise Err(SendError_Other("the host gave no answer"))
     except Err as error:
         if isinstance(error.value, SendError_Other):
             raise
