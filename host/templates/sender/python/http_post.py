@@ -109,7 +109,8 @@ def write(outgoing, body, pending):
         while body:
             try:
                 room = stream.check_write()
-                stream.write(body[:room])
+                if room > 0:
+                    stream.write(body[:room])
             except Err:
                 return False
             body = body[room:]
