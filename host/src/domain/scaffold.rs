@@ -31,12 +31,19 @@ pub enum ScaffoldLang {
 pub struct ScaffoldTool {
     /// Its name.
     pub name: &'static str,
-    /// A command that succeeds, or prints [`expects`](Self::expects), where the tool is there.
-    pub probe: &'static [&'static str],
-    /// What the probe prints on a line of its own; empty if success is enough.
-    pub expects: &'static str,
+    /// How to see that it is there.
+    pub probe: ScaffoldProbe,
     /// The command, or the place, that brings it.
     pub install: &'static str,
+}
+
+/// How to see that a tool is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScaffoldProbe {
+    /// This program succeeds with these arguments.
+    Succeeds(&'static str, &'static [&'static str]),
+    /// The Rust compiler has the standard library of this target, whoever installed it.
+    RustTarget(&'static str),
 }
 
 /// One file of a scaffold.
@@ -50,8 +57,7 @@ pub struct ScaffoldFile {
 
 const CARGO: ScaffoldTool = ScaffoldTool {
     name: "cargo",
-    probe: &["cargo", "--version"],
-    expects: "",
+    probe: ScaffoldProbe::Succeeds("cargo", &["--version"]),
     install: "https://rustup.rs",
 };
 
@@ -88,8 +94,7 @@ impl ScaffoldLang {
             Self::Rust => {
                 const TARGET: ScaffoldTool = ScaffoldTool {
                     name: "the target wasm32-wasip2",
-                    probe: &["rustup", "target", "list", "--installed"],
-                    expects: "wasm32-wasip2",
+                    probe: ScaffoldProbe::RustTarget("wasm32-wasip2"),
                     install: "rustup target add wasm32-wasip2",
                 };
                 &[CARGO, TARGET]
@@ -97,23 +102,20 @@ impl ScaffoldLang {
             Self::RustCargoComponent => {
                 const COMPONENT: ScaffoldTool = ScaffoldTool {
                     name: "cargo-component",
-                    probe: &["cargo-component", "--version"],
-                    expects: "",
+                    probe: ScaffoldProbe::Succeeds("cargo-component", &["--version"]),
                     install: "cargo install cargo-component --version 0.21.1 --locked",
                 };
                 const TARGET: ScaffoldTool = ScaffoldTool {
                     name: "the target wasm32-wasip1",
-                    probe: &["rustup", "target", "list", "--installed"],
-                    expects: "wasm32-wasip1",
+                    probe: ScaffoldProbe::RustTarget("wasm32-wasip1"),
                     install: "rustup target add wasm32-wasip1",
                 };
                 &[CARGO, COMPONENT, TARGET]
             }
             Self::JavaScript => {
                 const NPM: ScaffoldTool = ScaffoldTool {
-                    name: "node and npm",
-                    probe: &["npm", "--version"],
-                    expects: "",
+                    name: "npm",
+                    probe: ScaffoldProbe::Succeeds("npm", &["--version"]),
                     install: "https://nodejs.org",
                 };
                 &[NPM]
@@ -121,8 +123,8 @@ impl ScaffoldLang {
             Self::Python => {
                 const PYTHON: ScaffoldTool = ScaffoldTool {
                     name: "python3 with venv",
-                    probe: &["python3", "-m", "venv", "--help"],
-                    expects: "",
+                    // Debian's has venv but not what it needs, until python3-venv is there.
+                    probe: ScaffoldProbe::Succeeds("python3", &["-c", "import venv, ensurepip"]),
                     install: "https://www.python.org/downloads",
                 };
                 &[PYTHON]
@@ -169,7 +171,8 @@ pub fn scaffold(lang: ScaffoldLang, name: &SenderName) -> Vec<ScaffoldFile> {
     ];
     match lang {
         ScaffoldLang::Rust | ScaffoldLang::RustCargoComponent => {
-            let mut manifest = template!("rust/Cargo.toml").to_owned();
+            // Under the name that cargo knows, the directory would be a package of its own, and no part of this one.
+            let mut manifest = template!("rust/manifest.toml").to_owned();
             let mut export = template!("rust/lib.rs").to_owned();
             if lang == ScaffoldLang::RustCargoComponent {
                 manifest.push_str(template!("rust/component.toml"));
@@ -385,7 +388,7 @@ mod tests {
                 assert!(readme.contains(&format!("    {command}\n")), "{readme}");
             }
             let component = lang.component(&name);
-            assert!(readme.contains(&format!("    swamp sender check {component}\n")));
+            assert!(readme.contains(&format!("    swamp sender test {component}\n")));
             assert!(readme.contains(&format!("    swamp sender use {component}\n")));
         }
     }

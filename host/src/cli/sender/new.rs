@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
-use swamp::domain::{ScaffoldFile, ScaffoldTool, SenderName, SenderNameError, scaffold};
+use swamp::domain::{
+    ScaffoldFile, ScaffoldProbe, ScaffoldTool, SenderName, SenderNameError, scaffold,
+};
 
 use crate::cli::args::SenderNew;
 use crate::cli::context::Context;
@@ -54,7 +56,7 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
     let component = lang.component(&name);
     let mut next = vec![format!("cd {}", name.as_str())];
     next.extend(lang.build().iter().map(|&command| command.to_owned()));
-    next.push(format!("swamp sender check {component}"));
+    next.push(format!("swamp sender test {component}"));
     next.push(format!("swamp sender use {component}"));
     let made = Made {
         directory: name.as_str(),
@@ -106,20 +108,26 @@ fn write(parent: &Path, name: &str, files: &[ScaffoldFile]) -> io::Result<()> {
 }
 
 fn is_there(tool: &ScaffoldTool) -> bool {
-    let [program, args @ ..] = tool.probe else {
-        return false;
-    };
-    Command::new(program)
+    match tool.probe {
+        ScaffoldProbe::Succeeds(program, args) => output(program, args).is_some(),
+        ScaffoldProbe::RustTarget(target) => {
+            let libraries = output("rustc", &["--print", "target-libdir", "--target", target]);
+            libraries.is_some_and(|libraries| Path::new(libraries.trim_end()).is_dir())
+        }
+    }
+}
+
+/// What a program prints, if it is there and succeeds.
+fn output(program: &str, args: &[&str]) -> Option<String> {
+    let output = Command::new(program)
         .args(args)
         .stdin(Stdio::null())
         .output()
-        .is_ok_and(|output| {
-            output.status.success()
-                && (tool.expects.is_empty()
-                    || String::from_utf8_lossy(&output.stdout)
-                        .lines()
-                        .any(|line| line == tool.expects))
-        })
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 impl Made<'_> {
