@@ -22,6 +22,9 @@ struct Made<'a> {
     files: Vec<&'static str>,
     missing: Vec<Missing>,
     next: Vec<String>,
+    /// The command that runs the project's own tests; missing where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit_tests: Option<&'static str>,
 }
 
 /// A tool that is not there, and what brings it.
@@ -71,6 +74,7 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
             })
             .collect(),
         next,
+        unit_tests: lang.unit_tests(),
     };
     if context.ui.wants_json() {
         context.ui.json(&made)?;
