@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::{ArgValueCompleter, Shell};
-use swamp::domain::ScaffoldLang;
+use swamp::domain::{ScaffoldLang, ScaffoldTemplate};
 use tracing::level_filters::LevelFilter;
 
 use super::completions::sender_names;
@@ -364,6 +364,24 @@ pub(crate) struct SenderNew {
     /// The language, and the toolchain
     #[arg(long, value_name = "LANG", default_value = "rust")]
     pub(crate) lang: ScaffoldLanguage,
+    /// What the endpoint understands: what builtin:ingest sends, or what builtin:otlp does
+    #[arg(long, value_name = "TEMPLATE", default_value = "ingest")]
+    pub(crate) template: ScaffoldFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScaffoldFormat {
+    Ingest,
+    Otlp,
+}
+
+impl ScaffoldFormat {
+    pub(crate) const fn template(self) -> ScaffoldTemplate {
+        match self {
+            Self::Ingest => ScaffoldTemplate::Ingest,
+            Self::Otlp => ScaffoldTemplate::Otlp,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -37,7 +37,8 @@ pub use recorded_entry::{EntryFlaw, RecordedEntry, Recording};
 pub use repo_id::RepoId;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
 pub use scaffold::{
-    ScaffoldFile, ScaffoldLang, ScaffoldProbe, ScaffoldTool, SenderName, SenderNameError, scaffold,
+    ScaffoldFile, ScaffoldLang, ScaffoldProbe, ScaffoldTemplate, ScaffoldTool, SenderName,
+    SenderNameError, scaffold,
 };
 pub use telemetry_entry::{
     EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,

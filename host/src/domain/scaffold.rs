@@ -26,6 +26,15 @@ pub enum ScaffoldLang {
     Python,
 }
 
+/// What the endpoint of a scaffold's sender understands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScaffoldTemplate {
+    /// What the default sender speaks.
+    Ingest,
+    /// Log records of OpenTelemetry, as OTLP/HTTP JSON.
+    Otlp,
+}
+
 /// A tool that building needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScaffoldTool {
@@ -143,6 +152,16 @@ impl ScaffoldLang {
         }
     }
 
+    /// The command that puts the component of the sender `name` through the conformance kit.
+    #[must_use]
+    pub fn kit(self, template: ScaffoldTemplate, name: &SenderName) -> String {
+        let component = self.component(name);
+        match template {
+            ScaffoldTemplate::Ingest => format!("swamp sender test {component}"),
+            ScaffoldTemplate::Otlp => format!("swamp sender test {component} --accept-status 200"),
+        }
+    }
+
     const fn contract_path(self) -> &'static str {
         match self {
             Self::Python => "wit/deps/telemetry/sender.wit",
@@ -163,11 +182,16 @@ impl ScaffoldLang {
 
 /// All files of a new sender project.
 #[must_use]
-pub fn scaffold(lang: ScaffoldLang, name: &SenderName) -> Vec<ScaffoldFile> {
+pub fn scaffold(
+    lang: ScaffoldLang,
+    template: ScaffoldTemplate,
+    name: &SenderName,
+) -> Vec<ScaffoldFile> {
     let mut files = vec![
         (".gitignore", gitignore(lang).to_owned()),
-        ("README.md", readme(lang, name)),
+        ("README.md", readme(lang, template, name)),
         (lang.contract_path(), CONTRACT.to_owned()),
+        (lang.mapping_path(), mapping(lang, template).to_owned()),
     ];
     match lang {
         ScaffoldLang::Rust | ScaffoldLang::RustCargoComponent => {
@@ -184,7 +208,6 @@ pub fn scaffold(lang: ScaffoldLang, name: &SenderName) -> Vec<ScaffoldFile> {
                 ("Cargo.toml", manifest.replace("{{name}}", name.as_str())),
                 ("src/http.rs", template!("rust/http.rs").to_owned()),
                 ("src/lib.rs", export),
-                ("src/mapping.rs", template!("rust/ingest.rs").to_owned()),
             ]);
         }
         ScaffoldLang::JavaScript => files.extend([
@@ -194,16 +217,16 @@ pub fn scaffold(lang: ScaffoldLang, name: &SenderName) -> Vec<ScaffoldFile> {
             ),
             ("src/http.js", template!("javascript/http.js").to_owned()),
             (
-                "src/mapping.js",
-                template!("javascript/ingest.js").to_owned(),
-            ),
-            (
                 "src/sender.js",
                 template!("javascript/sender.js").to_owned(),
             ),
             (
                 "test/mapping.test.js",
-                template!("javascript/ingest.test.js").to_owned(),
+                match template {
+                    ScaffoldTemplate::Ingest => template!("javascript/ingest.test.js"),
+                    ScaffoldTemplate::Otlp => template!("javascript/otlp.test.js"),
+                }
+                .to_owned(),
             ),
         ]),
         ScaffoldLang::Python => files.extend(python()),
@@ -216,11 +239,26 @@ pub fn scaffold(lang: ScaffoldLang, name: &SenderName) -> Vec<ScaffoldFile> {
     files
 }
 
+/// The one file that knows what the endpoint understands.
+const fn mapping(lang: ScaffoldLang, template: ScaffoldTemplate) -> &'static str {
+    use ScaffoldTemplate::{Ingest, Otlp};
+
+    match (lang, template) {
+        (ScaffoldLang::Rust | ScaffoldLang::RustCargoComponent, Ingest) => {
+            template!("rust/ingest.rs")
+        }
+        (ScaffoldLang::Rust | ScaffoldLang::RustCargoComponent, Otlp) => template!("rust/otlp.rs"),
+        (ScaffoldLang::JavaScript, Ingest) => template!("javascript/ingest.js"),
+        (ScaffoldLang::JavaScript, Otlp) => template!("javascript/otlp.js"),
+        (ScaffoldLang::Python, Ingest) => template!("python/ingest.py"),
+        (ScaffoldLang::Python, Otlp) => template!("python/otlp.py"),
+    }
+}
+
 fn python() -> impl Iterator<Item = (&'static str, String)> {
     [
         ("app.py", template!("python/app.py")),
         ("http_post.py", template!("python/http_post.py")),
-        ("mapping.py", template!("python/ingest.py")),
         ("requirements.txt", template!("python/requirements.txt")),
         ("wit/world.wit", template!("python/world.wit")),
         (
@@ -263,7 +301,7 @@ const fn gitignore(lang: ScaffoldLang) -> &'static str {
     }
 }
 
-fn readme(lang: ScaffoldLang, name: &SenderName) -> String {
+fn readme(lang: ScaffoldLang, template: ScaffoldTemplate, name: &SenderName) -> String {
     let needs: Vec<String> = lang
         .tools()
         .iter()
@@ -272,11 +310,19 @@ fn readme(lang: ScaffoldLang, name: &SenderName) -> String {
     let more = lang.unit_tests().map_or_else(String::new, |command| {
         format!("\n`{command}` tests the mapping without swamp.\n")
     });
+    let endpoint = match template {
+        ScaffoldTemplate::Ingest => "`swamp telemetry receive` is an endpoint",
+        ScaffoldTemplate::Otlp => {
+            "run an OpenTelemetry collector; `http://127.0.0.1:4318` is its usual endpoint"
+        }
+    };
     template!("README.md")
+        .replace("{{endpoint}}", endpoint)
         .replace("{{name}}", name.as_str())
         .replace("{{mapping}}", lang.mapping_path())
         .replace("{{contract}}", lang.contract_path())
         .replace("{{build}}", &lang.build().join("\n    "))
+        .replace("{{kit}}", &lang.kit(template, name))
         .replace("{{component}}", &lang.component(name))
         .replace("{{needs}}\n", &needs.concat())
         .replace("{{more}}\n", &more)
@@ -293,13 +339,21 @@ mod tests {
         ScaffoldLang::Python,
     ];
 
-    fn files(lang: ScaffoldLang) -> Vec<ScaffoldFile> {
-        scaffold(lang, &SenderName::parse("my-sender", lang).unwrap())
+    const TEMPLATES: [ScaffoldTemplate; 2] = [ScaffoldTemplate::Ingest, ScaffoldTemplate::Otlp];
+
+    fn files(lang: ScaffoldLang, template: ScaffoldTemplate) -> Vec<ScaffoldFile> {
+        let name = SenderName::parse("my-sender", lang).unwrap();
+        scaffold(lang, template, &name)
     }
 
     fn paths(lang: ScaffoldLang) -> String {
-        let paths: Vec<_> = files(lang).iter().map(|file| file.path).collect();
-        paths.join("\n")
+        let [ingest, otlp] = TEMPLATES.map(|template| {
+            let files = files(lang, template);
+            let paths: Vec<_> = files.iter().map(|file| file.path).collect();
+            paths.join("\n")
+        });
+        assert_eq!(ingest, otlp);
+        ingest
     }
 
     #[test]
@@ -363,15 +417,25 @@ mod tests {
 
     #[test]
     fn every_project_carries_the_contract_and_leaves_no_placeholder() {
-        for lang in LANGS {
-            let files = files(lang);
+        for (lang, template) in LANGS
+            .into_iter()
+            .flat_map(|lang| TEMPLATES.map(|one| (lang, one)))
+        {
+            let files = files(lang, template);
             assert!(
                 files
                     .iter()
                     .any(|file| file.path == lang.contract_path() && file.contents == CONTRACT)
             );
             for file in files {
-                for placeholder in ["{{name}}", "{{build}}", "{{needs}}", "{{more}}"] {
+                for placeholder in [
+                    "{{name}}",
+                    "{{build}}",
+                    "{{kit}}",
+                    "{{endpoint}}",
+                    "{{needs}}",
+                    "{{more}}",
+                ] {
                     assert!(!file.contents.contains(placeholder), "{}", file.path);
                 }
                 assert!(file.contents.ends_with('\n'), "{}", file.path);
@@ -383,7 +447,7 @@ mod tests {
     fn the_readme_names_the_three_commands() {
         for lang in LANGS {
             let name = SenderName::parse("my-sender", lang).unwrap();
-            let readme = readme(lang, &name);
+            let readme = readme(lang, ScaffoldTemplate::Ingest, &name);
             for command in lang.build() {
                 assert!(readme.contains(&format!("    {command}\n")), "{readme}");
             }
@@ -391,5 +455,12 @@ mod tests {
             assert!(readme.contains(&format!("    swamp sender test {component}\n")));
             assert!(readme.contains(&format!("    swamp sender use {component}\n")));
         }
+    }
+
+    #[test]
+    fn the_kit_is_told_what_a_collector_answers() {
+        let name = SenderName::parse("my-sender", ScaffoldLang::Python).unwrap();
+        let readme = readme(ScaffoldLang::Python, ScaffoldTemplate::Otlp, &name);
+        assert!(readme.contains("    swamp sender test sender.wasm --accept-status 200\n"));
     }
 }

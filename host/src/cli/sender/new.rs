@@ -43,7 +43,8 @@ impl From<SenderNameError> for CommandError {
 pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandError> {
     let lang = args.lang.lang();
     let name = SenderName::parse(&args.name, lang)?;
-    let files = scaffold(lang, &name);
+    let template = args.template.template();
+    let files = scaffold(lang, template, &name);
     write(Path::new("."), name.as_str(), &files).map_err(|error| {
         let sentence = if error.kind() == io::ErrorKind::AlreadyExists {
             format!("could not create {}: it exists already; choose another name", args.name)
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
     let component = lang.component(&name);
     let mut next = vec![format!("cd {}", name.as_str())];
     next.extend(lang.build().iter().map(|&command| command.to_owned()));
-    next.push(format!("swamp sender test {component}"));
+    next.push(lang.kit(template, &name));
     next.push(format!("swamp sender use {component}"));
     let made = Made {
         directory: name.as_str(),

@@ -4,13 +4,17 @@ from urllib.parse import urlsplit
 
 from componentize_py_types import Err, Ok
 from wit_world.exports.sender import (
+    Rejection,
     SendError_InvalidConfiguration,
     SendError_Other,
+    SendError_Rejected,
     SendError_Unreachable,
 )
 from wit_world.imports import monotonic_clock, outgoing_handler, poll, types
 from wit_world.imports.streams import StreamError_Closed
 
+# How much the host sends, in bytes.
+REQUEST_BYTES = 8 * 1024 * 1024
 # How much of an answer's body is read, in bytes.
 BODY_BYTES = 64 * 1024
 # How long an answer's body is waited for, in nanoseconds: less than the batch has, so that the status is told.
@@ -54,6 +58,9 @@ class Answer:
 
 
 def post_json(url, user_agent, body):
+    if len(body) > REQUEST_BYTES:
+        # The host sends smaller batches then.
+        raise Err(SendError_Rejected(Rejection(413, "the batch is larger than 8 MiB")))
     try:
         request = new_request(url, user_agent, len(body))
     except Err:

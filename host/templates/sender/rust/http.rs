@@ -9,7 +9,10 @@ use wasip2::http::types::{
 use wasip2::io::poll::poll;
 use wasip2::io::streams::{OutputStream, StreamError};
 
-use crate::bindings::exports::swamp::telemetry::sender::SendError;
+use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError};
+
+/// How much the host sends, in bytes.
+const REQUEST_BYTES: usize = 8 * 1024 * 1024;
 
 /// How much of an answer's body is read, in bytes.
 const BODY_BYTES: usize = 64 * 1024;
@@ -23,6 +26,13 @@ pub struct Answer {
 }
 
 pub fn post_json(url: &str, user_agent: &str, body: &str) -> Result<Answer, SendError> {
+    if body.len() > REQUEST_BYTES {
+        // The host sends smaller batches then.
+        return Err(SendError::Rejected(Rejection {
+            status: 413,
+            body: "the batch is larger than 8 MiB".to_owned(),
+        }));
+    }
     let request = new_request(url, user_agent, body.len())?;
     let outgoing = request.body().map_err(|()| no_body())?;
     let pending = outgoing_handler::handle(request, None).map_err(failure)?;
