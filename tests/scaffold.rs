@@ -53,18 +53,31 @@ fn names(repo: &TestRepo) -> Vec<String> {
 }
 
 #[test]
-fn every_language_writes_the_files_that_it_lists_with_the_contract_among_them() {
+fn every_language_and_template_writes_the_files_that_it_lists_with_the_contract_among_them() {
     let repo = TestRepo::new();
     let contract = include_str!("../wit/sender.wit");
-    for lang in LANGS {
-        let made = json(&new(&repo, &["--json", lang, "--lang", lang]));
-        let written = files_below(&repo.root().join(lang));
+    for (lang, template) in LANGS
+        .into_iter()
+        .flat_map(|lang| [(lang, "ingest"), (lang, "otlp")])
+    {
+        let name = format!("{lang}-{template}");
+        let args = ["--json", &name, "--lang", lang, "--template", template];
+        let made = json(&new(&repo, &args));
+        let project = repo.root().join(&name);
+        let written = files_below(&project);
         assert_eq!(strings(&made["files"]), written);
-        assert_eq!(made["directory"], lang);
-        let holds_contract = |file: &String| {
-            fs::read_to_string(repo.root().join(lang).join(file)).unwrap() == contract
+        assert_eq!(made["directory"], name);
+        let texts: Vec<_> = written
+            .iter()
+            .map(|file| fs::read_to_string(project.join(file)).unwrap())
+            .collect();
+        assert!(texts.iter().any(|text| text == contract), "{name}");
+        let path = if template == "otlp" {
+            "/v1/logs"
+        } else {
+            "/ingest"
         };
-        assert!(written.iter().any(holds_contract), "{lang}");
+        assert!(texts.iter().any(|text| text.contains(path)), "{name}");
     }
 }
 
