@@ -92,7 +92,8 @@ impl Answer {
 }
 
 fn new_request(url: &str, user_agent: &str, length: usize) -> Result<OutgoingRequest, SendError> {
-    let invalid = || SendError::InvalidConfiguration("the endpoint must be an http or https URL".to_owned());
+    let invalid =
+        || SendError::InvalidConfiguration("the endpoint must be an http or https URL".to_owned());
     let (scheme, rest) = url.split_once("://").ok_or_else(invalid)?;
     let (authority, path) = rest.split_once('/').ok_or_else(invalid)?;
     let scheme = match scheme {

@@ -17,7 +17,8 @@ pub fn body(entries: &[TelemetryEntry], distinct_id: &str) -> String {
         ("swamp.repo.id", text(distinct_id)),
     ]);
     let scope_logs = json!([{ "scope": { "name": "swamp" }, "logRecords": records }]);
-    json!({ "resourceLogs": [{ "resource": { "attributes": resource }, "scopeLogs": scope_logs }] }).to_string()
+    json!({ "resourceLogs": [{ "resource": { "attributes": resource }, "scopeLogs": scope_logs }] })
+        .to_string()
 }
 
 fn record(entry: &TelemetryEntry) -> Value {
@@ -35,9 +36,9 @@ fn record(entry: &TelemetryEntry) -> Value {
         "observedTimeUnixNano": nanoseconds(entry.completed_at),
         "severityNumber": severity.map(|(number, ..)| number),
         "severityText": severity.map(|(_, name, _)| name),
-        "body": text(&words.join(" ")),
+        "body": text(words.join(" ").as_str()),
         "attributes": attributes([
-            ("swamp.entry.id", text(&entry.id)),
+            ("swamp.entry.id", text(entry.id.as_str())),
             ("swamp.command", text(entry.command.as_deref())),
             ("swamp.subcommand", text(entry.subcommand.as_deref())),
             ("swamp.args", texts(&entry.args)),
@@ -61,11 +62,14 @@ fn record(entry: &TelemetryEntry) -> Value {
 /// Those that have a value.
 fn attributes<const N: usize>(all: [(&str, Value); N]) -> Vec<Value> {
     let told = all.into_iter().filter(|(_, value)| !value.is_null());
-    told.map(|(key, value)| json!({ "key": key, "value": value })).collect()
+    told.map(|(key, value)| json!({ "key": key, "value": value }))
+        .collect()
 }
 
 fn text<'a>(value: impl Into<Option<&'a str>>) -> Value {
-    value.into().map_or(Value::Null, |text| json!({ "stringValue": text }))
+    value
+        .into()
+        .map_or(Value::Null, |text| json!({ "stringValue": text }))
 }
 
 fn texts(values: &Option<Vec<String>>) -> Value {
@@ -77,7 +81,10 @@ fn texts(values: &Option<Vec<String>>) -> Value {
 
 /// 64-bit numbers are texts in OTLP's JSON.
 fn integer(value: Option<i64>) -> Value {
-    value.map_or(Value::Null, |number| json!({ "intValue": number.to_string() }))
+    value.map_or(
+        Value::Null,
+        |number| json!({ "intValue": number.to_string() }),
+    )
 }
 
 fn nanoseconds(millis: Option<u64>) -> Option<String> {
@@ -102,8 +109,11 @@ fn not_taken(answer: &str) -> Option<String> {
     let partial = &answer["partialSuccess"];
     let count = &partial["rejectedLogRecords"];
     let count = count.as_i64().or_else(|| count.as_str()?.parse().ok())?;
-    let why = partial["errorMessage"].as_str().filter(|why| !why.is_empty());
-    (count > 0).then(|| why.map_or_else(|| format!("{count} records were not taken"), str::to_owned))
+    let why = partial["errorMessage"]
+        .as_str()
+        .filter(|why| !why.is_empty());
+    (count > 0)
+        .then(|| why.map_or_else(|| format!("{count} records were not taken"), str::to_owned))
 }
 
 #[cfg(test)]
@@ -135,7 +145,10 @@ mod tests {
     fn an_entry_is_a_record_that_leaves_out_what_the_entry_lacks() {
         let body: Value = serde_json::from_str(&body(&[entry()], "repo")).unwrap();
         let logs = &body["resourceLogs"][0];
-        assert_eq!(logs["resource"]["attributes"][1]["value"]["stringValue"], "repo");
+        assert_eq!(
+            logs["resource"]["attributes"][1]["value"]["stringValue"],
+            "repo"
+        );
         assert_eq!(
             logs["scopeLogs"][0]["logRecords"],
             json!([{
@@ -160,9 +173,18 @@ mod tests {
         for (answer, expected) in [
             ("", None),
             ("{}", None),
-            (r#"{"partialSuccess":{"rejectedLogRecords":"0","errorMessage":"a hint"}}"#, None),
-            (r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too old"}}"#, Some("too old")),
-            (r#"{"partialSuccess":{"rejectedLogRecords":2}}"#, Some("2 records were not taken")),
+            (
+                r#"{"partialSuccess":{"rejectedLogRecords":"0","errorMessage":"a hint"}}"#,
+                None,
+            ),
+            (
+                r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too old"}}"#,
+                Some("too old"),
+            ),
+            (
+                r#"{"partialSuccess":{"rejectedLogRecords":2}}"#,
+                Some("2 records were not taken"),
+            ),
         ] {
             assert_eq!(not_taken(answer).as_deref(), expected, "{answer}");
         }
