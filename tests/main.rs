@@ -41,6 +41,7 @@ mod power_cut;
 mod processes;
 mod promises;
 mod record;
+mod scaffold;
 mod scale;
 mod sender_commands;
 mod senders;

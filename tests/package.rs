@@ -30,6 +30,7 @@ fn the_package_contains_the_contract_the_components_and_the_licence() {
         "prebuilt/ingest.wasm",
         "wit/sender.wit",
         "src/cli/completions/swamp.bash",
+        "templates/sender/rust/lib.rs",
     ] {
         assert!(listed.lines().any(|line| line == file), "{file}\n{listed}");
     }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::{ArgValueCompleter, Shell};
+use swamp::domain::{ScaffoldLang, ScaffoldTemplate};
 use tracing::level_filters::LevelFilter;
 
 use super::completions::sender_names;
@@ -309,6 +310,8 @@ pub(crate) enum Sender {
     },
     /// Put a component through everything that the contract speaks of, on this machine
     Test(SenderTest),
+    /// Write a project to build a sender from into the directory NAME
+    New(SenderNew),
     /// Check a sender, trust it on this machine, and write it into the marker with its digest
     Use {
         /// A component file, builtin:ingest or builtin:otlp
@@ -351,6 +354,53 @@ fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write a key, `=` and a value"),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SenderNew {
+    /// The directory to make, and the name of the package
+    pub(crate) name: String,
+    /// The language, and the toolchain
+    #[arg(long, value_name = "LANG", default_value = "rust")]
+    pub(crate) lang: ScaffoldLanguage,
+    /// What the endpoint understands: what builtin:ingest sends, or what builtin:otlp does
+    #[arg(long, value_name = "TEMPLATE", default_value = "ingest")]
+    pub(crate) template: ScaffoldFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScaffoldFormat {
+    Ingest,
+    Otlp,
+}
+
+impl ScaffoldFormat {
+    pub(crate) const fn template(self) -> ScaffoldTemplate {
+        match self {
+            Self::Ingest => ScaffoldTemplate::Ingest,
+            Self::Otlp => ScaffoldTemplate::Otlp,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScaffoldLanguage {
+    Rust,
+    RustCargoComponent,
+    #[value(name = "javascript")]
+    JavaScript,
+    Python,
+}
+
+impl ScaffoldLanguage {
+    pub(crate) const fn lang(self) -> ScaffoldLang {
+        match self {
+            Self::Rust => ScaffoldLang::Rust,
+            Self::RustCargoComponent => ScaffoldLang::RustCargoComponent,
+            Self::JavaScript => ScaffoldLang::JavaScript,
+            Self::Python => ScaffoldLang::Python,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod printable;
 mod recorded_entry;
 mod repo_id;
 mod repositories;
+mod scaffold;
 mod telemetry_entry;
 mod telemetry_sender;
 mod telemetry_service;
@@ -37,6 +38,10 @@ pub use printable::printable;
 pub use recorded_entry::{EntryFlaw, RecordedEntry, Recording};
 pub use repo_id::RepoId;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
+pub use scaffold::{
+    ScaffoldFile, ScaffoldLang, ScaffoldProbe, ScaffoldTemplate, ScaffoldTool, SenderName,
+    SenderNameError, scaffold,
+};
 pub use telemetry_entry::{
     EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,
     TelemetryEntry, Undeliverable,

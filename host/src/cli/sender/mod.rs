@@ -1,6 +1,7 @@
 //! `sender …`.
 
 mod check;
+mod new;
 mod show;
 mod test;
 mod trust;
@@ -22,6 +23,7 @@ pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandErro
         Sender::Show => show::run(context),
         Sender::Check { file } => check::run(file, context),
         Sender::Test(args) => test::run(args, context),
+        Sender::New(args) => new::run(args, context),
         Sender::Use { sender } => r#use::run(sender, context),
         Sender::Trust => trust::run(context),
     }

@@ -1,0 +1,153 @@
+//! `sender new`: a project to build a sender from.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde::Serialize;
+use swamp::domain::{
+    ScaffoldFile, ScaffoldProbe, ScaffoldTool, SenderName, SenderNameError, scaffold,
+};
+
+use crate::cli::args::SenderNew;
+use crate::cli::context::Context;
+use crate::cli::error::{CommandError, ErrorKind};
+
+/// The answer. Its keys are stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Made<'a> {
+    directory: &'a str,
+    files: Vec<&'static str>,
+    missing: Vec<Missing>,
+    next: Vec<String>,
+    /// The command that runs the project's own tests; missing where it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit_tests: Option<&'static str>,
+}
+
+/// A tool that is not there, and what brings it.
+#[derive(Serialize)]
+struct Missing {
+    tool: &'static str,
+    install: &'static str,
+}
+
+impl From<SenderNameError> for CommandError {
+    fn from(error: SenderNameError) -> Self {
+        Self::new(ErrorKind::Scaffold, error)
+    }
+}
+
+pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandError> {
+    let lang = args.lang.lang();
+    let name = SenderName::parse(&args.name, lang)?;
+    let template = args.template.template();
+    let files = scaffold(lang, template, &name);
+    write(Path::new("."), name.as_str(), &files).map_err(|error| {
+        let sentence = if error.kind() == io::ErrorKind::AlreadyExists {
+            format!("could not create {}: it exists already; choose another name", args.name)
+        } else {
+            format!(
+                "could not create {}: {error}; run the command in a directory that you can write to",
+                args.name
+            )
+        };
+        CommandError::msg(ErrorKind::Scaffold, sentence)
+    })?;
+
+    let component = lang.component(&name);
+    let mut next = vec![format!("cd {}", name.as_str())];
+    next.extend(lang.build().iter().map(|&command| command.to_owned()));
+    next.push(lang.kit(template, &name));
+    next.push(format!("swamp sender use {component}"));
+    let made = Made {
+        directory: name.as_str(),
+        files: files.iter().map(|file| file.path).collect(),
+        missing: lang
+            .tools()
+            .iter()
+            .filter(|tool| !is_there(tool))
+            .map(|tool| Missing {
+                tool: tool.name,
+                install: tool.install,
+            })
+            .collect(),
+        next,
+        unit_tests: lang.unit_tests(),
+    };
+    if context.ui.wants_json() {
+        context.ui.json(&made)?;
+    } else {
+        context.ui.answer(&made.in_words())?;
+    }
+    Ok(())
+}
+
+/// Writes the project beside its place, and then moves it there: it is whole or not there at all.
+fn write(parent: &Path, name: &str, files: &[ScaffoldFile]) -> io::Result<()> {
+    let target = parent.join(name);
+    if target.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let beside = tempfile::Builder::new()
+        .prefix(&format!(".{name}-"))
+        .tempdir_in(parent)?;
+    // A directory of its own in there, since the temporary one is for its owner's eyes only.
+    let project = beside.path().join(name);
+    for file in files {
+        let path = project.join(file.path);
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        fs::write(path, &file.contents)?;
+    }
+    fs::rename(project, target).map_err(|error| match error.kind() {
+        // Somebody else was faster.
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => {
+            io::ErrorKind::AlreadyExists.into()
+        }
+        _ => error,
+    })
+}
+
+fn is_there(tool: &ScaffoldTool) -> bool {
+    match tool.probe {
+        ScaffoldProbe::Succeeds(program, args) => output(program, args).is_some(),
+        ScaffoldProbe::RustTarget(target) => {
+            let libraries = output("rustc", &["--print", "target-libdir", "--target", target]);
+            libraries.is_some_and(|libraries| Path::new(libraries.trim_end()).is_dir())
+        }
+    }
+}
+
+/// What a program prints, if it is there and succeeds.
+fn output(program: &str, args: &[&str]) -> Option<String> {
+    let output = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+impl Made<'_> {
+    fn in_words(&self) -> String {
+        let mut lines = vec![format!(
+            "made {} with {} files; next:",
+            self.directory,
+            self.files.len()
+        )];
+        lines.extend(self.next.iter().map(|command| format!("  {command}")));
+        lines.extend(
+            self.missing
+                .iter()
+                .map(|missing| format!("{} is missing here: {}", missing.tool, missing.install)),
+        );
+        lines.join("\n")
+    }
+}

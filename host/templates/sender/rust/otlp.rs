@@ -1,0 +1,192 @@
+//! What the endpoint understands: log records of OpenTelemetry as OTLP/HTTP JSON, `POST {endpoint}/v1/logs`, answered
+//! by 200. Fields of `data` that are not in the contract are not sent.
+
+use serde_json::{Value, json};
+
+use crate::bindings::exports::swamp::telemetry::sender::{
+    InvocationStatus, Rejection, SendError, TelemetryEntry,
+};
+use crate::http::Answer;
+
+pub const PATH: &str = "/v1/logs";
+
+pub fn body(entries: &[TelemetryEntry], distinct_id: &str) -> String {
+    let records: Vec<Value> = entries.iter().map(record).collect();
+    let resource = attributes([
+        ("service.name", text("swamp")),
+        ("swamp.repo.id", text(distinct_id)),
+    ]);
+    let scope_logs = json!([{ "scope": { "name": "swamp" }, "logRecords": records }]);
+    json!({ "resourceLogs": [{ "resource": { "attributes": resource }, "scopeLogs": scope_logs }] })
+        .to_string()
+}
+
+fn record(entry: &TelemetryEntry) -> Value {
+    let severity = entry.status.map(|status| match status {
+        InvocationStatus::Success => (9, "INFO", "success"),
+        InvocationStatus::UserError => (13, "WARN", "user_error"),
+        InvocationStatus::Error => (17, "ERROR", "error"),
+    });
+    let mut words = vec!["swamp"];
+    words.extend(entry.command.as_deref());
+    words.extend(entry.subcommand.as_deref());
+    words.extend(entry.args.iter().flatten().map(String::as_str));
+    let mut record = json!({
+        "timeUnixNano": nanoseconds(entry.started_at),
+        "observedTimeUnixNano": nanoseconds(entry.completed_at),
+        "severityNumber": severity.map(|(number, ..)| number),
+        "severityText": severity.map(|(_, name, _)| name),
+        "body": text(words.join(" ").as_str()),
+        "attributes": attributes([
+            ("swamp.entry.id", text(entry.id.as_str())),
+            ("swamp.command", text(entry.command.as_deref())),
+            ("swamp.subcommand", text(entry.subcommand.as_deref())),
+            ("swamp.args", texts(&entry.args)),
+            ("swamp.option_keys", texts(&entry.option_keys)),
+            ("swamp.global_options", texts(&entry.global_options)),
+            ("swamp.status", text(severity.map(|(.., status)| status))),
+            ("swamp.duration_ms", integer(entry.duration_ms.and_then(|millis| millis.try_into().ok()))),
+            ("process.exit.code", integer(entry.exit_code.map(i64::from))),
+            ("error.type", text(entry.error_type.as_deref())),
+            ("exception.message", text(entry.error_message.as_deref())),
+            ("service.version", text(entry.swamp_version.as_deref())),
+            ("os.type", text(entry.platform.as_deref())),
+        ]),
+    });
+    if let Value::Object(fields) = &mut record {
+        fields.retain(|_, value| !value.is_null());
+    }
+    record
+}
+
+/// Those that have a value.
+fn attributes<const N: usize>(all: [(&str, Value); N]) -> Vec<Value> {
+    let told = all.into_iter().filter(|(_, value)| !value.is_null());
+    told.map(|(key, value)| json!({ "key": key, "value": value }))
+        .collect()
+}
+
+fn text<'a>(value: impl Into<Option<&'a str>>) -> Value {
+    value
+        .into()
+        .map_or(Value::Null, |text| json!({ "stringValue": text }))
+}
+
+fn texts(values: &Option<Vec<String>>) -> Value {
+    values.as_ref().map_or(Value::Null, |values| {
+        let values: Vec<Value> = values.iter().map(|value| text(value.as_str())).collect();
+        json!({ "arrayValue": { "values": values } })
+    })
+}
+
+/// 64-bit numbers are texts in OTLP's JSON.
+fn integer(value: Option<i64>) -> Value {
+    value.map_or(
+        Value::Null,
+        |number| json!({ "intValue": number.to_string() }),
+    )
+}
+
+fn nanoseconds(millis: Option<u64>) -> Option<String> {
+    Some(millis?.checked_mul(1_000_000)?.to_string())
+}
+
+pub fn outcome(answer: &Answer) -> Result<(), SendError> {
+    let rejected = |status, body| Err(SendError::Rejected(Rejection { status, body }));
+    if answer.status != 200 {
+        return rejected(answer.status, answer.text().unwrap_or_default());
+    }
+    match not_taken(&answer.text()?) {
+        None => Ok(()),
+        // A refusal of what was sent: the host finds the records at fault by sending smaller batches.
+        Some(why) => rejected(400, why),
+    }
+}
+
+/// Why records were not taken, if the answer to a success says so.
+fn not_taken(answer: &str) -> Option<String> {
+    let answer: Value = serde_json::from_str(answer).ok()?;
+    let partial = &answer["partialSuccess"];
+    let count = &partial["rejectedLogRecords"];
+    let count = count.as_i64().or_else(|| count.as_str()?.parse().ok())?;
+    let why = partial["errorMessage"]
+        .as_str()
+        .filter(|why| !why.is_empty());
+    (count > 0)
+        .then(|| why.map_or_else(|| format!("{count} records were not taken"), str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> TelemetryEntry {
+        TelemetryEntry {
+            id: "a".to_owned(),
+            data: "{}".to_owned(),
+            command: Some("sender".to_owned()),
+            subcommand: Some("use".to_owned()),
+            args: Some(vec!["<REDACTED>".to_owned()]),
+            option_keys: None,
+            global_options: None,
+            status: Some(InvocationStatus::Error),
+            error_type: None,
+            error_message: None,
+            exit_code: Some(1),
+            started_at: Some(1_732_460_400_123),
+            completed_at: None,
+            duration_ms: None,
+            swamp_version: None,
+            platform: None,
+        }
+    }
+
+    #[test]
+    fn an_entry_is_a_record_that_leaves_out_what_the_entry_lacks() {
+        let body: Value = serde_json::from_str(&body(&[entry()], "repo")).unwrap();
+        let logs = &body["resourceLogs"][0];
+        assert_eq!(
+            logs["resource"]["attributes"][1]["value"]["stringValue"],
+            "repo"
+        );
+        assert_eq!(
+            logs["scopeLogs"][0]["logRecords"],
+            json!([{
+                "timeUnixNano": "1732460400123000000",
+                "severityNumber": 17,
+                "severityText": "ERROR",
+                "body": { "stringValue": "swamp sender use <REDACTED>" },
+                "attributes": [
+                    { "key": "swamp.entry.id", "value": { "stringValue": "a" } },
+                    { "key": "swamp.command", "value": { "stringValue": "sender" } },
+                    { "key": "swamp.subcommand", "value": { "stringValue": "use" } },
+                    { "key": "swamp.args", "value": { "arrayValue": { "values": [{ "stringValue": "<REDACTED>" }] } } },
+                    { "key": "swamp.status", "value": { "stringValue": "error" } },
+                    { "key": "process.exit.code", "value": { "intValue": "1" } },
+                ],
+            }])
+        );
+    }
+
+    #[test]
+    fn records_that_were_not_taken_are_told_with_the_reason() {
+        for (answer, expected) in [
+            ("", None),
+            ("{}", None),
+            (
+                r#"{"partialSuccess":{"rejectedLogRecords":"0","errorMessage":"a hint"}}"#,
+                None,
+            ),
+            (
+                r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"too old"}}"#,
+                Some("too old"),
+            ),
+            (
+                r#"{"partialSuccess":{"rejectedLogRecords":2}}"#,
+                Some("2 records were not taken"),
+            ),
+        ] {
+            assert_eq!(not_taken(answer).as_deref(), expected, "{answer}");
+        }
+    }
+}
