@@ -123,4 +123,9 @@ fn a_failure_to_compile_is_remembered_in_the_same_words() {
     // Had it to be compiled again, that would fail in other words.
     let no_compiler = Compiler::new(Program::new(home.path().join("none")));
     assert_eq!(attempt(&no_compiler), first);
+    Compiled::forget_failure(&file, &cache);
+    let again = attempt(&no_compiler).to_string();
+    assert!(again.contains("could not start its compiler"), "{again}");
+    // That says nothing about the component.
+    assert_eq!(attempt(&compiler()), first);
 }

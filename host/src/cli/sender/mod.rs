@@ -50,6 +50,7 @@ fn compiled(file: &ComponentFile, context: &Context) -> Result<(Compiled, Durati
     ));
     spinner.enable_steady_tick(Duration::from_millis(100));
     let began = Instant::now();
+    Compiled::forget_failure(file, &cache());
     let compiled = Compiled::obtain(file, &cache(), &Compiler::new(Program::current()?));
     spinner.finish_and_clear();
     Ok((compiled?, began.elapsed()))

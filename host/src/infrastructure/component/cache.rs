@@ -26,7 +26,7 @@ use crate::infrastructure::atomic_file;
 use crate::infrastructure::user_dirs::UserDir;
 
 /// How long a component that could not be compiled is not tried again.
-const FAILURE_LASTS: Duration = Duration::from_hours(24);
+const FAILURE_LASTS: Duration = Duration::from_hours(1);
 
 /// The most bytes that are read of a remembered failure.
 const FAILURE_BYTES: u64 = 4 * 1024;
@@ -239,7 +239,7 @@ fn found(dir: &Dir, name: &str) -> io::Result<Option<Found>> {
     let mut file = file.into_std();
     if name.ends_with(".failed") {
         if age(modified) > FAILURE_LASTS {
-            return Err(io::Error::other("it is a day old"));
+            return Err(io::Error::other("it is an hour old"));
         }
         let mut reason = String::new();
         file.take(FAILURE_BYTES).read_to_string(&mut reason)?;

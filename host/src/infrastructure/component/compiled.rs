@@ -25,7 +25,7 @@ pub struct Compiled {
 impl Compiled {
     /// Finds the machine code of `file` in the cache, or has it compiled, which may take
     /// [`limits::COMPILE_TIME`](super::limits::COMPILE_TIME), and then keeps it there. A component that could
-    /// not be compiled is not tried again for a day.
+    /// not be compiled is not tried again for an hour.
     ///
     /// # Errors
     ///
@@ -57,6 +57,17 @@ impl Compiled {
             component: file.name().to_owned(),
             reason,
         })
+    }
+
+    /// Forgets that `file` could not be compiled, if that is remembered: whoever asks for it by name wants it tried
+    /// again, since a machine that was busy may have been the reason.
+    pub fn forget_failure(file: &ComponentFile, cache: &Cache) {
+        if let Ok(engine) = engine::engine() {
+            let key = Key::new(file.digest(), &engine);
+            if matches!(cache.find(&key), Found::Failure(_)) {
+                cache.forget(&key);
+            }
+        }
     }
 
     /// Whether the cache has the machine code of `file`.
@@ -98,7 +109,11 @@ fn compile(
     let output = cache.output()?;
     compiler
         .compile(file.bytes(), output.file())
-        .inspect_err(|error| cache.keep_failure(key, &error.to_string()))?;
+        .inspect_err(|error| {
+            if let CompileError::Component(reason) = error {
+                cache.keep_failure(key, reason);
+            }
+        })?;
     Ok(cache.keep(key, output)?)
 }
 

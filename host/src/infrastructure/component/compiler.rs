@@ -13,12 +13,18 @@ use crate::infrastructure::worker::{self, Program, Task, Watchdog};
 
 /// Why a component could not be compiled, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct CompileError(String);
+pub enum CompileError {
+    /// For what it is, or for what it takes: it will hardly be otherwise the next time.
+    #[error("{0}")]
+    Component(String),
+    /// For the state that this machine is in.
+    #[error("{0}")]
+    Machine(String),
+}
 
 impl From<io::Error> for CompileError {
     fn from(error: io::Error) -> Self {
-        Self(error.to_string())
+        Self::Machine(error.to_string())
     }
 }
 
@@ -49,7 +55,9 @@ impl Compiler {
             .stdout(output.try_clone()?)
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| CompileError(format!("could not start its compiler: {error}")))?;
+            .map_err(|error| {
+                CompileError::Machine(format!("could not start its compiler: {error}"))
+            })?;
         let (stdin, stderr) = (worker.stdin.take(), worker.stderr.take());
         let mut message = String::new();
         thread::scope(|scope| {
@@ -63,7 +71,7 @@ impl Compiler {
         if status.success() {
             return Ok(());
         }
-        Err(CompileError(why(status, &message)))
+        Err(CompileError::Component(why(status, &message)))
     }
 }
 
@@ -103,7 +111,7 @@ pub fn compile(input: impl Read, mut output: impl Write) -> Result<(), CompileEr
         .take(limits::COMPONENT_BYTES)
         .read_to_end(&mut bytes)?;
     let component = binary(&bytes)?;
-    let described = |error: wasmtime::Error| CompileError(format!("{error:#}"));
+    let described = |error: wasmtime::Error| CompileError::Component(format!("{error:#}"));
     let engine = engine::engine().map_err(described)?;
     let code = engine.precompile_component(&component).map_err(described)?;
     output.write_all(&code)?;
@@ -116,8 +124,11 @@ fn binary(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
     const MAGIC: &[u8] = b"\0asm";
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
     const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
-    let not_wasm =
-        || CompileError("it is neither a WebAssembly component nor one in the text format".into());
+    let not_wasm = || {
+        CompileError::Component(
+            "it is neither a WebAssembly component nor one in the text format".into(),
+        )
+    };
     let binary = if bytes.starts_with(MAGIC) {
         bytes.to_vec()
     } else {
@@ -128,14 +139,14 @@ fn binary(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
         wat::parse_str(text).map_err(|error| in_one_line(&error.to_string()))?
     };
     if binary.starts_with(CORE_MODULE) {
-        return Err(CompileError(
+        return Err(CompileError::Component(
             "it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with \
              `wasm-tools component new`"
                 .into(),
         ));
     }
     if !binary.starts_with(COMPONENT) {
-        return Err(CompileError(
+        return Err(CompileError::Component(
             "it is a WebAssembly file of a version that this host does not know".into(),
         ));
     }
@@ -155,7 +166,7 @@ fn in_one_line(drawing: &str) -> CompileError {
         ),
     };
     let place = place.unwrap_or("some place");
-    CompileError(format!("its text is not valid at {place}: {what}"))
+    CompileError::Component(format!("its text is not valid at {place}: {what}"))
 }
 
 #[cfg(unix)]
