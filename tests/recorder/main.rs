@@ -1,4 +1,4 @@
-//! The recorder as other programs embed it, seen from outside: `host/examples/greet.rs`, as a process. A target of its
+//! The recorder as other programs embed it, seen from outside: `host/examples/greet`, as a process. A target of its
 //! own, since it has to hold without the default features, too.
 
 #![allow(
