@@ -54,9 +54,13 @@ fn poisoned() -> (TempDir, PathBuf) {
     outcome(&culprit(), Some(&dir));
     let code = only(&dir);
     let stem = code.file_stem().unwrap().to_str().unwrap();
-    let [_, engine, digest] = stem.split('-').collect::<Vec<_>>().try_into().unwrap();
+    let [_, engine, checksum] = stem.split('-').collect::<Vec<_>>().try_into().unwrap();
     let victim = victim().digest().to_string().replace("sha256:", "");
-    fs::rename(&code, dir.join(format!("{victim}-{engine}-{digest}.cwasm"))).unwrap();
+    fs::rename(
+        &code,
+        dir.join(format!("{victim}-{engine}-{checksum}.cwasm")),
+    )
+    .unwrap();
     (home, dir)
 }
 
@@ -137,9 +141,9 @@ fn code_for_another_engine_is_left_alone() {
     let (_home, dir) = poisoned();
     let path = only(&dir);
     let file = path.file_name().unwrap().to_str().unwrap();
-    let [component, engine, digest] = file.split('-').collect::<Vec<_>>().try_into().unwrap();
+    let [component, engine, checksum] = file.split('-').collect::<Vec<_>>().try_into().unwrap();
     let other: String = engine.chars().rev().collect();
-    fs::rename(&path, dir.join(format!("{component}-{other}-{digest}"))).unwrap();
+    fs::rename(&path, dir.join(format!("{component}-{other}-{checksum}"))).unwrap();
     assert_eq!(outcome(&victim(), Some(&dir)), "unconfirmed");
     assert_eq!(cached(&dir).len(), 2);
 }
@@ -151,10 +155,9 @@ fn code_of_the_right_checksum_that_is_no_code_fails_once() {
     let file = path.file_name().unwrap().to_str().unwrap();
     let (key, _) = file.rsplit_once('-').unwrap();
     let garbage = "garbage";
-    let digest = swamp::domain::Digest::of(garbage.as_bytes()).to_string();
-    let digest = digest.replace("sha256:", "");
+    let checksum = crc32fast::hash(garbage.as_bytes());
     fs::remove_file(&path).unwrap();
-    fs::write(dir.join(format!("{key}-{digest}.cwasm")), garbage).unwrap();
+    fs::write(dir.join(format!("{key}-{checksum:08x}.cwasm")), garbage).unwrap();
 
     let cache = Cache::new(Some(dir.clone()));
     let compiled = Compiled::obtain(&victim(), &cache, &compiler()).unwrap();

@@ -14,10 +14,11 @@ use swamp::domain::{
     BATCH_SIZE, Deadline, Endpoint, FlushConfig, FlushOutcome, SendError, SpooledEntry,
     TelemetryRepository as _, TelemetrySender, TelemetryService,
 };
+use swamp::infrastructure::component::limits;
 use swamp::infrastructure::marker_file::MarkerFile;
 use swamp::infrastructure::spool::{FileSpool, LastFlush};
 use swamp::infrastructure::user_config_file::{config_path, read_user_config};
-use swamp::infrastructure::worker::{close_inherited_files, forbid_core_dumps};
+use swamp::infrastructure::worker::{Watchdog, close_inherited_files, forbid_core_dumps};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout_at;
@@ -120,9 +121,11 @@ pub(crate) fn flush(all: bool) {
     let before = spool.last_flush();
     let service = TelemetryService::new(spool);
     let mut backlog = service.repository().backlog().unwrap();
+    let watchdog = Watchdog::start(limits::WATCHDOG, || {}).unwrap();
     let mut sender = NativeSender::new(&endpoint);
     let mut outcome = FlushOutcome::default();
     loop {
+        watchdog.reset();
         let config = FlushConfig {
             distinct_id: repo_id.as_str(),
             batch_size: BATCH_SIZE,
@@ -139,6 +142,7 @@ pub(crate) fn flush(all: bool) {
     let last = LastFlush::new(before.as_ref(), &outcome, Utc::now(), began.elapsed());
     service.repository().write_last_flush(&last).unwrap();
     // `flush --all` cleans up as the worker does.
+    MarkerFile::new(Path::new(".")).sweep();
     service
         .clean_up(Utc::now(), marker.telemetry_retention_days)
         .unwrap();

@@ -42,14 +42,6 @@ impl Digest {
     }
 }
 
-#[cfg(feature = "sender")]
-impl From<Sha256> for Digest {
-    /// The digest of everything that the hasher was fed.
-    fn from(hasher: Sha256) -> Self {
-        Self(hasher.finalize().into())
-    }
-}
-
 /// `sha256:` and 64 hexadecimal digits in lower case.
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,10 @@
 //! Compiled components, kept for this user.
 //!
 //! A file is named by the component's digest, by the hash of everything that machine code depends on (wasmtime's
-//! version, its configuration, the processor) and by its own digest, which is verified on the very descriptor
-//! that the code is then mapped from: wasmtime does not check what it maps. Files are written to a new name and
-//! renamed, since overwriting a mapped file would crash its readers.
+//! version, its configuration, the processor) and by its own checksum, which is verified on the very descriptor
+//! that the code is then mapped from: wasmtime does not check what it maps. A checksum guards against damage, and
+//! that is all there is to guard against: whoever can write here, this user alone, could write any digest as well.
+//! Files are written to a new name and renamed, since overwriting a mapped file would crash its readers.
 
 use std::ffi::OsString;
 use std::fs::{File, FileTimes};
@@ -15,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
-use sha2::{Digest as _, Sha256};
+use crc32fast::Hasher as Crc32;
 use tempfile::NamedTempFile;
 use tracing::debug;
 use wasmtime::Engine;
@@ -30,6 +31,9 @@ const FAILURE_LASTS: Duration = Duration::from_hours(1);
 
 /// The most bytes that are read of a remembered failure.
 const FAILURE_BYTES: u64 = 4 * 1024;
+
+/// How much of a file is read at once, in bytes.
+const PIECE: usize = 128 * 1024;
 
 /// Where compiled components are kept, if anywhere.
 #[derive(Clone, Debug)]
@@ -46,7 +50,8 @@ impl Key {
     pub(super) fn new(component: Digest, engine: &Engine) -> Self {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        Self(format!("{}-{:016x}", hex(component), hasher.finish()))
+        let component = component.to_string().replace("sha256:", "");
+        Self(format!("{component}-{:016x}", hasher.finish()))
     }
 }
 
@@ -145,7 +150,7 @@ impl Cache {
             Output::Fleeting(file) => return Ok(file),
         };
         let mut code = temporary.reopen()?;
-        let name = format!("{}-{}.cwasm", key.0, digest_of(&mut code)?);
+        let name = format!("{}-{}.cwasm", key.0, checksum(&mut code)?);
         let dir = temporary.path().with_file_name("");
         self.make_room(code.metadata()?.len());
         temporary
@@ -245,13 +250,13 @@ fn found(dir: &Dir, name: &str) -> io::Result<Option<Found>> {
         file.take(FAILURE_BYTES).read_to_string(&mut reason)?;
         return Ok(Some(Found::Failure(reason)));
     }
-    let Some((_, digest)) = name
+    let Some((_, whole)) = name
         .strip_suffix(".cwasm")
         .and_then(|stem| stem.rsplit_once('-'))
     else {
         return Ok(None);
     };
-    if digest_of(&mut file)? != digest {
+    if checksum(&mut file)? != whole {
         return Err(io::Error::other("it is damaged"));
     }
     // The least recently used goes first.
@@ -290,14 +295,16 @@ fn age(modified: SystemTime) -> Duration {
     modified.elapsed().unwrap_or_default()
 }
 
-fn digest_of(file: &mut File) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    io::copy(file, &mut hasher)?;
-    Ok(hex(hasher.into()))
-}
-
-fn hex(digest: Digest) -> String {
-    digest.to_string().replace("sha256:", "")
+/// The CRC-32 of the whole file.
+fn checksum(file: &mut File) -> io::Result<String> {
+    let mut crc = Crc32::new();
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(format!("{:08x}", crc.finalize())),
+            read => crc.update(&piece[..read]),
+        }
+    }
 }
 
 #[cfg(test)]

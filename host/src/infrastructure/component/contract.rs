@@ -21,6 +21,8 @@ mod bindings {
         path: "wit",
         world: "telemetry-sender",
         exports: { default: async },
+        // Copying a batch to hand it over would take as long as handing it over.
+        ownership: Borrowing { duplicate_if_necessary: false },
     });
 }
 
@@ -37,31 +39,52 @@ pub(super) const INTERFACE: &str = "swamp:telemetry/sender";
 /// The version of the contract that this host runs.
 pub(super) const VERSION: &str = "0.1.0";
 
-pub(super) fn entry(entry: &SpooledEntry) -> TelemetryEntry {
+/// An entry's lists, of which the contract wants slices of slices.
+pub(super) struct Lists<'a> {
+    args: Option<Vec<&'a str>>,
+    option_keys: Option<Vec<&'a str>>,
+    global_options: Option<Vec<&'a str>>,
+}
+
+impl<'a> Lists<'a> {
+    pub(super) fn of(entry: &'a SpooledEntry) -> Self {
+        let list = |list: &'a Option<Vec<String>>| {
+            let list = list.as_ref()?;
+            Some(list.iter().map(String::as_str).collect())
+        };
+        Self {
+            args: list(&entry.fields.args),
+            option_keys: list(&entry.fields.option_keys),
+            global_options: list(&entry.fields.global_options),
+        }
+    }
+}
+
+pub(super) fn entry<'a>(entry: &'a SpooledEntry, lists: &'a Lists<'a>) -> TelemetryEntry<'a> {
     let SpooledEntry { name, data, fields } = entry;
     let millis =
         |instant: chrono::DateTime<chrono::Utc>| u64::try_from(instant.timestamp_millis()).ok();
     TelemetryEntry {
-        id: name.id.to_string(),
-        data: data.clone(),
-        command: fields.command.clone(),
-        subcommand: fields.subcommand.clone(),
-        args: fields.args.clone(),
-        option_keys: fields.option_keys.clone(),
-        global_options: fields.global_options.clone(),
+        id: name.id.as_str(),
+        data,
+        command: fields.command.as_deref(),
+        subcommand: fields.subcommand.as_deref(),
+        args: lists.args.as_deref(),
+        option_keys: lists.option_keys.as_deref(),
+        global_options: lists.global_options.as_deref(),
         status: fields.status.map(|status| match status {
             Status::Success => wit::InvocationStatus::Success,
             Status::Error => wit::InvocationStatus::Error,
             Status::UserError => wit::InvocationStatus::UserError,
         }),
-        error_type: fields.error_type.clone(),
-        error_message: fields.error_message.clone(),
+        error_type: fields.error_type.as_deref(),
+        error_message: fields.error_message.as_deref(),
         exit_code: fields.exit_code,
         started_at: fields.started_at.and_then(millis),
         completed_at: fields.completed_at.and_then(millis),
         duration_ms: fields.duration_ms,
-        swamp_version: fields.swamp_version.clone(),
-        platform: fields.platform.clone(),
+        swamp_version: fields.swamp_version.as_deref(),
+        platform: fields.platform.as_deref(),
     }
 }
 

@@ -10,7 +10,7 @@ use wasmtime::{Engine, Store};
 
 use super::alarm::Alarm;
 use super::compiled::Compiled;
-use super::contract::{self, Destination, Sender, SenderPre};
+use super::contract::{self, Destination, Lists, Sender, SenderPre};
 use super::egress::{DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network};
 use super::failure::{Interruption, frames};
 use super::link::{Misfit, link};
@@ -43,7 +43,7 @@ pub struct ComponentSender {
     engine: Engine,
     alarm: Alarm,
     linked: SenderPre<Guest>,
-    config: SenderConfig,
+    config: Arc<SenderConfig>,
     runtime: Option<Runtime>,
     instance: Option<Instance>,
     peak_memory: u64,
@@ -80,7 +80,7 @@ impl ComponentSender {
             alarm: Alarm::new(engine.clone()),
             engine,
             linked,
-            config,
+            config: Arc::new(config),
             runtime: Some(runtime),
             instance: None,
             peak_memory: 0,
@@ -158,7 +158,7 @@ impl ComponentSender {
             headers,
             limits,
             ..
-        } = &self.config;
+        } = &*self.config;
         let egress = Egress::new(
             endpoint,
             network.clone(),
@@ -236,17 +236,29 @@ impl TelemetrySender for ComponentSender {
         distinct_id: &str,
         deadline: Deadline,
     ) -> Result<(), SendError> {
-        let entries: Vec<_> = entries.iter().map(contract::entry).collect();
+        let lists: Vec<_> = entries.iter().map(Lists::of).collect();
+        let entries: Vec<_> = entries
+            .iter()
+            .zip(&lists)
+            .map(|(entry, lists)| contract::entry(entry, lists))
+            .collect();
+        let config = Arc::clone(&self.config);
+        let options: Vec<_> = config
+            .options
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        let endpoint = config.endpoint.to_string();
         let destination = Destination {
-            endpoint: self.config.endpoint.to_string(),
-            user_agent: self.config.user_agent.clone(),
-            options: self.config.options.clone(),
+            endpoint: &endpoint,
+            user_agent: &config.user_agent,
+            options: &options,
         };
         let (answer, report) = self.within(deadline, async |instance, linked| {
             let sender = instance.sender(linked).await?;
             sender
                 .swamp_telemetry_sender()
-                .call_send_batch(&mut instance.store, &destination, &entries, distinct_id)
+                .call_send_batch(&mut instance.store, destination, &entries, distinct_id)
                 .await
         })?;
         self.judge(answer, report)
