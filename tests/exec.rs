@@ -512,7 +512,8 @@ fn ctrl_z_stops_both_and_fg_goes_on_with_both() {
     fs::write(repo.home().join("read.pl"), program).unwrap();
     terminal.enter("$swamp exec -- perl $HOME/read.pl; echo c''ode=$?");
     terminal.wait_for("ready");
-    for _ in 0..3 {
+    // As fast as a test can type: `fg` must not undo the Ctrl-Z after it.
+    for _ in 0..10 {
         terminal.press("\x1a");
         terminal.wait_for("Stopped");
         terminal.enter("jobs; echo j''obs");

@@ -31,11 +31,26 @@ pub(super) fn become_program(program: &Program<'_>) -> Result<Ended, NotRun> {
 pub(super) fn run(program: &Program<'_>) -> Result<Ended, NotRun> {
     let signals = Signals::hold()?;
     let child = spawn(program, signals.as_found())?;
+    let mut is_stopped = false;
     loop {
-        match signals.next()? {
-            Came::FromChild => match news_of(child)? {
+        let came = signals.next()?;
+        match came {
+            Came::FromChild
+            | Came::ForThisProcess {
+                signal: Signal::SIGCONT,
+                ..
+            } => match news_of(child)? {
                 News::Ended(ended) => return Ok(ended),
-                News::Stopped(signal) => stop_by(signal),
+                News::Stopped(signal) => {
+                    is_stopped = true;
+                    stop_by(signal);
+                }
+                News::GoesOn => is_stopped = false,
+                // A shell lets the whole group go on, and the program has gone on then: once more could undo a stop
+                // that has come since. Whoever lets this process alone go on means the program.
+                News::None if is_stopped && came != Came::FromChild => {
+                    nix::sys::signal::kill(child, Signal::SIGCONT).ok();
+                }
                 News::None => {}
             },
             Came::ForTheGroup => {}
@@ -53,6 +68,7 @@ pub(super) fn run(program: &Program<'_>) -> Result<Ended, NotRun> {
 enum News {
     None,
     Stopped(i32),
+    GoesOn,
     Ended(Ended),
 }
 
@@ -64,7 +80,7 @@ fn news_of(child: Pid) -> io::Result<News> {
     {
         news = match ended(status) {
             Some(ended) => return Ok(News::Ended(ended)),
-            None => status.stopping_signal().map_or(News::None, News::Stopped),
+            None => status.stopping_signal().map_or(News::GoesOn, News::Stopped),
         };
     }
     Ok(news)
