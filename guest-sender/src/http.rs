@@ -47,12 +47,18 @@ pub(crate) fn post_json(
     };
 
     let response = wait_for(&pending)?;
+    let status = response.status();
+    if status != success.status {
+        return Ok(Answer {
+            status,
+            retry_after: header(&response, "retry-after"),
+            body: first_bytes(&response),
+        });
+    }
     Ok(Answer {
-        status: response.status(),
-        retry_after: header(&response, "retry-after"),
-        body: if response.status() != success.status {
-            first_bytes(&response)
-        } else if success.body_bytes > 0 {
+        status,
+        retry_after: None,
+        body: if success.body_bytes > 0 {
             beginning(&response, success.body_bytes)?
         } else {
             Vec::new()
@@ -92,13 +98,12 @@ fn new_request(url: &Url, user_agent: &str, length: usize) -> Result<OutgoingReq
 /// Writes all of `body`, in pieces as large as the host takes. False if it was cut short, because the answer
 /// is there already or the connection is gone; the answer tells.
 fn write(stream: &OutputStream, mut body: &[u8], pending: &FutureIncomingResponse) -> bool {
-    let writable = stream.subscribe();
-    let answered = pending.subscribe();
     while !body.is_empty() {
         let Ok(room) = stream.check_write() else {
             return false;
         };
         if room == 0 {
+            let (writable, answered) = (stream.subscribe(), pending.subscribe());
             poll(&[&writable, &answered]);
             if answered.ready() {
                 return false;

@@ -24,51 +24,48 @@ const EVENT_BYTES: usize = 160;
 ///
 /// An entry's data goes in byte for byte, so that nothing of what another program recorded is lost or
 /// respelled. It is JSON: the host has parsed it.
-fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<String, SendError> {
-    let distinct_id = json_string(distinct_id)?;
-    let mut body = String::with_capacity(
+fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<Vec<u8>, SendError> {
+    let mut distinct_id_json = Vec::new();
+    push_json_string(&mut distinct_id_json, distinct_id)?;
+    let mut body = Vec::with_capacity(
         entries
             .iter()
             .map(|entry| entry.data.len() + EVENT_BYTES)
             .sum(),
     );
     if let [entry] = entries {
-        push_event(&mut body, entry, &distinct_id)?;
+        push_event(&mut body, entry, &distinct_id_json)?;
         return Ok(body);
     }
-    body.push_str(r#"{"events":["#);
+    body.extend(br#"{"events":["#);
     for (index, entry) in entries.iter().enumerate() {
         if index > 0 {
-            body.push(',');
+            body.push(b',');
         }
-        push_event(&mut body, entry, &distinct_id)?;
+        push_event(&mut body, entry, &distinct_id_json)?;
     }
-    body.push_str("]}");
+    body.extend(b"]}");
     Ok(body)
 }
 
 /// One entry as an event. `insert_id` is how the endpoint knows an entry that it has already.
 fn push_event(
-    body: &mut String,
+    body: &mut Vec<u8>,
     entry: &TelemetryEntry,
-    distinct_id_json: &str,
+    distinct_id_json: &[u8],
 ) -> Result<(), SendError> {
-    for part in [
-        r#"{"event":"cli_invocation","distinct_id":"#,
-        distinct_id_json,
-        r#","insert_id":"#,
-        &json_string(&entry.id)?,
-        r#","properties":"#,
-        &entry.data,
-        "}",
-    ] {
-        body.push_str(part);
-    }
+    body.extend(br#"{"event":"cli_invocation","distinct_id":"#);
+    body.extend(distinct_id_json);
+    body.extend(br#","insert_id":"#);
+    push_json_string(body, &entry.id)?;
+    body.extend(br#","properties":"#);
+    body.extend(entry.data.as_bytes());
+    body.push(b'}');
     Ok(())
 }
 
-fn json_string(text: &str) -> Result<String, SendError> {
-    serde_json::to_string(text)
+fn push_json_string(json: &mut Vec<u8>, text: &str) -> Result<(), SendError> {
+    serde_json::to_writer(json, text)
         .map_err(|_| SendError::Other("an id cannot be spelled in json".to_owned()))
 }
 
@@ -89,7 +86,10 @@ mod tests {
     const REPO: &str = "0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5";
 
     fn body(entries: &[TelemetryEntry], distinct_id: &str) -> String {
-        batch_body(entries, distinct_id).unwrap_or_else(|error| format!("{error:?}"))
+        match batch_body(entries, distinct_id) {
+            Ok(body) => String::from_utf8_lossy(&body).into_owned(),
+            Err(error) => format!("{error:?}"),
+        }
     }
 
     #[test]

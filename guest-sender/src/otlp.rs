@@ -38,7 +38,7 @@ const TOO_LARGE: u16 = 413;
 /// # Errors
 ///
 /// When the host would not send it for its size.
-fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<String, SendError> {
+fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<Vec<u8>, SendError> {
     let mut by_version: Vec<(Option<&str>, Vec<Value>)> = Vec::new();
     for entry in entries {
         let version = entry.swamp_version.as_deref();
@@ -52,7 +52,9 @@ fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<String, S
         .into_iter()
         .map(|(version, records)| resource_logs(version, distinct_id, &records))
         .collect();
-    let body = json!({ "resourceLogs": resources }).to_string();
+    let body = json!({ "resourceLogs": resources })
+        .to_string()
+        .into_bytes();
     if body.len() > REQUEST_BYTES {
         return Err(SendError::Rejected(Rejection {
             status: TOO_LARGE,

@@ -13,7 +13,7 @@ pub(crate) struct Protocol {
     pub(crate) resource: &'static str,
     pub(crate) success: Success,
     /// The request's body for entries of this distinct id. An error when there can be none.
-    pub(crate) batch_body: fn(&[TelemetryEntry], &str) -> Result<String, SendError>,
+    pub(crate) batch_body: fn(&[TelemetryEntry], &str) -> Result<Vec<u8>, SendError>,
     /// What the answer means for the batch, at this time, in seconds since 1970.
     pub(crate) outcome: fn(&Answer, u64) -> Result<(), SendError>,
 }
@@ -30,12 +30,7 @@ pub(crate) fn send(
     }
     let url = Url::at(&destination.endpoint, protocol.resource)?;
     let body = (protocol.batch_body)(entries, distinct_id)?;
-    let answer = http::post_json(
-        &url,
-        &destination.user_agent,
-        body.as_bytes(),
-        protocol.success,
-    )?;
+    let answer = http::post_json(&url, &destination.user_agent, &body, protocol.success)?;
     (protocol.outcome)(&answer, wall_clock::now().seconds)
 }
 

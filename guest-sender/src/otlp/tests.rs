@@ -58,7 +58,7 @@ fn failure() -> TelemetryEntry {
 }
 
 fn request(entries: &[TelemetryEntry]) -> Value {
-    serde_json::from_str(&batch_body(entries, REPO).unwrap()).unwrap()
+    serde_json::from_slice(&batch_body(entries, REPO).unwrap()).unwrap()
 }
 
 /// The only record's attributes with this key.

@@ -1,6 +1,11 @@
 //! The flush of one batch: through the built-in component, and by native code.
+//!
+//! Both are processes of this executable, which is as large as the program but for its compiler and its commands:
+//! what differs is the sender alone. The worker that a command starts is measured as well.
 
 use std::env;
+use std::mem;
+use std::path::Path;
 use std::time::Duration;
 
 use swamp::domain::{
@@ -11,7 +16,12 @@ use swamp::infrastructure::component::egress::{Environment, Network};
 use swamp::infrastructure::component::{
     Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig,
 };
-use swamp::infrastructure::worker::Program;
+use swamp::infrastructure::flusher::{FlushSetup, Flusher};
+use swamp::infrastructure::marker_file::MarkerFile;
+use swamp::infrastructure::spool::FileSpool;
+use swamp::infrastructure::trust_store::TrustStore;
+use swamp::infrastructure::user_config_file::{config_path, read_user_config};
+use swamp::infrastructure::worker::{Program, close_inherited_files, forbid_core_dumps};
 
 use super::figures::{Figure, Turns, time};
 use super::native::NativeSender;
@@ -22,14 +32,18 @@ pub(crate) fn measure() -> Vec<Figure> {
     let world = World::new();
     let process = Turns::take(
         150,
-        || flush(&world, || run(&mut world.flusher())),
         || flush(&world, || run(&mut Role::Flush.command(&world))),
+        || flush(&world, || run(&mut Role::FlushNatively.command(&world))),
     );
+    let worker: Vec<_> = (0..100)
+        .map(|_| flush(&world, || run(&mut world.flusher())))
+        .collect();
     let warm = warm(&world);
     vec![
         Figure::time("25 entries, process, component", &process.ours),
         Figure::time("25 entries, process, native", &process.other),
         Figure::ratio("component over native, process", &process).at_most(1.25),
+        Figure::time("25 entries, the worker that a command starts", &worker),
         Figure::time("25 entries, warm call, component", &warm.ours),
         Figure::time("25 entries, warm call, native", &warm.other),
         Figure::ratio("component over native, warm call", &warm).at_most(1.5),
@@ -41,6 +55,38 @@ fn flush(world: &World, flush: impl FnOnce()) -> Duration {
     let took = time(flush);
     assert_eq!(world.pending(), 0);
     took
+}
+
+/// What the worker does, from what it has read of its environment on.
+pub(crate) fn by_component() {
+    close_inherited_files();
+    forbid_core_dumps();
+    let root = Path::new(".");
+    let marker = MarkerFile::new(root).read().unwrap();
+    let user = config_path(|name| env::var_os(name)).unwrap();
+    let user = read_user_config(&user).unwrap();
+    assert!(!user.telemetry_disabled);
+    let spool = FileSpool::open(root).unwrap().unwrap();
+    let endpoint = Endpoint::parse(marker.telemetry_endpoint.as_deref().unwrap()).unwrap();
+    let setup = FlushSetup {
+        root: root.to_owned(),
+        repo_id: marker.repo_id.clone().unwrap(),
+        marker,
+        allow_senders: user.allow_senders,
+        trust: TrustStore::new(TrustStore::default_path(|name| env::var_os(name))),
+        headers: Ok(Vec::new()),
+        network: Network::live(Environment::read(|name| env::var_os(name))),
+        cache: Cache::new(Cache::default_dir(|name| env::var_os(name))),
+        compiler: Compiler::new(Program::new(SWAMP)),
+        version: "0.1.0".into(),
+        endpoint,
+    };
+    let flusher = Flusher::begin(setup, spool, Duration::from_millis(40));
+    let mut flusher = flusher.unwrap().unwrap();
+    let outcome = flusher.flush(false, |_, _| true);
+    assert!(outcome.failure.is_none());
+    flusher.clean_up();
+    mem::forget(flusher);
 }
 
 fn warm(world: &World) -> Turns {

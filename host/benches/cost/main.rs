@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         eprintln!("there is no group {unknown}; there are {groups}");
         return ExitCode::from(2);
     }
+    world::adopt_orphans();
     let mut figures = Vec::new();
     for (group, measure) in GROUPS {
         if chosen.is_empty() || chosen.iter().any(|name| name == group) {

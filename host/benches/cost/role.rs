@@ -6,15 +6,17 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use super::world::World;
-use super::{native, size, start};
+use super::{flush, native, size, start};
 
 /// The environment variable that tells which role to play.
 const VARIABLE: &str = "SWAMP_COST_ROLE";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Role {
-    /// Flushes a batch as the flusher does, by native code.
+    /// Flushes a batch by the flusher, through the component.
     Flush,
+    /// Flushes a batch as the flusher does, by native code.
+    FlushNatively,
     /// Flushes all as `swamp telemetry flush --all` does, by native code.
     Drain,
     /// Takes the time of each part of a cold start.
@@ -24,11 +26,18 @@ pub(crate) enum Role {
 }
 
 impl Role {
-    const ALL: [Self; 4] = [Self::Flush, Self::Drain, Self::Start, Self::Peak];
+    const ALL: [Self; 5] = [
+        Self::Flush,
+        Self::FlushNatively,
+        Self::Drain,
+        Self::Start,
+        Self::Peak,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Flush => "flush",
+            Self::FlushNatively => "flush-natively",
             Self::Drain => "drain",
             Self::Start => "start",
             Self::Peak => "peak",
@@ -51,7 +60,8 @@ pub(crate) fn play() -> bool {
     };
     let role = Role::ALL.into_iter().find(|role| role.as_str() == name);
     match role.unwrap() {
-        Role::Flush => native::flush(false),
+        Role::Flush => flush::by_component(),
+        Role::FlushNatively => native::flush(false),
         Role::Drain => native::flush(true),
         Role::Start => println!("{}", start::parts()),
         Role::Peak => println!("{}", size::peak_of_arguments()),

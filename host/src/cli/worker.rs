@@ -1,6 +1,7 @@
 //! What this program does when it was started as a worker.
 
 use std::io::{self, Write};
+use std::mem;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ fn flush(context: &Context) -> Result<(), CommandError> {
     };
     let setup = flush_setup(root, marker, repo_id)?;
     let endpoint = setup.endpoint.clone();
-    let Some(flusher) = Flusher::begin(setup, spool, PATIENCE)? else {
+    let Some(mut flusher) = Flusher::begin(setup, spool, PATIENCE)? else {
         debug!("another flush is at work");
         return Ok(());
     };
@@ -79,5 +80,7 @@ fn flush(context: &Context) -> Result<(), CommandError> {
         }
     }
     flusher.clean_up();
+    // The end of this process, which is next, frees its lock and all the rest at once.
+    mem::forget(flusher);
     Ok(())
 }

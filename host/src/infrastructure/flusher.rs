@@ -56,6 +56,8 @@ pub struct FlushSetup {
 pub struct Flusher {
     setup: FlushSetup,
     service: TelemetryService<FileSpool>,
+    /// The last flush's, kept for as long as this lives: a process that is about to end need not take it apart.
+    sender: Option<ComponentSender>,
     _lock: FlushLock,
     began: Instant,
 }
@@ -76,6 +78,7 @@ impl Flusher {
         Ok(lock.map(|lock| Self {
             setup,
             service: TelemetryService::new(spool),
+            sender: None,
             _lock: lock,
             began: Instant::now(),
         }))
@@ -93,7 +96,7 @@ impl Flusher {
     /// fails. `goes_on` is told after each batch what has been done so far, and how much there was to do; on
     /// `false` the flush ends. The outcome is recorded in the spool.
     pub fn flush(
-        &self,
+        &mut self,
         all: bool,
         mut goes_on: impl FnMut(&FlushOutcome, usize) -> bool,
     ) -> FlushOutcome {
@@ -133,6 +136,7 @@ impl Flusher {
             deadline = self.deadline();
         }
         watchdog.reset();
+        self.sender = Some(sender);
         self.conclude(outcome)
     }
 

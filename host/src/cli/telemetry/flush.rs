@@ -48,7 +48,7 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
     let setup = flush_setup(root, marker, repo_id)?;
     let endpoint = setup.endpoint.to_string();
     let spool = FileSpool::create(root)?;
-    let Some(flusher) = Flusher::begin(setup, spool, PATIENCE)? else {
+    let Some(mut flusher) = Flusher::begin(setup, spool, PATIENCE)? else {
         return Err(CommandError::msg(
             ErrorKind::Flush,
             format!(

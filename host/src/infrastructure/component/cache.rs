@@ -33,7 +33,7 @@ const FAILURE_LASTS: Duration = Duration::from_hours(1);
 const FAILURE_BYTES: u64 = 4 * 1024;
 
 /// How much of a file is read at once, in bytes.
-const PIECE: usize = 128 * 1024;
+const PIECE: usize = 16 * 1024;
 
 /// Where compiled components are kept, if anywhere.
 #[derive(Clone, Debug)]
@@ -298,7 +298,7 @@ fn age(modified: SystemTime) -> Duration {
 /// The CRC-32 of the whole file.
 fn checksum(file: &mut File) -> io::Result<String> {
     let mut crc = Crc32::new();
-    let mut piece = vec![0; PIECE];
+    let mut piece = [0; PIECE];
     loop {
         match file.read(&mut piece)? {
             0 => return Ok(format!("{:08x}", crc.finalize())),

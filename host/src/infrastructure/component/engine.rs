@@ -4,7 +4,8 @@ use wasmtime::{Config, Engine};
 
 use super::limits;
 
-/// An engine as every sender gets it. Proposals that no sender's toolchain needs are off: less to go wrong.
+/// An engine as every sender gets it. Proposals that no sender's toolchain needs are off: less to go wrong. So are
+/// the tables that only native debuggers and offsets in backtraces need: every flush reads all of the machine code.
 pub(super) fn engine() -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
@@ -15,6 +16,8 @@ pub(super) fn engine() -> wasmtime::Result<Engine> {
         .wasm_exceptions(false)
         .wasm_threads(false)
         .wasm_memory64(false)
-        .shared_memory(false);
+        .shared_memory(false)
+        .generate_address_map(false)
+        .native_unwind_info(cfg!(windows));
     Engine::new(&config)
 }

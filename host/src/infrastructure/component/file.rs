@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
+use serde::Deserialize;
+
 use crate::domain::{BuiltinSender, Digest, SenderFailure};
 
 use super::limits;
@@ -21,15 +23,21 @@ impl ComponentFile {
     /// A component that is part of this program.
     #[must_use]
     pub fn builtin(sender: BuiltinSender) -> Self {
-        let bytes: &'static [u8] = match sender {
-            BuiltinSender::Ingest => {
-                include_bytes!("../../../prebuilt/ingest.wasm")
-            }
-            BuiltinSender::Otlp => {
-                include_bytes!("../../../prebuilt/otlp.wasm")
-            }
+        let (bytes, record): (&'static [u8], _) = match sender {
+            BuiltinSender::Ingest => (
+                include_bytes!("../../../prebuilt/ingest.wasm"),
+                include_str!("../../../prebuilt/ingest.json"),
+            ),
+            BuiltinSender::Otlp => (
+                include_bytes!("../../../prebuilt/otlp.wasm"),
+                include_str!("../../../prebuilt/otlp.json"),
+            ),
         };
-        Self::new(sender.to_string(), Cow::Borrowed(bytes))
+        Self {
+            name: sender.to_string(),
+            bytes: Cow::Borrowed(bytes),
+            digest: recorded_digest(record).unwrap_or_else(|| Digest::of(bytes)),
+        }
     }
 
     /// Reads the component at `path`. `name` is what it is called in messages.
@@ -76,6 +84,17 @@ impl ComponentFile {
     }
 }
 
+/// The digest of a component that is part of this program, from what its build wrote beside it: it is the same in
+/// every flush.
+fn recorded_digest(record: &str) -> Option<Digest> {
+    #[derive(Deserialize)]
+    struct Record<'a> {
+        sha256: &'a str,
+    }
+    let record: Record<'_> = serde_json::from_str(record).ok()?;
+    Digest::parse(&format!("sha256:{}", record.sha256))
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Asked before it is opened: opening a FIFO waits for its writer.
     let metadata = fs::metadata(path)?;
@@ -93,4 +112,17 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         )));
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digests_of_built_in_components_are_those_of_their_bytes() {
+        for sender in [BuiltinSender::Ingest, BuiltinSender::Otlp] {
+            let file = ComponentFile::builtin(sender);
+            assert_eq!(file.digest(), Digest::of(file.bytes()), "{sender}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! A component that delivers batches: the [`TelemetrySender`] port, implemented by a guest.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
@@ -47,6 +48,15 @@ pub struct ComponentSender {
     runtime: Option<Runtime>,
     instance: Option<Instance>,
     peak_memory: u64,
+}
+
+impl fmt::Debug for ComponentSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ComponentSender")
+            .field("name", &self.name)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
 }
 
 struct Instance {
