@@ -46,8 +46,7 @@ impl Role {
 
     /// A process that plays this role in the repository of `world`.
     pub(crate) fn command(self, world: &World) -> Command {
-        let this = env::current_exe().unwrap();
-        let mut command = world.command(this.to_str().unwrap());
+        let mut command = world.command(world.benchmark());
         command.env(VARIABLE, self.as_str());
         command
     }

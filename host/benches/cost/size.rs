@@ -17,7 +17,8 @@ const ROUNDS: usize = 20;
 pub(crate) fn measure() -> Vec<Figure> {
     let world = World::new();
     let command = (0..ROUNDS).map(|_| {
-        let peak = peak(Role::Peak.command(&world).args([SWAMP, "version"]));
+        let mut version = Role::Peak.command(&world);
+        let peak = peak(version.arg(world.program()).arg("version"));
         world.wait_for_flusher();
         peak
     });
@@ -25,7 +26,7 @@ pub(crate) fn measure() -> Vec<Figure> {
     let flusher = (0..ROUNDS).map(|_| {
         world.fill(BATCH_SIZE);
         let mut flusher = Role::Peak.command(&world);
-        peak(flusher.arg(SWAMP).env(worker::VARIABLE, "flush"))
+        peak(flusher.arg(world.program()).env(worker::VARIABLE, "flush"))
     });
     let flusher = median(flusher);
     let size = fs::metadata(SWAMP).unwrap().len();

@@ -1,5 +1,7 @@
 //! A scratch repository with a server on the loopback, which its marker names from the first command on.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +17,7 @@ use swamp::infrastructure::spool::FileSpool;
 use swamp::infrastructure::worker::VARIABLE;
 use tempfile::TempDir;
 
-/// The program that is measured.
+/// The program that is measured, as it was linked.
 pub(crate) const SWAMP: &str = env!("CARGO_BIN_EXE_swamp");
 
 /// Longer than any flusher lives.
@@ -39,6 +41,10 @@ impl World {
         };
         fs::create_dir(world.root()).unwrap();
         fs::create_dir(world.home()).unwrap();
+        // A linker writes in pieces, and the system then keeps the file in pieces, which are slower to map. Nobody
+        // runs a program from there: installing copies it.
+        fs::copy(SWAMP, world.program()).unwrap();
+        fs::copy(env::current_exe().unwrap(), world.benchmark()).unwrap();
         let endpoint = format!("http://{server}");
         run(&mut world.swamp(&["--no-telemetry", "init", "--endpoint", &endpoint]));
         world.fill(1);
@@ -51,12 +57,22 @@ impl World {
         self.dir.path().join("repo")
     }
 
+    /// The program that is measured, as it is installed.
+    pub(crate) fn program(&self) -> PathBuf {
+        self.dir.path().join("swamp")
+    }
+
+    /// This executable, likewise.
+    pub(crate) fn benchmark(&self) -> PathBuf {
+        self.dir.path().join("cost")
+    }
+
     pub(crate) fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }
 
     /// Any program in the repository, with nothing of this process's environment and without stdio.
-    pub(crate) fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
             .current_dir(self.root())
@@ -70,14 +86,14 @@ impl World {
 
     /// The program with these arguments.
     pub(crate) fn swamp(&self, args: &[&str]) -> Command {
-        let mut command = self.command(SWAMP);
+        let mut command = self.command(self.program());
         command.args(args);
         command
     }
 
     /// The flusher that a command starts in the background.
     pub(crate) fn flusher(&self) -> Command {
-        let mut command = self.command(SWAMP);
+        let mut command = self.command(self.program());
         command.env(VARIABLE, "flush");
         command
     }
