@@ -300,9 +300,11 @@ fn checksum(file: &mut File) -> io::Result<String> {
     let mut crc = Crc32::new();
     let mut piece = [0; PIECE];
     loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(format!("{:08x}", crc.finalize())),
-            read => crc.update(&piece[..read]),
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(format!("{:08x}", crc.finalize())),
+            Ok(read) => crc.update(&piece[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }
