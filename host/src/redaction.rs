@@ -1,5 +1,6 @@
 //! From clap's parse to what is recorded of it: the command, and never a value.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
@@ -24,10 +25,11 @@ pub fn invocation(
 ) -> Invocation {
     let mut invocation = path_and_options(root, matches);
     let mut path = Vec::new();
-    for (command, matches) in levels(root, matches) {
-        if !std::ptr::eq(command, root) {
-            path.push(command.get_name());
+    each_level(root, matches, &mut |depth, command, matches| {
+        if depth > 0 {
+            path.push(command.get_name().to_owned());
         }
+        let path: Vec<_> = path.iter().map(String::as_str).collect();
         for position in command.get_positionals() {
             let id = position.get_id().as_str();
             let categorical = is_categorical(&path, id);
@@ -43,7 +45,7 @@ pub fn invocation(
                 });
             }
         }
-    }
+    });
     invocation.args.truncate(MAX_RECORDED);
     invocation
 }
@@ -99,21 +101,27 @@ pub fn understood(root: &Command, argv: &[OsString]) -> Option<ArgMatches> {
 }
 
 fn path_and_options(root: &Command, matches: &ArgMatches) -> Invocation {
-    let levels = levels(root, matches);
-    let mut names = levels.iter().skip(1).map(|(command, _)| command.get_name());
+    let mut names = Vec::new();
+    let mut innermost = matches;
+    each_level(root, matches, &mut |depth, command, matches| {
+        innermost = matches;
+        if depth > 0 {
+            names.push(command.get_name().to_owned());
+        }
+    });
+    let mut names = names.into_iter();
     let mut invocation = Invocation {
-        command: names.next().unwrap_or_default().to_owned(),
+        command: names.next().unwrap_or_default(),
         ..Invocation::default()
     };
     let inner: Vec<_> = names.collect();
     invocation.subcommand = (!inner.is_empty()).then(|| inner.join(" "));
-    let innermost = levels.last().map(|(_, matches)| *matches);
-    for (command, matches) in levels {
+    each_level(root, matches, &mut |_, command, matches| {
         // Not `get_opts`: of a command that clap has built, it leaves out those without a value.
         for option in command.get_arguments().filter(|arg| !arg.is_positional()) {
             let (matches, keys) = if option.is_global_set() {
                 // What was given anywhere is told at the end of the path.
-                (innermost.unwrap_or(matches), &mut invocation.global_options)
+                (innermost, &mut invocation.global_options)
             } else {
                 (matches, &mut invocation.option_keys)
             };
@@ -124,7 +132,7 @@ fn path_and_options(root: &Command, matches: &ArgMatches) -> Invocation {
                 keys.push(key);
             }
         }
-    }
+    });
     invocation
 }
 
@@ -139,17 +147,39 @@ fn given(matches: &ArgMatches, id: &str) -> bool {
         && matches.value_source(id) == Some(ValueSource::CommandLine)
 }
 
-/// The commands from the outermost to the innermost, each with what it was given.
-fn levels<'a>(root: &'a Command, matches: &'a ArgMatches) -> Vec<(&'a Command, &'a ArgMatches)> {
-    let mut levels = vec![(root, matches)];
-    let (mut command, mut matches) = (root, matches);
-    while let Some((name, inner)) = matches.subcommand()
+/// Shows `visit` the commands from the outermost, at depth 0, to the innermost, each with what it was given.
+fn each_level<'m>(
+    root: &Command,
+    matches: &'m ArgMatches,
+    visit: &mut dyn FnMut(usize, &Command, &'m ArgMatches),
+) {
+    level(0, root, matches, visit);
+}
+
+fn level<'m>(
+    depth: usize,
+    command: &Command,
+    matches: &'m ArgMatches,
+    visit: &mut dyn FnMut(usize, &Command, &'m ArgMatches),
+) {
+    let command = declared(command);
+    visit(depth, &command, matches);
+    if let Some((name, inner)) = matches.subcommand()
         && let Some(found) = command.find_subcommand(name)
     {
-        (command, matches) = (found, inner);
-        levels.push((command, matches));
+        level(depth + 1, found, inner, visit);
     }
-    levels
+}
+
+/// The command with all that it declares: until clap builds it, one that defers its declarations has none.
+fn declared(command: &Command) -> Cow<'_, Command> {
+    if command.get_arguments().next().is_some() || command.has_subcommands() {
+        Cow::Borrowed(command)
+    } else {
+        let mut built = command.clone();
+        built.build();
+        Cow::Owned(built)
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +235,21 @@ mod tests {
         built.build();
         assert_eq!(recorded(&built, &line), fresh);
         insta::assert_snapshot!(fresh, @r#"get None ["two", "<REDACTED>", "<REDACTED>"] ["config", "q", "all"] ["loud"]"#);
+    }
+
+    #[test]
+    fn of_a_command_that_defers_its_declarations_the_same_is_recorded() {
+        let inner = |command: Command| {
+            command
+                .arg(Arg::new("all").long("all").action(ArgAction::SetTrue))
+                .arg(Arg::new("what"))
+        };
+        let line = ["tool", "--loud", "at", "once", "--all", "s3cret"];
+        let at = |once: Command| tool().subcommand(Command::new("at").subcommand(once));
+        let once = Command::new("once");
+        let eager = recorded(&at(inner(once.clone())), &line);
+        assert_eq!(recorded(&at(once.defer(inner)), &line), eager);
+        insta::assert_snapshot!(eager, @r#"at Some("once") ["<REDACTED>"] ["all"] ["loud"]"#);
     }
 
     #[test]

@@ -88,6 +88,7 @@ impl LogLevel {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Command {
     /// Make a directory a repository
     Init(Init),
@@ -145,6 +146,7 @@ pub(crate) struct Init {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Repo {
     /// Make a directory a repository
     Init(Init),
@@ -153,6 +155,7 @@ pub(crate) enum Repo {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Telemetry {
     /// Tell whether telemetry is on, where it goes, and what waits
     Status,
@@ -299,6 +302,7 @@ impl RecordedStatus {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub(crate) enum Sender {
     /// Tell which sender delivers for this repository
     Show,

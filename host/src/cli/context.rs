@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
 use swamp::domain::{
@@ -11,6 +11,7 @@ use swamp::domain::{
 use swamp::infrastructure::component::egress::{Environment, HostHeader, Network};
 use swamp::infrastructure::component::{Cache, Compiler};
 use swamp::infrastructure::flusher::FlushSetup;
+use swamp::infrastructure::marker_file::find_repo;
 use swamp::infrastructure::recording;
 pub(crate) use swamp::infrastructure::recording::Repo;
 use swamp::infrastructure::trust_store::TrustStore;
@@ -51,17 +52,34 @@ fn env_text(name: &str) -> Option<String> {
     env_var(name)?.into_string().ok()
 }
 
+/// Where the repository is, if anywhere: in the directory that the options name, or at or above the current one.
+fn root(globals: &Globals) -> Option<PathBuf> {
+    match &globals.repo_dir {
+        Some(dir) => std::path::absolute(dir).ok(),
+        None => find_repo(&env::current_dir().ok()?),
+    }
+}
+
 impl Context {
     /// The context of a command with these options, in the directory that they name or the current one.
     pub(crate) fn new(globals: Globals) -> Self {
         let no_color =
             globals.no_color || env_var("NO_COLOR").is_some_and(|value| !value.is_empty());
         let ui = Ui::new(globals.json, globals.quiet, no_color);
-        let repo = match &globals.repo_dir {
-            Some(dir) => std::path::absolute(dir).ok().and_then(Repo::at),
-            None => env::current_dir().ok().and_then(|dir| Repo::nearest(&dir)),
-        };
+        let repo = root(&globals).and_then(Repo::at);
         Self { globals, ui, repo }
+    }
+
+    /// Looks at the repository again: what ran meanwhile may have made it, or changed its marker.
+    pub(crate) fn refresh(&mut self) {
+        let root = root(&self.globals);
+        let stands = self
+            .repo
+            .as_ref()
+            .is_some_and(|repo| root.as_ref() == Some(&repo.root) && repo.is_current());
+        if !stands {
+            self.repo = root.and_then(Repo::at);
+        }
     }
 
     /// The level to log at: the option's, the environment's, the marker's.

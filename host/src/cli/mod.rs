@@ -39,11 +39,12 @@ pub(crate) fn run() -> ExitCode {
     }
     let begun = Begun::now();
     let argv: Vec<OsString> = std::env::args_os().collect();
-    let parsed = Cli::command()
-        .try_get_matches_from(&argv)
+    let mut root = Cli::command();
+    let parsed = root
+        .try_get_matches_from_mut(&argv)
         .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     match parsed {
-        Ok((cli, matches)) => command(begun, cli, &matches),
+        Ok((cli, matches)) => command(begun, cli, &root, &matches),
         Err(error) => no_command(begun, &argv, &error),
     }
 }
@@ -57,10 +58,10 @@ fn worker_task() -> Option<Task> {
     }
 }
 
-fn command(begun: Begun, cli: Cli, matches: &ArgMatches) -> ExitCode {
+fn command(begun: Begun, cli: Cli, root: &clap::Command, matches: &ArgMatches) -> ExitCode {
     let mut context = Context::new(cli.globals);
     logging::start(context.log_level());
-    let done = execute(&cli.command, &context);
+    let done = execute(&cli.command, &mut context);
     let (result, code) = match &done {
         Ok(()) => (InvocationResult::success(), 0),
         Err(error) => {
@@ -68,16 +69,15 @@ fn command(begun: Begun, cli: Cli, matches: &ArgMatches) -> ExitCode {
             (error.result(), error.exit_code())
         }
     };
-    let invocation = invocation::invocation(&Cli::command(), matches);
+    let invocation = invocation::invocation(root, matches);
     if invocation::is_recorded(&invocation) {
-        // The command may have made the repository, or changed its marker.
-        context = Context::new(context.globals);
+        context.refresh();
         after::record(&context, begun, invocation, result);
     }
     ExitCode::from(code)
 }
 
-fn execute(command: &Command, context: &Context) -> Result<(), CommandError> {
+fn execute(command: &Command, context: &mut Context) -> Result<(), CommandError> {
     match command {
         Command::Init(args) | Command::Repo(Repo::Init(args)) => init::init(args, context),
         Command::Repo(Repo::Upgrade) => init::upgrade(context),

@@ -116,14 +116,14 @@ impl MarkerFile {
         self.parse(&self.text()?)
     }
 
-    fn text(&self) -> Result<String, MarkerFileError> {
+    pub(super) fn text(&self) -> Result<String, MarkerFileError> {
         atomic_file::read(&self.path, MAX_MARKER_BYTES).map_err(|source| MarkerFileError::Read {
             path: self.path.clone(),
             source,
         })
     }
 
-    fn parse(&self, text: &str) -> Result<Marker, MarkerFileError> {
+    pub(super) fn parse(&self, text: &str) -> Result<Marker, MarkerFileError> {
         Marker::parse(text).map_err(|source| MarkerFileError::Invalid {
             path: self.path.clone(),
             source,

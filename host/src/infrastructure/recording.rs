@@ -66,6 +66,8 @@ pub struct Repo {
     pub root: PathBuf,
     /// Its marker, or why it cannot be read.
     pub marker: Result<Marker, MarkerFileError>,
+    /// What that was read from.
+    text: Option<String>,
 }
 
 impl Repo {
@@ -76,14 +78,24 @@ impl Repo {
         if !file.path().is_file() {
             return None;
         }
-        let marker = file.read();
-        Some(Self { root, marker })
+        let (marker, text) = match file.text() {
+            Ok(text) => (file.parse(&text), Some(text)),
+            Err(error) => (Err(error), None),
+        };
+        Some(Self { root, marker, text })
     }
 
     /// The nearest repository at or above `dir`, an absolute path.
     #[must_use]
     pub fn nearest(dir: &Path) -> Option<Self> {
         find_repo(dir).and_then(Self::at)
+    }
+
+    /// Whether the marker's file holds what it held when it was read.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        let now = MarkerFile::new(&self.root).text().ok();
+        now.is_some() && now == self.text
     }
 
     /// The spool to record in; `None`, with a line in the debug log, where nothing is to be recorded or can be.

@@ -43,7 +43,7 @@ struct Program<'a> {
 }
 
 /// Runs the program that the command line names, and exits as it did.
-pub(crate) fn run(args: &Exec, context: &Context) -> ! {
+pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
     let Some((path, arguments)) = args.program.split_first() else {
         // clap demands one.
         process::exit(2);
@@ -65,8 +65,8 @@ pub(crate) fn run(args: &Exec, context: &Context) -> ! {
     };
     let invocation = arguments::invocation(args.name.as_ref(), path, arguments);
     // The program may have changed the repository's marker.
-    let context = Context::new(context.globals.clone());
-    after::record(&context, begun, invocation, result);
+    context.refresh();
+    after::record(context, begun, invocation, result);
     process::exit(code)
 }
 
