@@ -1,5 +1,6 @@
 //! A flush of one repository: the spool, its lock and its record, and the sender that the marker names.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use tracing::debug;
 
 use super::component::egress::{HostHeader, Network};
 use super::component::{
-    Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig, limits,
+    Cache, Compiled, Compiler, ComponentFile, SenderConfig, StartingSender, limits,
 };
 use super::marker_file::MarkerFile;
 use super::spool::{FileSpool, FlushLock, LastFlush};
@@ -57,7 +58,7 @@ pub struct Flusher {
     setup: FlushSetup,
     service: TelemetryService<FileSpool>,
     /// The last flush's, kept for as long as this lives: a process that is about to end need not take it apart.
-    sender: Option<ComponentSender>,
+    sender: Option<StartingSender>,
     _lock: FlushLock,
     began: Instant,
 }
@@ -114,9 +115,12 @@ impl Flusher {
         };
         // From here on everything counts, loading the machine code too; only its compilation does not.
         let mut deadline = self.deadline();
-        let (mut sender, watchdog) = match sender(&compiled, config) {
-            Ok(ready) => ready,
-            Err(error) => return self.conclude(failed(error)),
+        let (mut sender, watchdog) = match start(compiled, config, deadline) {
+            Ok(started) => started,
+            Err(error) => {
+                let why = format!("the system gives no thread for it: {error}");
+                return self.conclude(failed(SendError::Other(why)));
+            }
         };
         let mut outcome = FlushOutcome::default();
         loop {
@@ -192,14 +196,15 @@ impl Flusher {
 }
 
 /// The sender, and a watchdog over everything that it does.
-fn sender(
-    compiled: &Compiled,
+fn start(
+    compiled: Compiled,
     config: SenderConfig,
-) -> Result<(ComponentSender, Watchdog), SendError> {
+    deadline: Deadline,
+) -> io::Result<(StartingSender, Watchdog)> {
     let last_words = || debug!("the flush hung and was ended");
-    let watchdog = Watchdog::start(limits::WATCHDOG, last_words)
-        .map_err(|error| SendError::Other(format!("no thread to watch over it: {error}")))?;
-    Ok((ComponentSender::new(compiled, config)?, watchdog))
+    let watchdog = Watchdog::start(limits::WATCHDOG, last_words)?;
+    let sender = StartingSender::start(compiled, config, deadline)?;
+    Ok((sender, watchdog))
 }
 
 impl FlushSetup {

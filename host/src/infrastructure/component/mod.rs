@@ -19,6 +19,7 @@ mod link;
 mod output;
 mod sandbox;
 mod sender;
+mod starting;
 
 pub use cache::Cache;
 pub use compiled::Compiled;
@@ -26,3 +27,4 @@ pub use compiler::{CompileError, Compiler, bound_compilation, compile};
 pub use file::ComponentFile;
 pub use inspect::{CONTRACT_VERSION, Grant, Import, Inspection, inspect};
 pub use sender::{ComponentSender, SenderConfig};
+pub use starting::StartingSender;
