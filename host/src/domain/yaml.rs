@@ -104,8 +104,11 @@ impl Document {
             return Err(YamlError::TooLarge);
         }
         let document = Reader::new(text).document()?;
-        // The parser above accepts a little more than the one that other programs have, such as tabs.
-        mapping(text).map_err(|line| YamlError::Disputed(line.unwrap_or(1)))?;
+        // The parser above accepts a little more than the one that other programs have, such as tabs. Every command
+        // reads a marker, and most hold nothing that the two could see differently.
+        if !is_plain(text) {
+            mapping(text).map_err(|line| YamlError::Disputed(line.unwrap_or(1)))?;
+        }
         Ok(document)
     }
 
@@ -124,6 +127,29 @@ pub(crate) fn mapping(text: &str) -> Result<serde_yaml::Mapping, Option<usize>> 
         Ok(_) => Err(None),
         Err(why) => Err(why.location().map(|at| at.line())),
     }
+}
+
+/// Whether there is nothing in `text` but lines like `key: "value"` and `key: value`, as `swamp init` writes them.
+fn is_plain(text: &str) -> bool {
+    text.lines().all(|line| {
+        let Some((key, value)) = line.split_once(": ") else {
+            return false;
+        };
+        let quoted = value
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        let is_plain_value = match quoted {
+            Some(text) => text
+                .bytes()
+                .all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')),
+            None => is_word(value),
+        };
+        is_word(key) && is_plain_value
+    })
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn without_mark(text: &str) -> &str {
@@ -300,5 +326,37 @@ fn scalar(text: String, style: ScalarStyle, tag: Option<&Tag>) -> Kind {
             "false" | "False" | "FALSE" => Kind::Bool(false),
             _ => Kind::Text(text),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_init_writes_is_plain() {
+        assert!(is_plain(
+            "swampVersion: \"0.1.0\"\ntelemetryDisabled: true\n"
+        ));
+        assert!(!is_plain("key: 'value'"));
+        assert!(!is_plain("key:\tvalue"));
+    }
+
+    proptest! {
+        // What the parsers see differently is rare.
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn plain_text_is_read_alike_by_both_parsers(
+            lines in prop::collection::vec(r#"[0-9a-zA-Z~#]{1,5}:[ \t]{0,2}("[\t -~]{0,5}"|[\t -~]{1,5})"#, 1..4),
+        ) {
+            let text = lines.join("\n");
+            if is_plain(&text) && let Ok(document) = Reader::new(&text).document() {
+                let values = mapping(&text);
+                prop_assert!(values.is_ok_and(|values| values.len() == document.entries.len()), "{text}");
+            }
+        }
     }
 }

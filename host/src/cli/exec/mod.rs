@@ -15,6 +15,7 @@ use swamp::domain::{InvocationResult, Status, printable};
 use thiserror::Error;
 
 pub(crate) use self::arguments::ProgramName;
+use self::system::Running;
 use super::after::{self, Begun};
 use super::args::Exec;
 use super::context::Context;
@@ -59,11 +60,14 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
         });
     }
     let begun = Begun::now();
-    let (result, code) = match system::run(&program) {
+    let running = Running::start(&program);
+    // While the program runs nobody waits for this.
+    let invocation = arguments::invocation(args.name.as_ref(), path, arguments);
+    after::prepare(context);
+    let (result, code) = match running.and_then(Running::wait) {
         Ok(ended) => (ended.result(), ended.exit_code()),
         Err(why) => (why.result(), refused(&program, &why, context)),
     };
-    let invocation = arguments::invocation(args.name.as_ref(), path, arguments);
     // The program may have changed the repository's marker.
     context.refresh();
     after::record(context, begun, invocation, result);

@@ -27,37 +27,50 @@ pub(super) fn become_program(program: &Program<'_>) -> Result<Ended, NotRun> {
     Err(error.into())
 }
 
-/// Runs the program and waits for it, and is stopped and continued with it.
-pub(super) fn run(program: &Program<'_>) -> Result<Ended, NotRun> {
-    let signals = Signals::hold()?;
-    let child = spawn(program, signals.as_found())?;
-    let mut is_stopped = false;
-    loop {
-        let came = signals.next()?;
-        match came {
-            Came::FromChild
-            | Came::ForThisProcess {
-                signal: Signal::SIGCONT,
-                ..
-            } => match news_of(child)? {
-                News::Ended(ended) => return Ok(ended),
-                News::Stopped(signal) => {
-                    is_stopped = true;
-                    stop_by(signal);
-                }
-                News::GoesOn => is_stopped = false,
-                // A shell lets the whole group go on, and the program has gone on then: once more could undo a stop
-                // that has come since. Whoever lets this process alone go on means the program.
-                News::None if is_stopped && came != Came::FromChild => {
-                    nix::sys::signal::kill(child, Signal::SIGCONT).ok();
-                }
-                News::None => {}
-            },
-            Came::ForTheGroup => {}
-            Came::ForThisProcess { signal, sender } => {
-                // What the child sends to its own group it has got already.
-                if sender != Some(child) {
-                    nix::sys::signal::kill(child, signal).ok();
+/// A program that runs. Signals to this process are held back meanwhile.
+pub(super) struct Running {
+    signals: Signals,
+    child: Pid,
+}
+
+impl Running {
+    pub(super) fn start(program: &Program<'_>) -> Result<Self, NotRun> {
+        let signals = Signals::hold()?;
+        let child = spawn(program, signals.as_found())?;
+        Ok(Self { signals, child })
+    }
+
+    /// Waits for its end, and is stopped and continued with it.
+    pub(super) fn wait(self) -> Result<Ended, NotRun> {
+        let Self { signals, child } = self;
+        let mut is_stopped = false;
+        loop {
+            let came = signals.next()?;
+            match came {
+                Came::FromChild
+                | Came::ForThisProcess {
+                    signal: Signal::SIGCONT,
+                    ..
+                } => match news_of(child)? {
+                    News::Ended(ended) => return Ok(ended),
+                    News::Stopped(signal) => {
+                        is_stopped = true;
+                        stop_by(signal);
+                    }
+                    News::GoesOn => is_stopped = false,
+                    // A shell lets the whole group go on, and the program has gone on then: once more could undo a stop
+                    // that has come since. Whoever lets this process alone go on means the program.
+                    News::None if is_stopped && came != Came::FromChild => {
+                        nix::sys::signal::kill(child, Signal::SIGCONT).ok();
+                    }
+                    News::None => {}
+                },
+                Came::ForTheGroup => {}
+                Came::ForThisProcess { signal, sender } => {
+                    // What the child sends to its own group it has got already.
+                    if sender != Some(child) {
+                        nix::sys::signal::kill(child, signal).ok();
+                    }
                 }
             }
         }
