@@ -10,6 +10,7 @@ use swamp::domain::{
 use swamp::infrastructure::component::egress::{Environment, Network};
 use swamp::infrastructure::component::{Compiled, ComponentFile, ComponentSender, SenderConfig};
 use swamp::infrastructure::receiver::{Receiver, ReceiverOptions};
+use swamp::infrastructure::timer::Timer;
 
 use crate::support::{AMPLE, cache, compiler, dead_endpoint};
 
@@ -41,6 +42,7 @@ fn sender(file: &ComponentFile, endpoint: &str) -> ComponentSender {
         limits: SenderLimits::default(),
         network: Network::live(Environment::read(|_| None)),
         headers: Vec::new(),
+        timer: Timer::default(),
     };
     ComponentSender::new(&compiled, config).unwrap()
 }

@@ -26,6 +26,7 @@ use swamp::domain::{
 };
 use swamp::infrastructure::component::egress::{Environment, Network};
 use swamp::infrastructure::component::{Compiled, ComponentFile, ComponentSender, SenderConfig};
+use swamp::infrastructure::timer::Timer;
 
 use crate::support::{AMPLE, cache, compiler};
 
@@ -63,6 +64,7 @@ impl Attack {
             limits,
             network: Network::live(Environment::read(|_| None)),
             headers: Vec::new(),
+            timer: Timer::default(),
         };
         Self {
             config,

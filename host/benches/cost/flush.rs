@@ -19,6 +19,7 @@ use swamp::infrastructure::component::{
 use swamp::infrastructure::flusher::{FlushSetup, Flusher};
 use swamp::infrastructure::marker_file::MarkerFile;
 use swamp::infrastructure::spool::FileSpool;
+use swamp::infrastructure::timer::Timer;
 use swamp::infrastructure::trust_store::TrustStore;
 use swamp::infrastructure::user_config_file::{config_path, read_user_config};
 use swamp::infrastructure::worker::{Program, close_inherited_files, forbid_core_dumps};
@@ -129,5 +130,6 @@ pub(crate) fn config(endpoint: &Endpoint) -> SenderConfig {
             env::var_os(name).filter(|_| !name.to_lowercase().ends_with("proxy"))
         })),
         headers: Vec::new(),
+        timer: Timer::default(),
     }
 }

@@ -17,8 +17,10 @@ use swamp::domain::{
 use swamp::infrastructure::component::limits;
 use swamp::infrastructure::marker_file::MarkerFile;
 use swamp::infrastructure::spool::{FileSpool, LastFlush};
+use swamp::infrastructure::timer::Timer;
 use swamp::infrastructure::user_config_file::{config_path, read_user_config};
-use swamp::infrastructure::worker::{Watchdog, close_inherited_files, forbid_core_dumps};
+use swamp::infrastructure::watchdog::Watchdog;
+use swamp::infrastructure::worker::{close_inherited_files, forbid_core_dumps};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout_at;
@@ -121,7 +123,7 @@ pub(crate) fn flush(all: bool) {
     let before = spool.last_flush();
     let service = TelemetryService::new(spool);
     let mut backlog = service.repository().backlog().unwrap();
-    let watchdog = Watchdog::start(limits::WATCHDOG, || {}).unwrap();
+    let watchdog = Watchdog::start(&Timer::default(), limits::WATCHDOG, || {}).unwrap();
     let mut sender = NativeSender::new(&endpoint);
     let mut outcome = FlushOutcome::default();
     loop {

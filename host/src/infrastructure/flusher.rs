@@ -13,8 +13,9 @@ use super::component::{
 };
 use super::marker_file::MarkerFile;
 use super::spool::{FileSpool, FlushLock, LastFlush};
+use super::timer::Timer;
 use super::trust_store::TrustStore;
-use super::worker::Watchdog;
+use super::watchdog::Watchdog;
 use crate::domain::{
     AllowSenders, BATCH_SIZE, Deadline, Endpoint, Expired, FlushConfig, FlushFailure, FlushOutcome,
     Marker, RepoId, SendError, SenderFailure, SenderSource, SpoolError, TelemetryRepository,
@@ -202,7 +203,7 @@ fn start(
     deadline: Deadline,
 ) -> io::Result<(StartingSender, Watchdog)> {
     let last_words = || debug!("the flush hung and was ended");
-    let watchdog = Watchdog::start(limits::WATCHDOG, last_words)?;
+    let watchdog = Watchdog::start(&config.timer, limits::WATCHDOG, last_words)?;
     let sender = StartingSender::start(compiled, config, deadline)?;
     Ok((sender, watchdog))
 }
@@ -258,6 +259,7 @@ impl FlushSetup {
             limits: marker.telemetry_sender_limits,
             network: self.network.clone(),
             headers,
+            timer: Timer::default(),
         };
         let compiled = Compiled::obtain(&file, &self.cache, &self.compiler)?;
         Ok((compiled, config))

@@ -14,7 +14,11 @@ pub mod receiver;
 pub mod recording;
 pub mod spool;
 #[cfg(feature = "sender")]
+pub mod timer;
+#[cfg(feature = "sender")]
 pub mod trust_store;
 pub mod user_config_file;
 pub mod user_dirs;
+#[cfg(feature = "sender")]
+pub mod watchdog;
 pub mod worker;

@@ -11,11 +11,6 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
-
-use crate::domain::Deadline;
 
 /// The environment variable that makes this program a worker.
 pub const VARIABLE: &str = "SWAMP_WORKER";
@@ -110,89 +105,6 @@ impl Program {
             command.arg0("swamp").process_group(0);
         }
         command
-    }
-}
-
-/// Ends this process when too long a time passes between two signs of life, whatever its other threads are
-/// doing by then.
-#[derive(Debug)]
-pub struct Watchdog {
-    limit: Duration,
-    watch: Arc<Watch>,
-}
-
-/// What a watchdog and its thread share.
-#[derive(Debug)]
-struct Watch {
-    state: Mutex<WatchState>,
-    over: Condvar,
-}
-
-#[derive(Debug)]
-struct WatchState {
-    /// When the next sign of life is due.
-    due: Deadline,
-    is_over: bool,
-}
-
-impl Watchdog {
-    /// A watchdog that waits `limit` for the first sign of life, and for each one after it. It calls `last_words`
-    /// before it ends the process with [`OUT_OF_TIME`]. Dropping it ends the watch.
-    ///
-    /// # Errors
-    ///
-    /// When no thread could be started.
-    pub fn start(limit: Duration, last_words: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        let watch = Arc::new(Watch {
-            state: Mutex::new(WatchState {
-                due: Deadline::after(limit),
-                is_over: false,
-            }),
-            over: Condvar::new(),
-        });
-        let watched = Arc::clone(&watch);
-        thread::Builder::new()
-            .name("watchdog".into())
-            .spawn(move || {
-                if watched.ends_in_silence() {
-                    last_words();
-                    std::process::exit(OUT_OF_TIME);
-                }
-            })?;
-        Ok(Self { limit, watch })
-    }
-
-    /// Tells that all is well. The thread is not woken for it: it looks again when the last sign is too old.
-    pub fn reset(&self) {
-        self.watch.state().due = Deadline::after(self.limit);
-    }
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        self.watch.state().is_over = true;
-        self.watch.over.notify_one();
-    }
-}
-
-impl Watch {
-    fn state(&self) -> MutexGuard<'_, WatchState> {
-        // Every change is one assignment: whoever panicked left nothing half done.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for the end of the watch. `true` when a sign of life was due before that and did not come.
-    fn ends_in_silence(&self) -> bool {
-        let mut state = self.state();
-        while !state.is_over {
-            let left = state.due.remaining();
-            if left.is_zero() {
-                return true;
-            }
-            let waited = self.over.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        false
     }
 }
 

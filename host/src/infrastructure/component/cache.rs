@@ -1,7 +1,7 @@
 //! Compiled components, kept for this user.
 //!
-//! A file is named by the component's digest, by the hash of everything that machine code depends on (wasmtime's
-//! version, its configuration, the processor) and by its own checksum, which is verified on the very descriptor
+//! A file is named by the component's digest, by the hash of everything that machine code depends on (this program's
+//! version and wasmtime's, their configuration, the processor: homes are shared between machines) and by its own checksum, which is verified on the very descriptor
 //! that the code is then mapped from: wasmtime does not check what it maps. A checksum guards against damage, and
 //! that is all there is to guard against: whoever can write here, this user alone, could write any digest as well.
 //! Files are written to a new name and renamed, since overwriting a mapped file would crash its readers.
@@ -21,13 +21,16 @@ use tempfile::NamedTempFile;
 use tracing::debug;
 use wasmtime::Engine;
 
-use super::limits;
+use super::{limits, processor};
 use crate::domain::Digest;
 use crate::infrastructure::atomic_file;
 use crate::infrastructure::user_dirs::UserDir;
 
 /// How long a component that could not be compiled is not tried again.
 const FAILURE_LASTS: Duration = Duration::from_hours(1);
+
+/// How long after the last note of its use a file's use is noted again: a note is a write.
+const USE_IS_NOTED: Duration = Duration::from_hours(1);
 
 /// The most bytes that are read of a remembered failure.
 const FAILURE_BYTES: u64 = 4 * 1024;
@@ -42,7 +45,7 @@ pub struct Cache {
     capacity: u64,
 }
 
-/// What machine code is for: a component, and an engine.
+/// What machine code is for: a component, an engine and this processor.
 #[derive(Clone, Debug)]
 pub(super) struct Key(String);
 
@@ -50,6 +53,9 @@ impl Key {
     pub(super) fn new(component: Digest, engine: &Engine) -> Self {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
+        processor::features().hash(&mut hasher);
+        // The compiler's own settings may change with it.
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
         let component = component.to_string().replace("sha256:", "");
         Self(format!("{component}-{:016x}", hasher.finish()))
     }
@@ -260,8 +266,10 @@ fn found(dir: &Dir, name: &str) -> io::Result<Option<Found>> {
         return Err(io::Error::other("it is damaged"));
     }
     // The least recently used goes first.
-    file.set_times(FileTimes::new().set_modified(SystemTime::now()))
-        .ok();
+    if age(modified) > USE_IS_NOTED {
+        file.set_times(FileTimes::new().set_modified(SystemTime::now()))
+            .ok();
+    }
     Ok(Some(Found::Code(file)))
 }
 

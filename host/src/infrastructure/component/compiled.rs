@@ -36,7 +36,7 @@ impl Compiled {
         compiler: &Compiler,
     ) -> Result<Self, SenderFailure> {
         let obtain = || {
-            let engine = engine::engine().map_err(|error| error.to_string())?;
+            let engine = engine::running().map_err(|error| error.to_string())?;
             let key = Key::new(file.digest(), &engine);
             let code = match cache.find(&key) {
                 Found::Code(code) => code,
@@ -62,7 +62,7 @@ impl Compiled {
     /// Forgets that `file` could not be compiled, if that is remembered: whoever asks for it by name wants it tried
     /// again, since a machine that was busy may have been the reason.
     pub fn forget_failure(file: &ComponentFile, cache: &Cache) {
-        if let Ok(engine) = engine::engine() {
+        if let Ok(engine) = engine::running() {
             let key = Key::new(file.digest(), &engine);
             if matches!(cache.find(&key), Found::Failure(_)) {
                 cache.forget(&key);
@@ -73,7 +73,7 @@ impl Compiled {
     /// Whether the cache has the machine code of `file`.
     #[must_use]
     pub fn is_cached(file: &ComponentFile, cache: &Cache) -> bool {
-        engine::engine().is_ok_and(|engine| {
+        engine::running().is_ok_and(|engine| {
             let key = Key::new(file.digest(), &engine);
             matches!(cache.find(&key), Found::Code(_))
         })

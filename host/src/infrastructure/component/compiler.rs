@@ -9,7 +9,9 @@ use thiserror::Error;
 
 use super::contract::reason;
 use super::{engine, limits};
-use crate::infrastructure::worker::{self, Program, Task, Watchdog};
+use crate::infrastructure::timer::Timer;
+use crate::infrastructure::watchdog::Watchdog;
+use crate::infrastructure::worker::{self, Program, Task};
 
 /// Why a component could not be compiled, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -97,7 +99,7 @@ fn why(status: ExitStatus, message: &str) -> String {
 /// When the system gives no thread for the watchdog.
 pub fn bound_compilation() -> io::Result<Watchdog> {
     bound_memory();
-    Watchdog::start(limits::COMPILE_TIME, || {})
+    Watchdog::start(&Timer::default(), limits::COMPILE_TIME, || {})
 }
 
 /// What a compiling worker does: reads a component from `input`, and writes machine code to `output`.
@@ -112,7 +114,7 @@ pub fn compile(input: impl Read, mut output: impl Write) -> Result<(), CompileEr
         .read_to_end(&mut bytes)?;
     let component = binary(&bytes)?;
     let described = |error: wasmtime::Error| CompileError::Component(format!("{error:#}"));
-    let engine = engine::engine().map_err(described)?;
+    let engine = engine::compiling().map_err(described)?;
     let code = engine.precompile_component(&component).map_err(described)?;
     output.write_all(&code)?;
     output.flush()?;

@@ -4,9 +4,19 @@ use wasmtime::{Config, Engine};
 
 use super::limits;
 
-/// An engine as every sender gets it. Proposals that no sender's toolchain needs are off: less to go wrong. So are
-/// the tables that only native debuggers and offsets in backtraces need: every flush reads all of the machine code.
-pub(super) fn engine() -> wasmtime::Result<Engine> {
+/// An engine that compiles.
+pub(super) fn compiling() -> wasmtime::Result<Engine> {
+    Engine::new(&config())
+}
+
+/// An engine that runs what was compiled. It spares itself a compiler's settings, at every flush.
+pub(super) fn running() -> wasmtime::Result<Engine> {
+    Engine::new(config().enable_compiler(false))
+}
+
+/// What every sender gets. Proposals that no sender's toolchain needs are off: less to go wrong. So are the tables that
+/// only native debuggers and offsets in backtraces need: every flush reads all of the machine code.
+fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -19,5 +29,5 @@ pub(super) fn engine() -> wasmtime::Result<Engine> {
         .shared_memory(false)
         .generate_address_map(false)
         .native_unwind_info(cfg!(windows));
-    Engine::new(&config)
+    config
 }

@@ -5,6 +5,7 @@ use super::contract::{INTERFACE, VERSION, reason};
 use super::egress::Network;
 use super::sender::{ComponentSender, SenderConfig};
 use crate::domain::{DEFAULT_ENDPOINT, Deadline, Endpoint, SendError, SenderFailure, SenderLimits};
+use crate::infrastructure::timer::Timer;
 
 /// One interface that a component imports, and what it gets for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +120,7 @@ fn verdict(compiled: &Compiled) -> Result<(), SendError> {
         limits,
         network: Network::DryRun,
         headers: Vec::new(),
+        timer: Timer::default(),
     };
     ComponentSender::new(compiled, config)?.instantiate(Deadline::after(limits.deadline))
 }

@@ -17,6 +17,7 @@ mod inspect;
 pub mod limits;
 mod link;
 mod output;
+mod processor;
 mod sandbox;
 mod sender;
 mod starting;

@@ -9,7 +9,7 @@ use tokio::time::timeout_at;
 use tracing::debug;
 use wasmtime::{Engine, Store};
 
-use super::alarm::Alarm;
+use super::alarm::interrupting;
 use super::compiled::Compiled;
 use super::contract::{self, Destination, Lists, Sender, SenderPre};
 use super::egress::{DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network};
@@ -19,6 +19,7 @@ use super::sandbox::Guest;
 use crate::domain::{
     Deadline, Endpoint, SendError, SenderFailure, SenderLimits, SpooledEntry, TelemetrySender,
 };
+use crate::infrastructure::timer::{Alarm, Timer};
 
 /// What a sender works with.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct SenderConfig {
     pub network: Network,
     /// What the host adds to its requests.
     pub headers: Vec<HostHeader>,
+    /// What ends it at its deadlines.
+    pub timer: Timer,
 }
 
 /// A sender component, linked and ready. Its instance lives from its first batch to its first trap, and serves
@@ -87,7 +90,7 @@ impl ComponentSender {
             .map_err(|error| not_linkable(format!("the system gives no event loop: {error}")))?;
         Ok(Self {
             name,
-            alarm: Alarm::new(engine.clone()),
+            alarm: interrupting(engine.clone(), &config.timer),
             engine,
             linked,
             config: Arc::new(config),
@@ -138,14 +141,13 @@ impl ComponentSender {
         };
         instance.store.data_mut().egress.begin_batch(deadline);
         instance.store.set_epoch_deadline(1);
-        let alarm = self
-            .alarm
+        self.alarm
             .set(deadline)
             .map_err(|error| SendError::Other(format!("no thread to bound it: {error}")))?;
         let work = work(&mut instance, &self.linked);
         let done: Result<wasmtime::Result<T>, Elapsed> =
             runtime.block_on(async { timeout_at(deadline.instant().into(), work).await });
-        drop(alarm);
+        self.alarm.clear();
         let guest = instance.store.data();
         self.log_output(guest);
         self.peak_memory = self.peak_memory.max(guest.quota.memory_taken());

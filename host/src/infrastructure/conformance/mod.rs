@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use super::component::egress::{Environment, Network};
 use super::component::{Compiled, ComponentSender, Grant, SenderConfig, inspect};
+use super::timer::Timer;
 use crate::domain::{Deadline, Endpoint, SendError, SenderLimits, TelemetrySender as _};
 
 use judge::{Evidence, Finding};
@@ -260,6 +261,7 @@ impl<'a> Run<'a> {
             // Everything is on this machine, where no proxy is of use.
             network: Network::live(Environment::read(|_| None)),
             headers: Vec::new(),
+            timer: Timer::default(),
         };
         Ok(ComponentSender::new(self.compiled, config)?)
     }

@@ -159,12 +159,17 @@ impl Connector {
             let addresses = self.resolver.usable(host, *port).await?;
             let tcp = dial(&addresses, host, open).await?;
             return if *https {
-                let secure = self.secure(host, *port, tcp, open).await?;
-                self.start(secure).await
+                let secure = Box::pin(self.secure(host, *port, tcp, open)).await?;
+                Box::pin(self.start(secure)).await
             } else {
                 self.start(tcp).await
             };
         };
+        Box::pin(self.open_by(proxy, open)).await
+    }
+
+    async fn open_by(&self, proxy: &Proxy, open: &Open) -> Result<Connection, Failure> {
+        let Origin { host, .. } = &self.origin;
         // The proxy resolves, so the check is on what the endpoint says.
         if let Host::Address(address) = host
             && let Err(why) = policy::usable(*address, host)
