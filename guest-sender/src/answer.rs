@@ -1,6 +1,8 @@
 //! What an endpoint answered, and what a refusal means for the batch.
 
-use std::ops::Range;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError};
 

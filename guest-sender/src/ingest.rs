@@ -1,5 +1,8 @@
 //! The ingest protocol, without any I/O: what a batch's body is, and what an answer means.
 
+use alloc::borrow::ToOwned as _;
+use alloc::vec::Vec;
+
 use crate::answer::{Answer, Success};
 use crate::bindings::exports::swamp::telemetry::sender::{SendError, TelemetryEntry};
 use crate::protocol::Protocol;
@@ -65,8 +68,20 @@ fn push_event(
 }
 
 fn push_json_string(json: &mut Vec<u8>, text: &str) -> Result<(), SendError> {
-    serde_json::to_writer(json, text)
-        .map_err(|_| SendError::Other("an id cannot be spelled in json".to_owned()))
+    // Ids are spelled plainly, and there are many.
+    if text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    {
+        json.push(b'"');
+        json.extend(text.as_bytes());
+        json.push(b'"');
+        return Ok(());
+    }
+    let quoted = serde_json::to_vec(text)
+        .map_err(|_| SendError::Other("an id cannot be spelled in json".to_owned()))?;
+    json.extend(quoted);
+    Ok(())
 }
 
 /// What the answer means for the batch, at `now`, in seconds since 1970.

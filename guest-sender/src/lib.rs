@@ -4,12 +4,23 @@
 //! Neither has options. `telemetrySenderOptions` is meant for the sender that a repository names itself, and may
 //! well stay in the marker after that one is gone, so it is ignored here.
 
+// Rust's standard library speaks WASI 0.1, and is adapted to 0.2 by modules that every flush would load and bring to
+// life. For any other target than the one that `guest-sender/build` builds for it is there as usual.
+#![cfg_attr(target_env = "p1", no_std)]
+
+extern crate alloc;
+
 mod answer;
 mod http;
 mod ingest;
 mod otlp;
 mod protocol;
 mod url;
+#[cfg(target_env = "p1")]
+mod wasm;
+
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The Rust side of `wit/`, made by the macro rather than by cargo-component, so that every toolchain builds
 /// the same source.

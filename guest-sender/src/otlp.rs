@@ -3,6 +3,12 @@
 //! Attributes have the names of OpenTelemetry's semantic conventions where those have one, and begin with `swamp.`
 //! otherwise. What an entry lacks is absent.
 
+use alloc::borrow::ToOwned as _;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec;
+use alloc::vec::Vec;
+
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Success};

@@ -1,5 +1,7 @@
 //! What senders have in common: one POST for a batch, whatever it says.
 
+use alloc::vec::Vec;
+
 use wasip2::clocks::wall_clock;
 
 use crate::answer::{Answer, Success};

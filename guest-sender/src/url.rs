@@ -1,5 +1,9 @@
 //! Where a batch goes.
 
+use alloc::borrow::ToOwned as _;
+use alloc::format;
+use alloc::string::String;
+
 use crate::bindings::exports::swamp::telemetry::sender::SendError;
 
 /// What `wasi:http` wants to know of a URL, one by one.

@@ -1,5 +1,10 @@
 //! One entry as a log record.
 
+use alloc::borrow::ToOwned as _;
+use alloc::string::{String, ToString as _};
+use alloc::vec;
+use alloc::vec::Vec;
+
 use serde_json::{Map, Value, json};
 
 use crate::bindings::exports::swamp::telemetry::sender::{InvocationStatus, TelemetryEntry};
