@@ -46,7 +46,12 @@ impl Digest {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(Self::PREFIX)?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0.chunks_exact(16).try_for_each(|half| {
+            let number = half
+                .iter()
+                .fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+            write!(f, "{number:032x}")
+        })
     }
 }
 
