@@ -107,6 +107,20 @@ fn success_is_recorded_under_the_given_name_and_flushed() {
 }
 
 #[test]
+fn what_the_program_makes_of_the_repository_counts_for_its_own_record() {
+    let repo = TestRepo::new();
+    let script = |script: &str| exec(&repo, &["--", "sh", "-c", script]);
+    script("echo 'telemetryDisabled: true' >>.swamp.yaml");
+    assert_eq!(repo.entries(), [""; 0], "it turned telemetry off");
+    repo.swamp(&["telemetry", "enable"]);
+    repo.swamp(&["telemetry", "purge", "--yes"]);
+    script("rm -r .swamp");
+    only_entry(&repo);
+    script("mkdir inner && mv .swamp.yaml inner/.swamp.yaml");
+    assert_eq!(repo.entries().len(), 1, "there is no repository any more");
+}
+
+#[test]
 fn a_program_that_is_called_like_an_unrecorded_command_is_recorded() {
     let repo = TestRepo::new();
     exec(&repo, &["--name", "demo", "--", "true"]);
