@@ -11,10 +11,11 @@ use tracing::level_filters::LevelFilter;
 
 use super::context::{Context, Repo, VERSION, env_var};
 
-/// Makes what [`record`] finds made then, so that it takes less time: the spool.
+/// Looks for what [`record`] is going to look for, so that it takes less time then. Makes nothing that is not there: the
+/// command is still at work.
 pub(crate) fn prepare(context: &Context) {
     if let Some(repo) = &context.repo {
-        drop(repo.spool(context.globals.no_telemetry, env_var));
+        drop(FileSpool::open(&repo.root));
     }
 }
 
