@@ -23,16 +23,13 @@ pub fn invocation(
     matches: &ArgMatches,
     is_categorical: IsCategorical<'_>,
 ) -> Invocation {
-    let mut invocation = path_and_options(root, matches);
-    let mut path = Vec::new();
-    each_level(root, matches, &mut |depth, command, matches| {
-        if depth > 0 {
-            path.push(command.get_name().to_owned());
-        }
-        let path: Vec<_> = path.iter().map(String::as_str).collect();
+    let levels = levels(root, matches);
+    let mut invocation = path_and_options(&levels);
+    let path: Vec<_> = path(&levels).collect();
+    for (depth, (command, matches)) in levels.iter().enumerate() {
         for position in command.get_positionals() {
             let id = position.get_id().as_str();
-            let categorical = is_categorical(&path, id);
+            let categorical = is_categorical(&path[..depth], id);
             for value in given(matches, id)
                 .then(|| matches.get_raw(id))
                 .flatten()
@@ -45,7 +42,7 @@ pub fn invocation(
                 });
             }
         }
-    });
+    }
     invocation.args.truncate(MAX_RECORDED);
     invocation
 }
@@ -59,7 +56,7 @@ pub fn refused(
     kind: ErrorKind,
 ) -> (Invocation, InvocationResult) {
     let mut invocation = understood(root, argv)
-        .map(|matches| path_and_options(root, &matches))
+        .map(|matches| path_and_options(&levels(root, &matches)))
         .unwrap_or_default();
     let asked_for = match kind {
         ErrorKind::DisplayHelp => "help",
@@ -100,28 +97,21 @@ pub fn understood(root: &Command, argv: &[OsString]) -> Option<ArgMatches> {
     lenient.try_get_matches_from(argv).ok()
 }
 
-fn path_and_options(root: &Command, matches: &ArgMatches) -> Invocation {
-    let mut names = Vec::new();
-    let mut innermost = matches;
-    each_level(root, matches, &mut |depth, command, matches| {
-        innermost = matches;
-        if depth > 0 {
-            names.push(command.get_name().to_owned());
-        }
-    });
-    let mut names = names.into_iter();
+fn path_and_options(levels: &[Level<'_>]) -> Invocation {
+    let mut names = path(levels);
     let mut invocation = Invocation {
-        command: names.next().unwrap_or_default(),
+        command: names.next().unwrap_or_default().to_owned(),
         ..Invocation::default()
     };
     let inner: Vec<_> = names.collect();
     invocation.subcommand = (!inner.is_empty()).then(|| inner.join(" "));
-    each_level(root, matches, &mut |_, command, matches| {
+    let innermost = levels.last().map(|(_, matches)| matches);
+    for (command, matches) in levels {
         // Not `get_opts`: of a command that clap has built, it leaves out those without a value.
         for option in command.get_arguments().filter(|arg| !arg.is_positional()) {
             let (matches, keys) = if option.is_global_set() {
                 // What was given anywhere is told at the end of the path.
-                (innermost, &mut invocation.global_options)
+                (innermost.unwrap_or(matches), &mut invocation.global_options)
             } else {
                 (matches, &mut invocation.option_keys)
             };
@@ -132,7 +122,7 @@ fn path_and_options(root: &Command, matches: &ArgMatches) -> Invocation {
                 keys.push(key);
             }
         }
-    });
+    }
     invocation
 }
 
@@ -147,39 +137,37 @@ fn given(matches: &ArgMatches, id: &str) -> bool {
         && matches.value_source(id) == Some(ValueSource::CommandLine)
 }
 
-/// Shows `visit` the commands from the outermost, at depth 0, to the innermost, each with what it was given.
-fn each_level<'m>(
-    root: &Command,
-    matches: &'m ArgMatches,
-    visit: &mut dyn FnMut(usize, &Command, &'m ArgMatches),
-) {
-    level(0, root, matches, visit);
-}
+/// A command with all that it declares, and what it was given.
+type Level<'a> = (Cow<'a, Command>, &'a ArgMatches);
 
-fn level<'m>(
-    depth: usize,
-    command: &Command,
-    matches: &'m ArgMatches,
-    visit: &mut dyn FnMut(usize, &Command, &'m ArgMatches),
-) {
-    let command = declared(command);
-    visit(depth, &command, matches);
-    if let Some((name, inner)) = matches.subcommand()
-        && let Some(found) = command.find_subcommand(name)
+/// The commands from the outermost to the innermost.
+fn levels<'a>(root: &'a Command, matches: &'a ArgMatches) -> Vec<Level<'a>> {
+    let mut levels = vec![(declared(Cow::Borrowed(root)), matches)];
+    while let Some((command, matches)) = levels.last()
+        && let Some((name, inner)) = matches.subcommand()
+        && let Some(found) = match command {
+            Cow::Borrowed(command) => command.find_subcommand(name).map(Cow::Borrowed),
+            Cow::Owned(command) => command.find_subcommand(name).cloned().map(Cow::Owned),
+        }
     {
-        level(depth + 1, found, inner, visit);
+        levels.push((declared(found), inner));
     }
+    levels
 }
 
-/// The command with all that it declares: until clap builds it, one that defers its declarations has none.
-fn declared(command: &Command) -> Cow<'_, Command> {
+/// The names of the commands below the outermost.
+fn path<'a>(levels: &'a [Level<'_>]) -> impl Iterator<Item = &'a str> {
+    levels.iter().skip(1).map(|(command, _)| command.get_name())
+}
+
+/// Until clap builds it, a command that defers its declarations has none.
+fn declared(command: Cow<'_, Command>) -> Cow<'_, Command> {
     if command.get_arguments().next().is_some() || command.has_subcommands() {
-        Cow::Borrowed(command)
-    } else {
-        let mut built = command.clone();
-        built.build();
-        Cow::Owned(built)
+        return command;
     }
+    let mut built = command.into_owned();
+    built.build();
+    Cow::Owned(built)
 }
 
 #[cfg(test)]
@@ -239,16 +227,20 @@ mod tests {
 
     #[test]
     fn of_a_command_that_defers_its_declarations_the_same_is_recorded() {
-        let inner = |command: Command| {
+        fn inner(command: Command) -> Command {
             command
                 .arg(Arg::new("all").long("all").action(ArgAction::SetTrue))
                 .arg(Arg::new("what"))
-        };
+        }
+        fn deferred() -> Command {
+            Command::new("once").defer(inner)
+        }
         let line = ["tool", "--loud", "at", "once", "--all", "s3cret"];
-        let at = |once: Command| tool().subcommand(Command::new("at").subcommand(once));
-        let once = Command::new("once");
-        let eager = recorded(&at(inner(once.clone())), &line);
-        assert_eq!(recorded(&at(once.defer(inner)), &line), eager);
+        let recorded_of = |at: Command| recorded(&tool().subcommand(at), &line);
+        let at = Command::new("at");
+        let eager = recorded_of(at.clone().subcommand(inner(Command::new("once"))));
+        assert_eq!(recorded_of(at.clone().subcommand(deferred())), eager);
+        assert_eq!(recorded_of(at.defer(|at| at.subcommand(deferred()))), eager);
         insta::assert_snapshot!(eager, @r#"at Some("once") ["<REDACTED>"] ["all"] ["loud"]"#);
     }
 

@@ -47,6 +47,7 @@ pub(crate) fn run(shell: Shell, context: &Context) -> Result<(), CommandError> {
 
 /// Answers the shell, if it is one that asks.
 pub(crate) fn answer() -> Option<ExitCode> {
+    // Before the shells are looked at: hardly any command is run for a completion.
     env::var_os(VARIABLE)?;
     let answered = CompleteEnv::with_factory(Cli::command)
         .var(VARIABLE)

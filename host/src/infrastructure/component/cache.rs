@@ -1,9 +1,10 @@
 //! Compiled components, kept for this user.
 //!
 //! A file is named by the component's digest, by the hash of everything that machine code depends on (this program's
-//! version and wasmtime's, their configuration, the processor: homes are shared between machines) and by its own checksum, which is verified on the very descriptor
-//! that the code is then mapped from: wasmtime does not check what it maps. A checksum guards against damage, and
-//! that is all there is to guard against: whoever can write here, this user alone, could write any digest as well.
+//! version and wasmtime's, their configuration, the processor: homes are shared between machines) and by its own
+//! checksum, which is verified on the very descriptor that the code is then mapped from: wasmtime does not check what
+//! it maps. A checksum guards against damage, and that is all there is to guard against: whoever can write here, this
+//! user alone, could write any digest as well.
 //! Files are written to a new name and renamed, since overwriting a mapped file would crash its readers.
 
 use std::ffi::OsString;
