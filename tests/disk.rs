@@ -27,6 +27,14 @@ impl Mount {
         None
     }
 
+    fn resize(&self, size: &str) {
+        let mount = Command::new("mount")
+            .args(["-o", &format!("remount,size={size}")])
+            .arg(&self.0)
+            .status();
+        assert!(mount.unwrap().success());
+    }
+
     fn make_read_only(&self, read_only: bool) {
         let options = if read_only {
             "remount,ro"
@@ -106,6 +114,29 @@ fn a_full_disk_loses_the_entry_that_does_not_fit_and_nothing_else() {
     fs::remove_file(repo.spool().join("ballast")).unwrap();
     assert_unbothered(&repo.swamp(&["version"]));
     assert_eq!(server.events().len(), 4);
+}
+
+#[test]
+fn a_full_disk_keeps_a_sender_from_being_compiled_no_longer_than_it_is_full() {
+    let server = Unruly::always(Plan::Accept);
+    let repo = repo_of(&server);
+    let cache = repo.home().join("own-cache");
+    fs::create_dir(&cache).unwrap();
+    let Some(mount) = Mount::tmpfs(&cache, "64k") else {
+        return;
+    };
+    let version = || crate::support::run(repo.command(&["version"]).env("XDG_CACHE_HOME", &cache));
+    assert_unbothered(&version());
+    assert_eq!(repo.entries().len(), 1);
+    let status = repo.swamp(&["telemetry", "status"]);
+    assert!(
+        status.stdout.contains("No space left on device"),
+        "{status:?}"
+    );
+
+    mount.resize("16m");
+    assert_unbothered(&version());
+    assert_eq!(server.events().len(), 3);
 }
 
 #[test]

@@ -13,6 +13,7 @@ use swamp::infrastructure::receiver::{Receiver, ReceiverOptions};
 use swamp::infrastructure::timer::Timer;
 
 use crate::support::{AMPLE, cache, compiler, dead_endpoint};
+use crate::unruly::{Plan, Unruly};
 
 /// The built-in sender, the ones that each toolchain compiled for each version of the contract, and the one that
 /// this run is about.
@@ -191,5 +192,37 @@ fn no_entries_need_no_request() {
         let receiver = Receiver::start(ReceiverOptions::default()).unwrap();
         send(&file, &receiver.endpoint(), 0).ok();
         assert!(receiver.requests().is_empty(), "{}", file.name());
+    }
+}
+
+#[test]
+fn the_built_in_senders_keep_no_memory_of_the_batches_that_are_over() {
+    fn accepted(_: &str) -> String {
+        "HTTP/1.1 202 Accepted\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned()
+    }
+    fn taken(_: &str) -> String {
+        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}".to_owned()
+    }
+    fn refused(_: &str) -> String {
+        "HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 3\r\n\r\nwhy".to_owned()
+    }
+    let answers: [(_, fn(&str) -> String, _); 4] = [
+        (BuiltinSender::Ingest, accepted, true),
+        (BuiltinSender::Ingest, refused, false),
+        (BuiltinSender::Otlp, taken, true),
+        (BuiltinSender::Otlp, refused, false),
+    ];
+    for (builtin, answer, is_success) in answers {
+        let server = Unruly::always(Plan::Reply(answer));
+        let mut sender = sender(&ComponentFile::builtin(builtin), &server.endpoint());
+        let mut memory_after = |batches| {
+            for _ in 0..batches {
+                let sent = sender.send_batch(&entries(25), "the-repo", Deadline::after(AMPLE));
+                assert_eq!(sent.is_ok(), is_success, "{builtin}: {sent:?}");
+            }
+            sender.peak_memory()
+        };
+        let after_one = memory_after(1);
+        assert_eq!(memory_after(200), after_one, "{builtin}");
     }
 }

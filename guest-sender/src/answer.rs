@@ -18,6 +18,9 @@ pub(crate) struct Success {
     pub(crate) body_bytes: usize,
 }
 
+/// Tells the time, in seconds since 1970. The host is asked for it only where an answer speaks of a date.
+pub(crate) type Clock = fn() -> u64;
+
 /// What came back from the endpoint.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -29,9 +32,8 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// What an answer that is no success means for the batch. `now` is what a `retry-after` date is counted from, in
-    /// seconds since 1970.
-    pub(crate) fn refusal(&self, now: u64) -> SendError {
+    /// What an answer that is no success means for the batch. `now` is what a `retry-after` date is counted from.
+    pub(crate) fn refusal(&self, now: Clock) -> SendError {
         match self.status {
             TOO_MANY_REQUESTS | SERVICE_UNAVAILABLE => SendError::Throttled(
                 self.retry_after
@@ -48,11 +50,11 @@ impl Answer {
 
 /// Seconds from now, given either as such or as an HTTP date; none if it is neither. A date that has passed
 /// is no wait at all.
-fn retry_after_seconds(value: &str, now: u64) -> Option<u32> {
+fn retry_after_seconds(value: &str, now: Clock) -> Option<u32> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some(value.parse().unwrap_or(u32::MAX));
     }
-    let wait = http_date_seconds(value)?.saturating_sub(now);
+    let wait = http_date_seconds(value)?.saturating_sub(now());
     Some(u32::try_from(wait).unwrap_or(u32::MAX))
 }
 
@@ -101,7 +103,7 @@ mod tests {
             retry_after: retry_after.map(str::to_owned),
             body: body.to_vec(),
         };
-        answer.refusal(NOW)
+        answer.refusal(|| NOW)
     }
 
     #[test]

@@ -11,6 +11,8 @@
 extern crate alloc;
 
 mod answer;
+#[cfg(any(target_env = "p1", test))]
+mod arena;
 mod http;
 mod ingest;
 mod otlp;

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Success};
+use crate::answer::{Answer, Clock, Success};
 use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError, TelemetryEntry};
 use crate::protocol::Protocol;
 
@@ -81,11 +81,11 @@ fn resource_logs(version: Option<&str>, distinct_id: &str, records: &[Value]) ->
     })
 }
 
-/// What the answer means for the batch, at `now`, in seconds since 1970.
+/// What the answer means for the batch.
 ///
 /// Records that a success does not cover make it a refusal of what was sent: the host then finds them by sending
 /// smaller batches, and those that were taken are known by `swamp.entry.id` when they come again.
-fn outcome(answer: &Answer, now: u64) -> Result<(), SendError> {
+fn outcome(answer: &Answer, now: Clock) -> Result<(), SendError> {
     if answer.status != SUCCESS.status {
         return Err(answer.refusal(now));
     }

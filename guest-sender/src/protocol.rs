@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use wasip2::clocks::wall_clock;
 
-use crate::answer::{Answer, Success};
+use crate::answer::{Answer, Clock, Success};
 use crate::bindings::exports::swamp::telemetry::sender::{Destination, SendError, TelemetryEntry};
 use crate::http;
 use crate::url::Url;
@@ -16,8 +16,8 @@ pub(crate) struct Protocol {
     pub(crate) success: Success,
     /// The request's body for entries of this distinct id. An error when there can be none.
     pub(crate) batch_body: fn(&[TelemetryEntry], &str) -> Result<Vec<u8>, SendError>,
-    /// What the answer means for the batch, at this time, in seconds since 1970.
-    pub(crate) outcome: fn(&Answer, u64) -> Result<(), SendError>,
+    /// What the answer means for the batch.
+    pub(crate) outcome: fn(&Answer, Clock) -> Result<(), SendError>,
 }
 
 /// Sends the entries in one request, or in none where there are no entries.
@@ -33,7 +33,7 @@ pub(crate) fn send(
     let url = Url::at(&destination.endpoint, protocol.resource)?;
     let body = (protocol.batch_body)(entries, distinct_id)?;
     let answer = http::post_json(&url, &destination.user_agent, &body, protocol.success)?;
-    (protocol.outcome)(&answer, wall_clock::now().seconds)
+    (protocol.outcome)(&answer, || wall_clock::now().seconds)
 }
 
 #[cfg(test)]

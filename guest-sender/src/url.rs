@@ -1,7 +1,6 @@
 //! Where a batch goes.
 
 use alloc::borrow::ToOwned as _;
-use alloc::format;
 use alloc::string::String;
 
 use crate::bindings::exports::swamp::telemetry::sender::SendError;
@@ -45,8 +44,8 @@ impl Url {
             https,
             authority: authority.to_owned(),
             path: match path.trim_end_matches('/') {
-                "" => format!("/{resource}"),
-                path => format!("/{path}/{resource}"),
+                "" => ["/", resource].concat(),
+                path => ["/", path, "/", resource].concat(),
             },
         })
     }

@@ -1,13 +1,14 @@
 //! Files that are no component.
 
 use std::fs::{self, File};
+use std::process::{Command, Stdio};
 
 use swamp::infrastructure::component::{Cache, Compiled, Compiler, ComponentFile};
-use swamp::infrastructure::worker::Program;
+use swamp::infrastructure::worker::{self, Program};
 
 use super::wat::{Sender, file};
 use super::{Attack, assert_is_a_sentence, hostile_path, name};
-use crate::support::compiler;
+use crate::support::{SWAMP, compiler};
 
 /// Without a cache, which would remember what an earlier build of this host said.
 fn said(content: &[u8]) -> String {
@@ -128,4 +129,20 @@ fn a_failure_to_compile_is_remembered_in_the_same_words() {
     assert!(again.contains("could not start its compiler"), "{again}");
     // That says nothing about the component.
     assert_eq!(attempt(&compiler()), first);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_compiler_without_room_for_machine_code_does_not_blame_the_component() {
+    let component = tempfile::NamedTempFile::new().unwrap();
+    fs::write(component.path(), "(component)").unwrap();
+    let worker = Command::new(SWAMP)
+        .env(worker::VARIABLE, "compile")
+        .stdin(component.reopen().unwrap())
+        .stdout(File::create("/dev/full").unwrap())
+        .stderr(Stdio::piped())
+        .spawn();
+    let ended = worker.unwrap().wait_with_output().unwrap();
+    let code = ended.status.code();
+    assert_eq!(code, Some(worker::MACHINE_FAILED.into()), "{ended:?}");
 }

@@ -184,7 +184,7 @@ fn answered(status: u16, body: &str) -> Result<(), SendError> {
         retry_after: Some("7".to_owned()),
         body: body.as_bytes().to_vec(),
     };
-    outcome(&answer, 0)
+    outcome(&answer, || 0)
 }
 
 fn rejected(status: u16, body: &str) -> Result<(), SendError> {

@@ -9,7 +9,9 @@ use swamp::infrastructure::component::{CompileError, bound_compilation, compile}
 use swamp::infrastructure::flusher::Flusher;
 use swamp::infrastructure::marker_file::MarkerFile;
 use swamp::infrastructure::spool::FileSpool;
-use swamp::infrastructure::worker::{Task, close_inherited_files, forbid_core_dumps};
+use swamp::infrastructure::worker::{
+    MACHINE_FAILED, Task, close_inherited_files, forbid_core_dumps,
+};
 use tracing::debug;
 
 use super::args::Globals;
@@ -28,7 +30,10 @@ pub(crate) fn run(task: Task) -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 writeln!(io::stderr(), "{error}").ok();
-                ExitCode::FAILURE
+                match error {
+                    CompileError::Component(_) => ExitCode::FAILURE,
+                    CompileError::Machine(_) => MACHINE_FAILED.into(),
+                }
             }
         },
         Task::Flush => {

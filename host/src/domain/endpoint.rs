@@ -30,6 +30,9 @@ pub enum EndpointError {
     /// It carries a query or a fragment, to which no path can be appended.
     #[error("\"{0}\" carries a query or a fragment; remove it")]
     QueryOrFragment(String),
+    /// Its host ends in an empty label, which no name does.
+    #[error("\"{0}\" names no host; write one such as https://telemetry.example.com")]
+    NoHost(String),
 }
 
 impl Endpoint {
@@ -48,6 +51,10 @@ impl Endpoint {
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(EndpointError::QueryOrFragment(text.to_owned()));
+        }
+        // The root's own dot is left out of names, and what is left must be one.
+        if matches!(url.domain(), Some(name) if name == "." || name.ends_with("..")) {
+            return Err(EndpointError::NoHost(text.to_owned()));
         }
         Ok(Self(url))
     }
@@ -180,6 +187,8 @@ mod tests {
                 why("file:///etc/passwd"),
                 why("https://me:secret@example.com"),
                 why("https://example.com/?key=1"),
+                why("http://."),
+                why("http://0x7f.1.."),
             ]
             .join("\n"),
             @r#"
@@ -189,6 +198,8 @@ mod tests {
         "file:///etc/passwd" is not an http or https URL; write one such as https://telemetry.example.com
         it carries a user name or password; remove them, and set a header for this origin in your own config.yaml
         "https://example.com/?key=1" carries a query or a fragment; remove it
+        "http://." names no host; write one such as https://telemetry.example.com
+        "http://0x7f.1.." names no host; write one such as https://telemetry.example.com
         "#
         );
     }

@@ -110,19 +110,34 @@ impl<R: TelemetryRepository> TelemetryService<R> {
         }
     }
 
-    /// Sends the next batch of `backlog` and marks what was delivered.
-    ///
-    /// An endpoint that refuses the batch for its content (400, 413, 422) is sent smaller ones, down to single
-    /// entries. An entry that it refuses alone is quarantined, but only when it accepts another: an endpoint
-    /// that refuses everything says nothing about any one entry.
+    /// Sends the next batch of `backlog` and marks what was delivered, as [`deliver_batch`](Self::deliver_batch) does.
     pub fn flush_batch(
         &self,
         backlog: &mut Backlog,
         sender: &mut dyn TelemetrySender,
         config: FlushConfig<'_>,
     ) -> FlushOutcome {
-        let mut read = |name: &EntryName| self.repository.read(name);
-        let entries = backlog.take(config.batch_size, &mut read);
+        let batch = self.read_batch(backlog, config.batch_size);
+        self.deliver_batch(&batch, backlog, sender, config)
+    }
+
+    /// Takes the next batch of `backlog`: up to `limit` entries.
+    pub fn read_batch(&self, backlog: &mut Backlog, limit: usize) -> Vec<SpooledEntry> {
+        backlog.take(limit, |name| self.repository.read(name))
+    }
+
+    /// Sends a batch that was taken of `backlog`, and marks what was delivered.
+    ///
+    /// An endpoint that refuses the batch for its content (400, 413, 422) is sent smaller ones, down to single
+    /// entries. An entry that it refuses alone is quarantined, but only when it accepts another: an endpoint
+    /// that refuses everything says nothing about any one entry.
+    pub fn deliver_batch(
+        &self,
+        entries: &[SpooledEntry],
+        backlog: &mut Backlog,
+        sender: &mut dyn TelemetrySender,
+        config: FlushConfig<'_>,
+    ) -> FlushOutcome {
         let mut delivery = Delivery {
             repository: &self.repository,
             sender,
@@ -133,10 +148,10 @@ impl<R: TelemetryRepository> TelemetryService<R> {
         if entries.is_empty() {
             return delivery.outcome;
         }
-        delivery.deliver(&entries);
+        delivery.deliver(entries);
         if delivery.everything_was_refused(entries.len()) {
             // The batch may hold nothing but poison: one entry more tells that from an endpoint that takes nothing.
-            let witness = backlog.take(1, &mut read);
+            let witness = self.read_batch(backlog, 1);
             if !witness.is_empty() {
                 delivery.deliver(&witness);
             }

@@ -1,7 +1,9 @@
 //! A flush of one repository: the spool, its lock and its record, and the sender that the marker names.
 
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
@@ -9,7 +11,7 @@ use tracing::debug;
 
 use super::component::egress::{HostHeader, Network};
 use super::component::{
-    Cache, Compiled, Compiler, ComponentFile, SenderConfig, StartingSender, limits,
+    Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig, limits,
 };
 use super::marker_file::MarkerFile;
 use super::spool::{FileSpool, FlushLock, LastFlush};
@@ -59,7 +61,7 @@ pub struct Flusher {
     setup: FlushSetup,
     service: TelemetryService<FileSpool>,
     /// The last flush's, kept for as long as this lives: a process that is about to end need not take it apart.
-    sender: Option<StartingSender>,
+    sender: Option<ComponentSender>,
     _lock: FlushLock,
     began: Instant,
 }
@@ -116,12 +118,11 @@ impl Flusher {
         };
         // From here on everything counts, loading the machine code too; only its compilation does not.
         let mut deadline = self.deadline();
-        let (mut sender, watchdog) = match start(compiled, config, deadline) {
+        let read = || self.service.read_batch(&mut backlog, BATCH_SIZE);
+        let started = start(&compiled, config, deadline, read);
+        let (mut sender, watchdog, mut batch) = match started {
             Ok(started) => started,
-            Err(error) => {
-                let why = format!("the system gives no thread for it: {error}");
-                return self.conclude(failed(SendError::Other(why)));
-            }
+            Err(error) => return self.conclude(failed(error)),
         };
         let mut outcome = FlushOutcome::default();
         loop {
@@ -132,13 +133,14 @@ impl Flusher {
                 deadline,
             };
             watchdog.reset();
-            let batch = self.service.flush_batch(&mut backlog, &mut sender, config);
-            outcome.add(batch);
+            let service = &self.service;
+            outcome.add(service.deliver_batch(&batch, &mut backlog, &mut sender, config));
             let done = !all || backlog.is_empty() || outcome.failure.is_some();
             if !goes_on(&outcome, total) || done {
                 break;
             }
             deadline = self.deadline();
+            batch = self.service.read_batch(&mut backlog, BATCH_SIZE);
         }
         watchdog.reset();
         self.sender = Some(sender);
@@ -196,16 +198,27 @@ impl Flusher {
     }
 }
 
-/// The sender, and a watchdog over everything that it does.
-fn start(
-    compiled: Compiled,
+/// The sender, instantiated by `deadline`, and a watchdog over everything that it does. Meanwhile a thread does `read`:
+/// the sender is what takes longer, and this thread is the one that runs it.
+fn start<T: Send>(
+    compiled: &Compiled,
     config: SenderConfig,
     deadline: Deadline,
-) -> io::Result<(StartingSender, Watchdog)> {
+    read: impl FnOnce() -> T + Send,
+) -> Result<(ComponentSender, Watchdog, T), SendError> {
+    let no_thread =
+        |error: io::Error| SendError::Other(format!("the system gives no thread for it: {error}"));
     let last_words = || debug!("the flush hung and was ended");
-    let watchdog = Watchdog::start(&config.timer, limits::WATCHDOG, last_words)?;
-    let sender = StartingSender::start(compiled, config, deadline)?;
-    Ok((sender, watchdog))
+    let watchdog =
+        Watchdog::start(&config.timer, limits::WATCHDOG, last_words).map_err(no_thread)?;
+    thread::scope(|scope| {
+        let reader = thread::Builder::new().name("spool-reader".into());
+        let reading = reader.spawn_scoped(scope, read).map_err(no_thread)?;
+        let mut sender = ComponentSender::new(compiled, config)?;
+        sender.instantiate(deadline)?;
+        let read = reading.join().unwrap_or_else(|panic| resume_unwind(panic));
+        Ok((sender, watchdog, read))
+    })
 }
 
 impl FlushSetup {

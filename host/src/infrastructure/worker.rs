@@ -18,6 +18,9 @@ pub const VARIABLE: &str = "SWAMP_WORKER";
 /// The exit code of a worker that its watchdog ended.
 pub const OUT_OF_TIME: i32 = 124;
 
+/// The exit code of a worker that the state of this machine kept from its work: `EX_TEMPFAIL` of sysexits.h.
+pub const MACHINE_FAILED: u8 = 75;
+
 /// What a worker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {

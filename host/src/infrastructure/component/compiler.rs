@@ -73,12 +73,16 @@ impl Compiler {
         if status.success() {
             return Ok(());
         }
-        Err(CompileError::Component(why(status, &message)))
+        Err(failure(status, &message))
     }
 }
 
-fn why(status: ExitStatus, message: &str) -> String {
-    if status.code() == Some(worker::OUT_OF_TIME) {
+/// What it means that a worker ended in this way, after this message.
+fn failure(status: ExitStatus, message: &str) -> CompileError {
+    if status.code() == Some(worker::MACHINE_FAILED.into()) {
+        return CompileError::Machine(reason(message));
+    }
+    CompileError::Component(if status.code() == Some(worker::OUT_OF_TIME) {
         let limit = limits::COMPILE_TIME.as_secs();
         format!("it took longer than {limit} seconds")
     } else if message.contains("memory allocation of") {
@@ -88,7 +92,7 @@ fn why(status: ExitStatus, message: &str) -> String {
         reason(message)
     } else {
         format!("the compiler crashed ({status})")
-    }
+    })
 }
 
 /// Bounds this process as a compiling worker is bounded: by [`limits::COMPILE_TIME`] for as long as the watchdog
@@ -191,6 +195,22 @@ mod tests {
 
     fn error(bytes: &[u8]) -> String {
         binary(bytes).unwrap_err().to_string()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_what_the_machine_is_to_blame_for_may_be_otherwise_the_next_time() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let ended =
+            |code: u8, message| failure(ExitStatus::from_raw(i32::from(code) << 8), message);
+        assert_eq!(
+            ended(worker::MACHINE_FAILED, "No space left on device\n"),
+            CompileError::Machine("No space left on device".into())
+        );
+        assert_eq!(
+            ended(1, "it is a core module\n"),
+            CompileError::Component("it is a core module".into())
+        );
     }
 
     #[test]

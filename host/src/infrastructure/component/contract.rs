@@ -39,29 +39,34 @@ pub(super) const INTERFACE: &str = "swamp:telemetry/sender";
 /// The version of the contract that this host runs.
 pub(super) const VERSION: &str = "0.1.0";
 
-/// An entry's lists, of which the contract wants slices of slices.
-pub(super) struct Lists<'a> {
-    args: Option<Vec<&'a str>>,
-    option_keys: Option<Vec<&'a str>>,
-    global_options: Option<Vec<&'a str>>,
+/// The strings of a batch's lists, of which the contract wants slices of slices: all of them one after the other, in the
+/// order in which [`entries`] takes them.
+pub(super) fn listed_strings(entries: &[SpooledEntry]) -> Vec<&str> {
+    let lists = entries.iter().flat_map(|entry| {
+        let fields = &entry.fields;
+        [&fields.args, &fields.option_keys, &fields.global_options]
+    });
+    lists.flatten().flatten().map(String::as_str).collect()
 }
 
-impl<'a> Lists<'a> {
-    pub(super) fn of(entry: &'a SpooledEntry) -> Self {
-        let list = |list: &'a Option<Vec<String>>| {
-            let list = list.as_ref()?;
-            Some(list.iter().map(String::as_str).collect())
-        };
-        Self {
-            args: list(&entry.fields.args),
-            option_keys: list(&entry.fields.option_keys),
-            global_options: list(&entry.fields.global_options),
-        }
-    }
+/// A batch as the contract has it, given its [`listed_strings`].
+pub(super) fn entries<'a>(
+    entries: &'a [SpooledEntry],
+    mut strings: &'a [&'a str],
+) -> Vec<TelemetryEntry<'a>> {
+    let mut take = |list: &Option<Vec<String>>| {
+        let (taken, left) = strings.split_at(list.as_ref()?.len());
+        strings = left;
+        Some(taken)
+    };
+    let entries = entries.iter().map(|entry| entry_of(entry, &mut take));
+    entries.collect()
 }
 
-pub(super) fn entry<'a>(entry: &'a SpooledEntry, lists: &'a Lists<'a>) -> TelemetryEntry<'a> {
-    let SpooledEntry { name, data, fields } = entry;
+fn entry_of<'a>(
+    SpooledEntry { name, data, fields }: &'a SpooledEntry,
+    mut list: impl FnMut(&Option<Vec<String>>) -> Option<&'a [&'a str]>,
+) -> TelemetryEntry<'a> {
     let millis =
         |instant: chrono::DateTime<chrono::Utc>| u64::try_from(instant.timestamp_millis()).ok();
     TelemetryEntry {
@@ -69,9 +74,9 @@ pub(super) fn entry<'a>(entry: &'a SpooledEntry, lists: &'a Lists<'a>) -> Teleme
         data,
         command: fields.command.as_deref(),
         subcommand: fields.subcommand.as_deref(),
-        args: lists.args.as_deref(),
-        option_keys: lists.option_keys.as_deref(),
-        global_options: lists.global_options.as_deref(),
+        args: list(&fields.args),
+        option_keys: list(&fields.option_keys),
+        global_options: list(&fields.global_options),
         status: fields.status.map(|status| match status {
             Status::Success => wit::InvocationStatus::Success,
             Status::Error => wit::InvocationStatus::Error,

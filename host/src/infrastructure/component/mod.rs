@@ -20,7 +20,6 @@ mod output;
 mod processor;
 mod sandbox;
 mod sender;
-mod starting;
 
 pub use cache::Cache;
 pub use compiled::Compiled;
@@ -28,4 +27,3 @@ pub use compiler::{CompileError, Compiler, bound_compilation, compile};
 pub use file::ComponentFile;
 pub use inspect::{CONTRACT_VERSION, Grant, Import, Inspection, inspect};
 pub use sender::{ComponentSender, SenderConfig};
-pub use starting::StartingSender;

@@ -11,7 +11,7 @@ use wasmtime::{Engine, Store};
 
 use super::alarm::interrupting;
 use super::compiled::Compiled;
-use super::contract::{self, Destination, Lists, Sender, SenderPre};
+use super::contract::{self, Destination, Sender, SenderPre};
 use super::egress::{DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network};
 use super::failure::{Interruption, frames};
 use super::link::{Misfit, link};
@@ -248,12 +248,8 @@ impl TelemetrySender for ComponentSender {
         distinct_id: &str,
         deadline: Deadline,
     ) -> Result<(), SendError> {
-        let lists: Vec<_> = entries.iter().map(Lists::of).collect();
-        let entries: Vec<_> = entries
-            .iter()
-            .zip(&lists)
-            .map(|(entry, lists)| contract::entry(entry, lists))
-            .collect();
+        let strings = contract::listed_strings(entries);
+        let entries = contract::entries(entries, &strings);
         let config = Arc::clone(&self.config);
         let options: Vec<_> = config
             .options

@@ -85,9 +85,11 @@ pub(super) struct AnswerBody {
     lease: Option<Lease>,
     left: u64,
     limits: AnswerLimits,
-    origin: String,
+    origin: Arc<str>,
     open: Open,
-    timer: Pin<Box<Sleep>>,
+    until: Instant,
+    /// Until then, once there was something to wait for.
+    timer: Option<Pin<Box<Sleep>>>,
     over: bool,
 }
 
@@ -96,11 +98,11 @@ impl AnswerBody {
         answer: Incoming,
         lease: Lease,
         limits: AnswerLimits,
-        origin: String,
+        origin: Arc<str>,
         open: Open,
     ) -> Self {
         open.enter(Phase::Reading {
-            origin: origin.clone(),
+            origin: Arc::clone(&origin),
         });
         let ended = answer.is_end_stream();
         let mut body = Self {
@@ -109,9 +111,8 @@ impl AnswerBody {
             left: limits.body,
             limits,
             origin,
-            timer: Box::pin(sleep_until(Instant::from_std(
-                open.batch.deadline.instant(),
-            ))),
+            until: open.batch.deadline.instant().into(),
+            timer: None,
             open,
             over: false,
         };
@@ -126,8 +127,10 @@ impl AnswerBody {
     fn rewind(&mut self) {
         let deadline = self.open.batch.deadline;
         if let Some(between) = self.limits.between {
-            let until = std::time::Instant::now() + between.min(deadline.remaining());
-            self.timer.as_mut().reset(Instant::from_std(until));
+            self.until = Instant::now() + between.min(deadline.remaining());
+            if let Some(timer) = &mut self.timer {
+                timer.as_mut().reset(self.until);
+            }
         }
     }
 
@@ -172,7 +175,11 @@ impl Body for AnswerBody {
         let frame = match Pin::new(&mut this.answer).poll_frame(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
-                ready!(this.timer.as_mut().poll(cx));
+                let until = this.until;
+                let timer = this
+                    .timer
+                    .get_or_insert_with(|| Box::pin(sleep_until(until)));
+                ready!(timer.as_mut().poll(cx));
                 let late = this.late();
                 return this.fail(&late);
             }
@@ -191,7 +198,7 @@ impl Body for AnswerBody {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 let Some(left) = this.left.checked_sub(bytes as u64) else {
                     let failure = Failure::LongAnswer {
-                        origin: this.origin.clone(),
+                        origin: Arc::clone(&this.origin),
                         limit: this.limits.body,
                     };
                     return this.fail(&failure);

@@ -21,11 +21,11 @@ use crate::domain::{Host, Origin};
 use super::body::RequestBody;
 use super::environment::Environment;
 use super::failure::{Failure, Phase, innermost};
-use super::hooks::authority;
 use super::policy;
 use super::proxy::{self, Proxy};
 use super::report::Open;
 use super::resolve::Resolver;
+use super::target::Target;
 use super::tls::Tls;
 
 /// How long one address may stay silent before the next one is tried beside it.
@@ -41,7 +41,7 @@ pub(super) type Tasks = Mutex<JoinSet<()>>;
 
 /// Makes connections to one origin, and keeps the last one for the next request.
 pub(super) struct Connector {
-    origin: Origin,
+    target: Target,
     proxy: Result<Option<Proxy>, String>,
     resolver: Resolver,
     tls: Tls,
@@ -53,7 +53,7 @@ pub(super) struct Connector {
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector")
-            .field("origin", &self.origin)
+            .field("target", &self.target)
             .field("proxy", &self.proxy)
             .finish_non_exhaustive()
     }
@@ -99,15 +99,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Connector {
     pub(super) fn new(
-        origin: Origin,
+        target: Target,
         environment: &Environment,
         resolver: Resolver,
         max_head: usize,
         tasks: &Arc<Tasks>,
     ) -> Self {
         Self {
-            proxy: proxy::for_origin(environment, &origin).map_err(|why| why.to_string()),
-            origin,
+            proxy: proxy::for_origin(environment, &target.origin).map_err(|why| why.to_string()),
+            target,
             resolver,
             tls: Tls::new(environment.clone()),
             max_head,
@@ -120,10 +120,10 @@ impl Connector {
     /// that reads requests itself wants the whole URL.
     pub(super) fn address(&self, head: &mut request::Parts) {
         let Ok(Some(proxy)) = &self.proxy else { return };
-        if self.origin.https {
+        if self.target.origin.https {
             return;
         }
-        if let Ok(whole) = format!("http://{}{}", authority(&self.origin), head.uri).parse() {
+        if let Ok(whole) = format!("http://{}{}", self.target.authority, head.uri).parse() {
             head.uri = whole;
         }
         if let Some(authorization) = &proxy.authorization {
@@ -132,7 +132,7 @@ impl Connector {
         }
     }
 
-    /// The kept connection, where it can still be used.
+    /// The kept connection, where it can still be used. Takes [`SETTLE`] at most.
     pub(super) async fn kept(&self) -> Option<Connection> {
         let mut connection = locked(&self.kept).take()?;
         // Lets the runtime see a close that has come in meanwhile, and then the connection's task.
@@ -150,7 +150,7 @@ impl Connector {
             Ok(proxy) => proxy,
             Err(why) => return Err(Failure::ProxySetting(why.clone())),
         };
-        let Origin { https, host, port } = &self.origin;
+        let Origin { https, host, port } = &self.target.origin;
         if *https || proxy.as_ref().is_some_and(|proxy| proxy.https) {
             self.tls.config().await?;
         }
@@ -169,7 +169,7 @@ impl Connector {
     }
 
     async fn open_by(&self, proxy: &Proxy, open: &Open) -> Result<Connection, Failure> {
-        let Origin { host, .. } = &self.origin;
+        let Origin { host, .. } = &self.target.origin;
         // The proxy resolves, so the check is on what the endpoint says.
         if let Host::Address(address) = host
             && let Err(why) = policy::usable(*address, host)
@@ -198,7 +198,7 @@ impl Connector {
         transport: T,
         open: &Open,
     ) -> Result<Connection, Failure> {
-        let Origin { https, host, port } = &self.origin;
+        let Origin { https, host, port } = &self.target.origin;
         if *https {
             let tunnel = self.tunnel(proxy, transport, open).await?;
             let secure = self.secure(host, *port, tunnel, open).await?;
@@ -227,7 +227,7 @@ impl Connector {
         transport: T,
         open: &Open,
     ) -> Result<TokioIo<hyper::upgrade::Upgraded>, Failure> {
-        let to = format!("{}:{}", self.origin.host, self.origin.port);
+        let to = format!("{}:{}", self.target.origin.host, self.target.origin.port);
         open.enter(Phase::Tunnelling {
             proxy: proxy.to_string(),
             to: to.clone(),
@@ -278,7 +278,7 @@ impl Connector {
             .builder()
             .handshake(TokioIo::new(transport))
             .await
-            .map_err(|why| Failure::of_exchange(&why, &self.origin.to_string(), self.max_head))?;
+            .map_err(|why| Failure::of_exchange(&why, &self.target.name, self.max_head))?;
         self.spawn(async move {
             // Likewise.
             let _ = connection.await;

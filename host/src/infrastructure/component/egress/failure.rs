@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -26,10 +27,10 @@ pub(super) enum Phase {
     },
     /// The request is under way and no answer has begun.
     Waiting {
-        origin: String,
+        origin: Arc<str>,
     },
     Reading {
-        origin: String,
+        origin: Arc<str>,
     },
 }
 
@@ -134,25 +135,25 @@ pub(super) enum Failure {
     #[error("the TLS handshake with {with} failed: {why}")]
     Handshake { with: String, why: String },
     #[error("{origin} closed the connection before it answered")]
-    Closed { origin: String },
+    Closed { origin: Arc<str> },
     #[error("{origin} reset the connection")]
-    Reset { origin: String },
+    Reset { origin: Arc<str> },
     #[error("{origin} closed the connection in the middle of its answer")]
-    Incomplete { origin: String },
+    Incomplete { origin: Arc<str> },
     #[error(
         "the head of the answer from {origin} is longer than {limit} bytes or has too many fields"
     )]
-    LongHead { origin: String, limit: usize },
+    LongHead { origin: Arc<str>, limit: usize },
     #[error("the answer from {origin} is longer than {limit} bytes")]
-    LongAnswer { origin: String, limit: u64 },
+    LongAnswer { origin: Arc<str>, limit: u64 },
     #[error("the answer from {origin} is not HTTP: {why}")]
-    NotHttp { origin: String, why: String },
+    NotHttp { origin: Arc<str>, why: String },
     #[error("the request is longer than {limit} bytes")]
     LongRequest { limit: u64 },
     #[error("the sender did not finish its request to {origin}: {why}")]
-    BrokenRequest { origin: String, why: String },
+    BrokenRequest { origin: Arc<str>, why: String },
     #[error("the exchange with {origin} failed: {why}")]
-    Exchange { origin: String, why: String },
+    Exchange { origin: Arc<str>, why: String },
     #[error("{} {limit}", phase.missed())]
     Late { phase: Phase, limit: Limit },
     #[error("the sender was stopped")]
@@ -204,8 +205,8 @@ impl Failure {
     }
 
     /// What went wrong between request and answer.
-    pub(super) fn of_exchange(error: &hyper::Error, origin: &str, max_head: usize) -> Self {
-        let origin = origin.to_owned();
+    pub(super) fn of_exchange(error: &hyper::Error, origin: &Arc<str>, max_head: usize) -> Self {
+        let origin = Arc::clone(origin);
         if error.is_parse_too_large() {
             Self::LongHead {
                 origin,
@@ -234,8 +235,8 @@ impl Failure {
     }
 
     /// What went wrong inside an answer whose head had come.
-    pub(super) fn of_answer(error: &hyper::Error, origin: &str) -> Self {
-        let origin = origin.to_owned();
+    pub(super) fn of_answer(error: &hyper::Error, origin: &Arc<str>) -> Self {
+        let origin = Arc::clone(origin);
         if is_reset(error) {
             Self::Reset { origin }
         } else if error.is_incomplete_message() || is_eof(error) {

@@ -18,8 +18,7 @@ use wasmtime_wasi_http::{
     Error as Wasi, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
 
-use crate::domain::Deadline;
-use crate::domain::{Endpoint, Origin};
+use crate::domain::{Deadline, Endpoint};
 
 use super::body::{AnswerBody, AnswerLimits, RequestBody};
 use super::connect::{Connection, Connector, Lease, Tasks};
@@ -28,6 +27,7 @@ use super::failure::{Failure, Limit, Phase};
 use super::header::{HostHeader, is_reserved};
 use super::report::{Batch, EgressReport, Open};
 use super::resolve::Resolver;
+use super::target::Target;
 use super::{EgressLimits, policy};
 
 /// The least that a timeout of the guest's can be: hyper and tokio need a moment to do anything at all.
@@ -77,9 +77,10 @@ pub struct DryRunRequest {
 ///
 /// Connections are kept from one batch to the next, and closed when this is dropped.
 pub struct Egress {
-    origin: Origin,
+    target: Target,
     limits: EgressLimits,
     headers: Arc<[HostHeader]>,
+    forbidden: ForbiddenHeaderFilter,
     batch: Arc<Batch>,
     way: Way,
 }
@@ -96,7 +97,7 @@ enum Way {
 impl fmt::Debug for Egress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Egress")
-            .field("origin", &self.origin)
+            .field("target", &self.target)
             .field("limits", &self.limits)
             .field("headers", &self.headers)
             .field("report", &self.batch.report())
@@ -116,14 +117,14 @@ impl Egress {
         limits: EgressLimits,
         headers: Vec<HostHeader>,
     ) -> Self {
-        let origin = endpoint.origin();
+        let target = Target::new(endpoint.origin());
         let way = match network {
             Network::DryRun => Way::DryRun(Arc::default()),
             Network::Live(environment, resolver) => {
                 let tasks = Arc::new(Mutex::new(JoinSet::new()));
                 Way::Live {
                     connector: Arc::new(Connector::new(
-                        origin.clone(),
+                        target.clone(),
                         &environment,
                         resolver,
                         limits.max_head,
@@ -134,9 +135,10 @@ impl Egress {
             }
         };
         Self {
-            origin,
+            target,
             limits,
             headers: headers.into(),
+            forbidden: Arc::new(is_reserved),
             batch: Arc::new(Batch::new(Deadline::after(Duration::ZERO))),
             way,
         }
@@ -173,7 +175,7 @@ impl Egress {
         if denials <= LOGGED_DENIALS {
             tracing::debug!(
                 "refused the sender's request {what}; it may POST and PUT to {}, {} times a batch",
-                self.origin,
+                self.target.name,
                 self.limits.max_requests
             );
         }
@@ -192,12 +194,12 @@ impl Egress {
             Some(_) => None,
         };
         let Some(target) =
-            target.filter(|_| policy::allows(&self.origin, &parts.method, &parts.uri))
+            target.filter(|_| policy::allows(&self.target, &parts.method, &parts.uri))
         else {
             return Err(self.deny(&parts.method, &parts.uri, ""));
         };
         let waiting = Phase::Waiting {
-            origin: self.origin.to_string(),
+            origin: Arc::clone(&self.target.name),
         };
         let Some(open) = self.batch.admit(self.limits.max_requests, waiting) else {
             let limit = self.limits.max_requests;
@@ -218,7 +220,7 @@ impl Egress {
     /// The guest's fields, those it may set; the host's own before and after them.
     fn fields(&self, guest: &HeaderMap) -> HeaderMap {
         let mut fields = HeaderMap::with_capacity(guest.len() + self.headers.len() + 1);
-        if let Ok(host) = HeaderValue::try_from(authority(&self.origin)) {
+        if let Ok(host) = HeaderValue::try_from(&*self.target.authority) {
             fields.insert(header::HOST, host);
         }
         for (name, value) in guest {
@@ -275,8 +277,8 @@ impl WasiHttpHooks for Egress {
                     method: request.method().clone(),
                     url: format!(
                         "{}://{}{}",
-                        self.origin.scheme(),
-                        authority(&self.origin),
+                        self.target.origin.scheme(),
+                        self.target.authority,
                         request.uri()
                     ),
                     headers: self.shown_fields(&request),
@@ -289,7 +291,7 @@ impl WasiHttpHooks for Egress {
             Way::Live { connector, .. } => {
                 let exchange = Exchange {
                     connector: Arc::clone(connector),
-                    origin: self.origin.to_string(),
+                    origin: Arc::clone(&self.target.name),
                     limits: self.limits,
                     options: options.unwrap_or_default(),
                     open,
@@ -300,7 +302,7 @@ impl WasiHttpHooks for Egress {
     }
 
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        Arc::new(is_reserved)
+        Arc::clone(&self.forbidden)
     }
 
     /// Every scheme comes to [`send_request`](Self::send_request), which refuses and reports.
@@ -320,7 +322,7 @@ impl WasiHttpHooks for Egress {
 /// One request on its way to its answer.
 struct Exchange {
     connector: Arc<Connector>,
-    origin: String,
+    origin: Arc<str>,
     limits: EgressLimits,
     options: RequestOptions,
     open: Open,
@@ -355,10 +357,10 @@ impl Exchange {
         let mut request = Request::from_parts(parts, body);
         let first_byte = self.options.first_byte_timeout;
         let waiting = Phase::Waiting {
-            origin: self.origin.clone(),
+            origin: Arc::clone(&self.origin),
         };
 
-        if let Some(mut kept) = self.within(None, self.connector.kept()).await? {
+        if let Some(mut kept) = self.connector.kept().await {
             self.open.enter(waiting.clone());
             let sent = self.within(first_byte, kept.try_send_request(request));
             match sent.await? {
@@ -441,7 +443,7 @@ async fn dry_run(
                 _ => "it did not end within the deadline".to_owned(),
             };
             return Err(open.failed(&Failure::BrokenRequest {
-                origin: record.url,
+                origin: record.url.into(),
                 why,
             }));
         }
@@ -455,16 +457,6 @@ async fn dry_run(
     *answer.status_mut() = StatusCode::ACCEPTED;
     open.answered(answer.status());
     Ok((answer, nothing_left()))
-}
-
-/// `host`, and the port where it is not the scheme's own.
-pub(super) fn authority(origin: &Origin) -> String {
-    let Origin { https, host, port } = origin;
-    if *port == if *https { 443 } else { 80 } {
-        host.to_string()
-    } else {
-        format!("{host}:{port}")
-    }
 }
 
 fn content_length(fields: &HeaderMap) -> Option<u64> {

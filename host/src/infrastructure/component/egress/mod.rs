@@ -16,6 +16,7 @@ mod policy;
 mod proxy;
 mod report;
 mod resolve;
+mod target;
 mod tls;
 
 pub use environment::Environment;

@@ -5,15 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::{Method, Uri};
 
-use crate::domain::{Host, Origin};
+use super::target::Target;
+use crate::domain::Host;
 
-/// Whether a sender whose endpoint has the origin `allowed` may make this request.
-pub(super) fn allows(allowed: &Origin, method: &Method, uri: &Uri) -> bool {
+/// Whether a sender whose endpoint is at `target` may make this request.
+pub(super) fn allows(target: &Target, method: &Method, uri: &Uri) -> bool {
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return false;
     };
-    matches!(*method, Method::POST | Method::PUT)
-        && Origin::of_request(scheme, authority.as_str()).as_ref() == Some(allowed)
+    matches!(*method, Method::POST | Method::PUT) && target.is(scheme, authority.as_str())
 }
 
 /// Why an address is not used.
@@ -151,7 +151,7 @@ fn embedded(address: Ipv6Addr) -> [Option<Ipv4Addr>; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Endpoint;
+    use crate::domain::{Endpoint, Origin};
     use proptest::prelude::*;
 
     fn origin(endpoint: &str) -> Origin {
@@ -160,10 +160,10 @@ mod tests {
 
     #[test]
     fn only_post_and_put_to_exactly_the_origin_are_allowed() {
-        let allowed = origin("https://telemetry.example/base");
+        let target = Target::new(origin("https://telemetry.example/base"));
         let row = |method: &str, uri: &str| {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            allows(&allowed, &method, &uri.parse().unwrap())
+            allows(&target, &method, &uri.parse().unwrap())
         };
         for (method, uri, expected) in [
             ("POST", "https://telemetry.example/ingest", true),
