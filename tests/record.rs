@@ -195,6 +195,21 @@ fn several_that_record_the_same_entry_at_once_record_it_once() {
 }
 
 #[test]
+fn an_entry_that_another_is_just_recording_is_recorded_already() {
+    let repo = TestRepo::new();
+    record(&repo, &[], with_id("one").as_bytes());
+    let entry = repo.spool().join(&repo.entries()[0]);
+    // As it is until the other one has taken away the name that it wrote under.
+    fs::hard_link(entry, repo.spool().join(".tmp-other")).unwrap();
+    let again = record(&repo, &[], with_id("one").as_bytes());
+    assert_eq!(
+        (again.code, again.stdout.as_str()),
+        (0, "one\n"),
+        "{again:?}"
+    );
+}
+
+#[test]
 fn what_was_printed_is_on_disk_while_more_is_awaited() {
     let repo = TestRepo::new();
     let mut child = command(&repo, &[])

@@ -195,34 +195,28 @@ fn no_entries_need_no_request() {
     }
 }
 
+#[track_caller]
+fn assert_keeps_no_memory(builtin: BuiltinSender, answer: fn(&str) -> String, is_success: bool) {
+    let server = Unruly::always(Plan::Reply(answer));
+    let mut sender = sender(&ComponentFile::builtin(builtin), &server.endpoint());
+    let mut memory_after = |batches| {
+        for _ in 0..batches {
+            let sent = sender.send_batch(&entries(25), "the-repo", Deadline::after(AMPLE));
+            assert_eq!(sent.is_ok(), is_success, "{sent:?}");
+        }
+        sender.peak_memory()
+    };
+    let after_one = memory_after(1);
+    assert_eq!(memory_after(200), after_one);
+}
+
 #[test]
 fn the_built_in_senders_keep_no_memory_of_the_batches_that_are_over() {
-    fn accepted(_: &str) -> String {
-        "HTTP/1.1 202 Accepted\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned()
+    fn answer(status: &str) -> String {
+        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}")
     }
-    fn taken(_: &str) -> String {
-        "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}".to_owned()
-    }
-    fn refused(_: &str) -> String {
-        "HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 3\r\n\r\nwhy".to_owned()
-    }
-    let answers: [(_, fn(&str) -> String, _); 4] = [
-        (BuiltinSender::Ingest, accepted, true),
-        (BuiltinSender::Ingest, refused, false),
-        (BuiltinSender::Otlp, taken, true),
-        (BuiltinSender::Otlp, refused, false),
-    ];
-    for (builtin, answer, is_success) in answers {
-        let server = Unruly::always(Plan::Reply(answer));
-        let mut sender = sender(&ComponentFile::builtin(builtin), &server.endpoint());
-        let mut memory_after = |batches| {
-            for _ in 0..batches {
-                let sent = sender.send_batch(&entries(25), "the-repo", Deadline::after(AMPLE));
-                assert_eq!(sent.is_ok(), is_success, "{builtin}: {sent:?}");
-            }
-            sender.peak_memory()
-        };
-        let after_one = memory_after(1);
-        assert_eq!(memory_after(200), after_one, "{builtin}");
-    }
+    assert_keeps_no_memory(BuiltinSender::Ingest, |_| answer("202 Accepted"), true);
+    assert_keeps_no_memory(BuiltinSender::Ingest, |_| answer("401 Unauthorized"), false);
+    assert_keeps_no_memory(BuiltinSender::Otlp, |_| answer("200 OK"), true);
+    assert_keeps_no_memory(BuiltinSender::Otlp, |_| answer("401 Unauthorized"), false);
 }

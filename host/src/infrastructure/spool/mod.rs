@@ -252,6 +252,15 @@ impl FileSpool {
 
     /// The content of an entry's file and, where the file could be opened, when it was last written.
     fn content(&self, name: &EntryName) -> (Result<Vec<u8>, LoadError>, Option<SystemTime>) {
+        self.content_where(name, is_plain)
+    }
+
+    /// The same, of an entry's file that need only be `acceptable`.
+    fn content_where(
+        &self,
+        name: &EntryName,
+        acceptable: impl FnOnce(&Metadata) -> bool,
+    ) -> (Result<Vec<u8>, LoadError>, Option<SystemTime>) {
         let opened = directory::open_file(&self.dir, &name.to_string())
             .and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) = match opened {
@@ -263,7 +272,7 @@ impl FileSpool {
             .ok()
             .map(cap_std::time::SystemTime::into_std);
         let read = || {
-            if !is_plain(&metadata) {
+            if !acceptable(&metadata) {
                 return Err(LoadError::NotAPlainFile);
             }
             // With room for all of it and no more to come, it takes two reads instead of six.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write as _};
 
+use cap_std::fs::Metadata;
 use chrono::Utc;
 use serde_json::Value;
 use thiserror::Error;
@@ -92,7 +93,8 @@ fn same(entry: &RecordedEntry, stored: &Value) -> Result<(), NotTaken> {
 impl FileSpool {
     /// What is kept under a name. `None` where nothing is any more; what is damaged is `null`.
     fn stored(&self, name: &EntryName) -> Option<Value> {
-        let content = self.content(name).0.ok()?;
+        // While it is being written it has two names, which an entry that is to be sent must not have.
+        let content = self.content_where(name, Metadata::is_file).0.ok()?;
         Some(serde_json::from_slice(&content).unwrap_or_default())
     }
 
