@@ -103,7 +103,7 @@ fn warm(world: &World) -> Turns {
     send(&mut component, &entries);
     send(&mut native, &entries);
     Turns::take(
-        1000,
+        5000,
         || time(|| send(&mut component, &entries)),
         || time(|| send(&mut native, &entries)),
     )
