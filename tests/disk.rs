@@ -28,21 +28,16 @@ impl Mount {
     }
 
     fn resize(&self, size: &str) {
-        let mount = Command::new("mount")
-            .args(["-o", &format!("remount,size={size}")])
-            .arg(&self.0)
-            .status();
-        assert!(mount.unwrap().success());
+        self.remount(&format!("size={size}"));
     }
 
     fn make_read_only(&self, read_only: bool) {
-        let options = if read_only {
-            "remount,ro"
-        } else {
-            "remount,rw"
-        };
+        self.remount(if read_only { "ro" } else { "rw" });
+    }
+
+    fn remount(&self, options: &str) {
         let mount = Command::new("mount")
-            .args(["-o", options])
+            .args(["-o", &format!("remount,{options}")])
             .arg(&self.0)
             .status();
         assert!(mount.unwrap().success());

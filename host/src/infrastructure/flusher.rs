@@ -125,6 +125,7 @@ impl Flusher {
             Err(error) => return self.conclude(failed(error)),
         };
         let mut outcome = FlushOutcome::default();
+        watchdog.reset();
         loop {
             let config = FlushConfig {
                 distinct_id: self.setup.repo_id.as_str(),
@@ -132,13 +133,13 @@ impl Flusher {
                 keep_flushed: self.setup.marker.telemetry_keep_flushed,
                 deadline,
             };
-            watchdog.reset();
             let service = &self.service;
             outcome.add(service.deliver_batch(&batch, &mut backlog, &mut sender, config));
             let done = !all || backlog.is_empty() || outcome.failure.is_some();
             if !goes_on(&outcome, total) || done {
                 break;
             }
+            watchdog.reset();
             deadline = self.deadline();
             batch = self.service.read_batch(&mut backlog, BATCH_SIZE);
         }
