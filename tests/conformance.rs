@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::thread;
 
 use serde_json::Value;
-use swamp::infrastructure::component::{Compiled, ComponentFile};
-use swamp::infrastructure::conformance::{Kit, Outcome};
+use swamp::conformance::{Kit, Outcome};
+use swamp::sender::{Compiled, ComponentFile};
 
 use crate::support::{TestRepo, cache, compiler};
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use swamp::infrastructure::receiver::ReceiverOptions;
+use swamp::receiver::ReceiverOptions;
 
 use crate::support::{AMPLE, TestRepo, dead_endpoint};
 

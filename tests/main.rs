@@ -25,6 +25,7 @@ mod flush;
 mod fuel;
 mod help;
 mod hostile;
+mod house;
 mod init;
 #[cfg(target_os = "linux")]
 mod kill_storm;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use swamp::domain::{Deadline, Endpoint};
-use swamp::infrastructure::component::egress::{Egress, EgressLimits, Environment, Network};
+use swamp::egress::{Egress, EgressLimits, Environment, Network};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};

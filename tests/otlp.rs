@@ -12,9 +12,9 @@ use std::time::Instant;
 use chrono::Utc;
 use http::HeaderName;
 use serde_json::{Value, json};
-use swamp::domain::BuiltinSender;
-use swamp::infrastructure::component::{Compiled, ComponentFile};
-use swamp::infrastructure::receiver::ReceiverOptions;
+use swamp::config::BuiltinSender;
+use swamp::receiver::ReceiverOptions;
+use swamp::sender::{Compiled, ComponentFile};
 
 use crate::support::{AMPLE, Run, TestRepo, cache, compiler, dead_endpoint, run, skipped};
 use crate::unruly::{Plan, Unruly};

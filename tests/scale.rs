@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::{Days, TimeDelta, Utc};
 use nix::sys::signal::Signal;
 use swamp::domain::{EntryId, EntryName};
-use swamp::infrastructure::receiver::ReceiverOptions;
+use swamp::receiver::ReceiverOptions;
 
 use crate::processes::kill;
 use crate::support::{AMPLE, TestRepo, run, skipped};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use http::HeaderName;
 use serde_json::Value;
-use swamp::infrastructure::receiver::ReceiverOptions;
+use swamp::receiver::ReceiverOptions;
 
 use crate::support::{Run, TestRepo, run};
 

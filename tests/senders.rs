@@ -3,14 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use swamp::domain::{
-    BuiltinSender, Deadline, Endpoint, EntryName, SendError, SenderLimits, SpooledEntry,
-    TelemetrySender as _,
-};
-use swamp::infrastructure::component::egress::{Environment, Network};
-use swamp::infrastructure::component::{Compiled, ComponentFile, ComponentSender, SenderConfig};
-use swamp::infrastructure::receiver::{Receiver, ReceiverOptions};
-use swamp::infrastructure::timer::Timer;
+use swamp::config::{BuiltinSender, SenderLimits};
+use swamp::domain::{Deadline, Endpoint, EntryName, SendError, SpooledEntry, TelemetrySender as _};
+use swamp::egress::{Environment, Network};
+use swamp::process::timer::Timer;
+use swamp::receiver::{Receiver, ReceiverOptions};
+use swamp::sender::{Compiled, ComponentFile, ComponentSender, SenderConfig};
 
 use crate::support::{AMPLE, cache, compiler, dead_endpoint};
 use crate::unruly::{Plan, Unruly};

@@ -8,10 +8,10 @@ use std::sync::Once;
 use std::time::Duration;
 
 use serde_json::Value;
-use swamp::domain::BuiltinSender;
-use swamp::infrastructure::component::{Cache, Compiled, Compiler, ComponentFile};
-use swamp::infrastructure::receiver::{Receiver, ReceiverOptions};
-use swamp::infrastructure::worker::Program;
+use swamp::config::BuiltinSender;
+use swamp::process::worker::Program;
+use swamp::receiver::{Receiver, ReceiverOptions};
+use swamp::sender::{Cache, Compiled, Compiler, ComponentFile};
 use tempfile::TempDir;
 
 /// The binary under test.

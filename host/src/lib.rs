@@ -16,9 +16,23 @@
 #![deny(unsafe_code)]
 
 #[cfg_attr(not(feature = "cli"), doc(hidden))]
+pub mod config;
+#[cfg(feature = "sender")]
+pub mod conformance;
+#[cfg_attr(not(feature = "cli"), doc(hidden))]
 pub mod domain;
+#[cfg(feature = "sender")]
+pub mod egress;
 #[cfg_attr(not(feature = "cli"), doc(hidden))]
-pub mod infrastructure;
+pub mod flush;
+#[cfg_attr(not(feature = "cli"), doc(hidden))]
+pub mod process;
+#[cfg(feature = "sender")]
+pub mod receiver;
 pub mod recorder;
+#[cfg(feature = "sender")]
+pub mod scaffold;
+#[cfg(feature = "sender")]
+pub mod sender;
 #[cfg_attr(not(feature = "cli"), doc(hidden))]
-pub mod redaction;
+pub mod spool;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 
-use swamp::infrastructure::component::{Cache, Compiled, ComponentFile, ComponentSender};
+use swamp::sender::{Cache, Compiled, ComponentFile, ComponentSender};
 use tempfile::TempDir;
 
 use super::wat::Sender;

@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::process::{Command, Stdio};
 
-use swamp::infrastructure::component::{Cache, Compiled, Compiler, ComponentFile};
-use swamp::infrastructure::worker::{self, Program};
+use swamp::process::worker::{self, Program};
+use swamp::sender::{Cache, Compiled, Compiler, ComponentFile};
 
 use super::wat::{Sender, file};
 use super::{Attack, assert_is_a_sentence, hostile_path, name};

@@ -20,13 +20,13 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+use swamp::config::SenderLimits;
 use swamp::domain::{
-    Deadline, Endpoint, EntryName, SendError, SenderFailure, SenderLimits, SpooledEntry,
-    TelemetrySender as _,
+    Deadline, Endpoint, EntryName, SendError, SenderFailure, SpooledEntry, TelemetrySender as _,
 };
-use swamp::infrastructure::component::egress::{Environment, Network};
-use swamp::infrastructure::component::{Compiled, ComponentFile, ComponentSender, SenderConfig};
-use swamp::infrastructure::timer::Timer;
+use swamp::egress::{Environment, Network};
+use swamp::process::timer::Timer;
+use swamp::sender::{Compiled, ComponentFile, ComponentSender, SenderConfig};
 
 use crate::support::{AMPLE, cache, compiler};
 

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 
-use swamp::infrastructure::receiver::{Receiver, ReceiverOptions};
+use swamp::receiver::{Receiver, ReceiverOptions};
 
 use super::{Attack, NOWHERE, batch, endpoint, hostile, name, read_head, write_for_ever};
 use crate::support::AMPLE;

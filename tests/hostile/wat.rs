@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use swamp::infrastructure::component::ComponentFile;
+use swamp::sender::ComponentFile;
 
 use super::{Attack, name};
 

@@ -51,8 +51,14 @@ fn public(mut item: Item) -> Option<Item> {
         Item::Type(item) => (&item.vis, &mut item.attrs),
         _ => panic!("teach this test what of it is public"),
     };
+    let is_shown = !attributes.iter().any(hides);
     attributes.retain(matters);
-    is_public(visibility).then_some(item)
+    (is_public(visibility) && is_shown).then_some(item)
+}
+
+fn hides(attribute: &Attribute) -> bool {
+    let argument = attribute.parse_args::<syn::Ident>();
+    attribute.path().is_ident("doc") && argument.is_ok_and(|argument| argument == "hidden")
 }
 
 fn public_in_impl(mut item: ImplItem) -> Option<ImplItem> {
@@ -87,12 +93,26 @@ fn matters(attribute: &Attribute) -> bool {
 fn the_library_without_default_features_shows_one_module() {
     insta::assert_snapshot!(face("lib.rs"), @r#"
     #[cfg_attr(not(feature = "cli"), doc(hidden))]
+    pub mod config;
+    #[cfg(feature = "sender")]
+    pub mod conformance;
+    #[cfg_attr(not(feature = "cli"), doc(hidden))]
     pub mod domain;
+    #[cfg(feature = "sender")]
+    pub mod egress;
     #[cfg_attr(not(feature = "cli"), doc(hidden))]
-    pub mod infrastructure;
+    pub mod flush;
+    #[cfg_attr(not(feature = "cli"), doc(hidden))]
+    pub mod process;
+    #[cfg(feature = "sender")]
+    pub mod receiver;
     pub mod recorder;
+    #[cfg(feature = "sender")]
+    pub mod scaffold;
+    #[cfg(feature = "sender")]
+    pub mod sender;
     #[cfg_attr(not(feature = "cli"), doc(hidden))]
-    pub mod redaction;
+    pub mod spool;
     "#);
 }
 

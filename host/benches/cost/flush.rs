@@ -8,21 +8,19 @@ use std::mem;
 use std::path::Path;
 use std::time::Duration;
 
+use swamp::config::marker_file::MarkerFile;
+use swamp::config::trust::TrustStore;
+use swamp::config::user_config_file::{config_path, read_user_config};
+use swamp::config::{BuiltinSender, SenderLimits};
 use swamp::domain::{
-    BATCH_SIZE, BuiltinSender, Deadline, Endpoint, SenderLimits, SpooledEntry,
-    TelemetryRepository as _, TelemetrySender,
+    BATCH_SIZE, Deadline, Endpoint, SpooledEntry, TelemetryRepository as _, TelemetrySender,
 };
-use swamp::infrastructure::component::egress::{Environment, Network};
-use swamp::infrastructure::component::{
-    Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig,
-};
-use swamp::infrastructure::flusher::{FlushSetup, Flusher};
-use swamp::infrastructure::marker_file::MarkerFile;
-use swamp::infrastructure::spool::FileSpool;
-use swamp::infrastructure::timer::Timer;
-use swamp::infrastructure::trust_store::TrustStore;
-use swamp::infrastructure::user_config_file::{config_path, read_user_config};
-use swamp::infrastructure::worker::{Program, close_inherited_files, forbid_core_dumps};
+use swamp::egress::{Environment, Network};
+use swamp::flush::{FlushSetup, Flusher};
+use swamp::process::timer::Timer;
+use swamp::process::worker::{Program, close_inherited_files, forbid_core_dumps};
+use swamp::sender::{Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig};
+use swamp::spool::FileSpool;
 
 use super::figures::{Figure, Turns, time};
 use super::native::NativeSender;

@@ -10,17 +10,17 @@ use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use swamp::config::marker_file::MarkerFile;
+use swamp::config::user_config_file::{config_path, read_user_config};
 use swamp::domain::{
     BATCH_SIZE, Deadline, Endpoint, FlushConfig, FlushOutcome, SendError, SpooledEntry,
     TelemetryRepository as _, TelemetrySender, TelemetryService,
 };
-use swamp::infrastructure::component::limits;
-use swamp::infrastructure::marker_file::MarkerFile;
-use swamp::infrastructure::spool::{FileSpool, LastFlush};
-use swamp::infrastructure::timer::Timer;
-use swamp::infrastructure::user_config_file::{config_path, read_user_config};
-use swamp::infrastructure::watchdog::Watchdog;
-use swamp::infrastructure::worker::{close_inherited_files, forbid_core_dumps};
+use swamp::process::timer::Timer;
+use swamp::process::watchdog::Watchdog;
+use swamp::process::worker::{close_inherited_files, forbid_core_dumps};
+use swamp::sender::limits;
+use swamp::spool::{FileSpool, LastFlush};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout_at;

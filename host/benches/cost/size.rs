@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use swamp::domain::BATCH_SIZE;
-use swamp::infrastructure::worker;
+use swamp::process::worker;
 
 use super::figures::{Figure, median};
 use super::role::{Role, answer};

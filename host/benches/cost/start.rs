@@ -5,12 +5,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use swamp::domain::{
-    BATCH_SIZE, BuiltinSender, Deadline, Endpoint, SenderLimits, TelemetryRepository as _,
-};
-use swamp::infrastructure::component::{Cache, ComponentFile, ComponentSender};
-use swamp::infrastructure::marker_file::MarkerFile;
-use swamp::infrastructure::spool::FileSpool;
+use swamp::config::marker_file::MarkerFile;
+use swamp::config::{BuiltinSender, SenderLimits};
+use swamp::domain::{BATCH_SIZE, Deadline, Endpoint, TelemetryRepository as _};
+use swamp::sender::{Cache, ComponentFile, ComponentSender};
+use swamp::spool::FileSpool;
 
 use super::figures::{Figure, median};
 use super::flush::{compiled, config, send};

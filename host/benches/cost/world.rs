@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use swamp::domain::{Invocation, InvocationResult, TelemetryEntry, TelemetryRepository as _};
-use swamp::infrastructure::spool::FileSpool;
-use swamp::infrastructure::worker::VARIABLE;
+use swamp::process::worker::VARIABLE;
+use swamp::spool::FileSpool;
 use tempfile::TempDir;
 
 /// The program that is measured, as it was linked.

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use swamp::infrastructure::component::compile;
+use swamp::sender::compile;
 
 fuzz_target!(|input: &[u8]| {
     if let Err(error) = compile(input, std::io::sink()) {

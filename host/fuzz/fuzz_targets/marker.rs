@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use swamp::domain::{Edit, Marker, Scalar, edit};
+use swamp::config::{Edit, Marker, Scalar, edit};
 
 fuzz_target!(|input: (&str, &str, bool)| {
     let (text, value, disabled) = input;

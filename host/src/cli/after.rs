@@ -3,9 +3,9 @@
 use std::io;
 
 use swamp::domain::{Invocation, InvocationResult, Status, TelemetryRepository as _};
-pub(crate) use swamp::infrastructure::recording::Begun;
-use swamp::infrastructure::spool::FileSpool;
-use swamp::infrastructure::worker::Program;
+use swamp::process::worker::Program;
+pub(crate) use swamp::recorder::repo::Begun;
+use swamp::spool::FileSpool;
 use tracing::debug;
 use tracing::level_filters::LevelFilter;
 

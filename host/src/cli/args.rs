@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::{ArgValueCompleter, Shell};
-use swamp::domain::{ScaffoldLang, ScaffoldTemplate};
+use swamp::scaffold::{ScaffoldLang, ScaffoldTemplate};
 use tracing::level_filters::LevelFilter;
 
 use super::completions::sender_names;

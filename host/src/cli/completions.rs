@@ -10,7 +10,7 @@ use clap::CommandFactory as _;
 use clap_complete::Shell;
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter as _};
 use clap_complete::env::{Bash, CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
-use swamp::domain::BuiltinSender;
+use swamp::config::BuiltinSender;
 
 use super::args::Cli;
 use super::context::Context;

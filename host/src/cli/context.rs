@@ -5,17 +5,16 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
-use swamp::domain::{
-    DEFAULT_ENDPOINT, Endpoint, EndpointError, Marker, OffSwitch, RepoId, UserConfig,
-};
-use swamp::infrastructure::component::egress::{Environment, HostHeader, Network};
-use swamp::infrastructure::component::{Cache, Compiler};
-use swamp::infrastructure::flusher::FlushSetup;
-use swamp::infrastructure::marker_file::find_repo;
-use swamp::infrastructure::recording;
-pub(crate) use swamp::infrastructure::recording::Repo;
-use swamp::infrastructure::trust_store::TrustStore;
-use swamp::infrastructure::worker::Program;
+use swamp::config::marker_file::find_repo;
+use swamp::config::trust::TrustStore;
+use swamp::config::user_config_file;
+use swamp::config::{Marker, OffSwitch, UserConfig};
+use swamp::domain::{DEFAULT_ENDPOINT, Endpoint, EndpointError, RepoId};
+use swamp::egress::{Environment, HostHeader, Network};
+use swamp::flush::FlushSetup;
+use swamp::process::worker::Program;
+pub(crate) use swamp::recorder::repo::Repo;
+use swamp::sender::{Cache, Compiler};
 use tracing::level_filters::LevelFilter;
 
 use super::args::{Globals, LogLevel};
@@ -130,13 +129,13 @@ impl Context {
 
     /// By what telemetry is off for a repository with this marker, if it is.
     pub(crate) fn off_switch(&self, marker: &Marker) -> Option<OffSwitch> {
-        recording::off_switch(marker, self.globals.no_telemetry, env_var)
+        swamp::config::off_switch(marker, self.globals.no_telemetry, env_var)
     }
 }
 
 /// The user's own configuration, or why it cannot be read.
 pub(crate) fn user_config() -> Result<UserConfig, String> {
-    recording::user_config(env_var)
+    user_config_file::user_config(env_var)
 }
 
 /// Where telemetry of a repository with this marker goes, and who says so.
@@ -199,7 +198,7 @@ pub(crate) fn cache() -> Cache {
 
 fn host_headers(config: &UserConfig, endpoint: &Endpoint) -> Result<Vec<HostHeader>, String> {
     let origin = endpoint.origin();
-    let header = |(name, template): &(_, swamp::domain::HeaderTemplate)| {
+    let header = |(name, template): &(_, swamp::config::HeaderTemplate)| {
         let value = template.resolve(env_text).map_err(|missing| {
             format!("the header {name} for {origin} in your config.yaml: {missing}")
         })?;

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
-use swamp::domain::{IngestEvent, TelemetryRepository as _, printable};
-use swamp::infrastructure::marker_file::MarkerFile;
-use swamp::infrastructure::receiver::{Arrival, Receiver, ReceiverOptions};
-use swamp::infrastructure::spool::FileSpool;
+use swamp::config::marker_file::MarkerFile;
+use swamp::domain::{TelemetryRepository as _, printable};
+use swamp::receiver::IngestEvent;
+use swamp::receiver::{Arrival, Receiver, ReceiverOptions};
+use swamp::spool::FileSpool;
 use tempfile::TempDir;
 
 use super::context::{Context, env_var};

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use swamp::domain::{EndpointError, InvocationResult, OffSwitch, SpoolError, Status};
-use swamp::infrastructure::marker_file::MarkerFileError;
+use swamp::config::OffSwitch;
+use swamp::config::marker_file::MarkerFileError;
+use swamp::domain::{EndpointError, InvocationResult, SpoolError, Status};
 
 /// The failure of a command.
 #[derive(Debug)]

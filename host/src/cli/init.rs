@@ -6,9 +6,10 @@ use std::path::Path;
 
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
-use swamp::domain::{Edit, Endpoint, Marker, RepoId, Scalar};
-use swamp::infrastructure::marker_file::MarkerFile;
-use swamp::infrastructure::spool::FileSpool;
+use swamp::config::marker_file::MarkerFile;
+use swamp::config::{Edit, Marker, Scalar};
+use swamp::domain::{Endpoint, RepoId};
+use swamp::spool::FileSpool;
 
 use super::args;
 use super::context::{Context, VERSION};

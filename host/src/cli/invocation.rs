@@ -2,13 +2,15 @@
 
 use clap::{ArgMatches, Command};
 use swamp::domain::Invocation;
-pub(crate) use swamp::redaction::{refused, understood};
+pub(crate) use swamp::recorder::redaction::{refused, understood};
 
 use super::args::{CATEGORICAL, UNRECORDED};
 
 /// What is recorded of a command line that was understood.
 pub(crate) fn invocation(root: &Command, matches: &ArgMatches) -> Invocation {
-    swamp::redaction::invocation(root, matches, &|path, id| CATEGORICAL.contains(&(path, id)))
+    swamp::recorder::redaction::invocation(root, matches, &|path, id| {
+        CATEGORICAL.contains(&(path, id))
+    })
 }
 
 /// Whether it is an invocation to record at all.

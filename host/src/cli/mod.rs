@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use swamp::domain::InvocationResult;
-use swamp::infrastructure::worker::{Task, VARIABLE};
+use swamp::process::worker::{Task, VARIABLE};
 
 use self::after::Begun;
 use self::args::{Cli, Command, Globals, Repo};

@@ -5,13 +5,11 @@ use std::mem;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use swamp::infrastructure::component::{CompileError, bound_compilation, compile};
-use swamp::infrastructure::flusher::Flusher;
-use swamp::infrastructure::marker_file::MarkerFile;
-use swamp::infrastructure::spool::FileSpool;
-use swamp::infrastructure::worker::{
-    MACHINE_FAILED, Task, close_inherited_files, forbid_core_dumps,
-};
+use swamp::config::marker_file::MarkerFile;
+use swamp::flush::Flusher;
+use swamp::process::worker::{MACHINE_FAILED, Task, close_inherited_files, forbid_core_dumps};
+use swamp::sender::{CompileError, bound_compilation, compile};
+use swamp::spool::FileSpool;
 use tracing::debug;
 
 use super::args::Globals;

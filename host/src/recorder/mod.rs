@@ -65,6 +65,10 @@
 mod failure;
 mod program;
 mod recording;
+#[doc(hidden)]
+pub mod redaction;
+#[doc(hidden)]
+pub mod repo;
 
 use std::env;
 use std::ffi::OsString;
@@ -78,9 +82,8 @@ pub use self::failure::Failure;
 pub use self::recording::Recording;
 use self::recording::Running;
 use crate::domain::{Invocation, Status, TelemetryRepository as _};
-use crate::infrastructure::recording::{Begun, LOG_VARIABLE, Repo};
-use crate::infrastructure::spool::FileSpool;
-use crate::redaction;
+use crate::recorder::repo::{Begun, LOG_VARIABLE, Repo};
+use crate::spool::FileSpool;
 
 /// Records the commands of one program.
 #[derive(Clone, Debug)]

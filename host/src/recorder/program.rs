@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::infrastructure::worker::Program;
+use crate::process::worker::Program;
 
 /// The environment variable that names the program.
 const VARIABLE: &str = "SWAMP_BIN";

@@ -4,8 +4,8 @@ use tracing::debug;
 
 use super::{Failure, flush};
 use crate::domain::{InvocationResult, Status, TelemetryEntry, TelemetryRepository as _};
-use crate::infrastructure::recording::{Begun, Repo};
-use crate::infrastructure::spool::{FileSpool, UnfinishedEntry};
+use crate::recorder::repo::{Begun, Repo};
+use crate::spool::{FileSpool, UnfinishedEntry};
 
 /// A command that is running: what [`Recorder::begin`](super::Recorder::begin) gives.
 ///

@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use swamp::domain::{Invocation, REDACTED, printable};
-use swamp::redaction::MAX_RECORDED;
+use swamp::recorder::redaction::MAX_RECORDED;
 
 /// The longest name that a program is recorded under, in characters.
 const MAX_NAME: usize = 64;

@@ -4,10 +4,9 @@ use std::path::Path;
 
 use anstyle::Style;
 use serde::Serialize;
-use swamp::domain::{BuiltinSender, SenderFailure, printable};
-use swamp::infrastructure::component::{
-    CONTRACT_VERSION, Compiled, ComponentFile, Grant, Inspection, inspect,
-};
+use swamp::config::BuiltinSender;
+use swamp::domain::{SenderFailure, printable};
+use swamp::sender::{CONTRACT_VERSION, Compiled, ComponentFile, Grant, Inspection, inspect};
 
 use super::compiled;
 use crate::cli::context::{Context, cache};

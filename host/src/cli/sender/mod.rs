@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use swamp::domain::{SendError, SenderFailure};
-use swamp::infrastructure::component::{Compiled, Compiler, ComponentFile};
-use swamp::infrastructure::worker::Program;
+use swamp::process::worker::Program;
+use swamp::sender::{Compiled, Compiler, ComponentFile};
 
 use super::args::Sender;
 use super::context::{Context, cache};

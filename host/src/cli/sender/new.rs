@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
-use swamp::domain::{
+use swamp::scaffold::{
     ScaffoldFile, ScaffoldProbe, ScaffoldTool, SenderName, SenderNameError, scaffold,
 };
 

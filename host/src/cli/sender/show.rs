@@ -1,9 +1,10 @@
 //! `sender show`: which sender delivers for this repository.
 
 use serde::Serialize;
-use swamp::domain::{SenderSource, printable};
-use swamp::infrastructure::component::Compiled;
-use swamp::infrastructure::flusher::component_file;
+use swamp::config::SenderSource;
+use swamp::domain::printable;
+use swamp::flush::component_file;
+use swamp::sender::Compiled;
 
 use super::check::row;
 use crate::cli::context::{Context, cache, trust_store};

@@ -5,10 +5,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use swamp::conformance::{Kit, Outcome, Progress, Report, ScenarioReport, SeenRequest};
 use swamp::domain::printable;
-use swamp::infrastructure::conformance::{
-    Kit, Outcome, Progress, Report, ScenarioReport, SeenRequest,
-};
 
 use super::check::component;
 use super::{compiled, spinner};

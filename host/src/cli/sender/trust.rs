@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use swamp::domain::printable;
-use swamp::infrastructure::flusher::component_file;
+use swamp::flush::component_file;
 
 use crate::cli::context::{Context, trust_store};
 use crate::cli::error::{CommandError, ErrorKind};

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use swamp::domain::{BuiltinSender, Edit, Scalar, printable};
-use swamp::infrastructure::component::{ComponentFile, Import, Inspection, inspect};
-use swamp::infrastructure::flusher::component_file;
-use swamp::infrastructure::marker_file::MarkerFile;
+use swamp::config::marker_file::MarkerFile;
+use swamp::config::{BuiltinSender, Edit, Scalar};
+use swamp::domain::printable;
+use swamp::flush::component_file;
+use swamp::sender::{ComponentFile, Import, Inspection, inspect};
 
 use super::check::component;
 use super::compiled;

@@ -6,9 +6,9 @@ use swamp::domain::{
     BATCH_SIZE, Deadline, RepoId, SendError, TelemetryRepository as _, TelemetrySender as _,
     printable,
 };
-use swamp::infrastructure::component::ComponentSender;
-use swamp::infrastructure::component::egress::{DryRunRequest, Network};
-use swamp::infrastructure::spool::FileSpool;
+use swamp::egress::{DryRunRequest, Network};
+use swamp::sender::ComponentSender;
+use swamp::spool::FileSpool;
 
 use crate::cli::context::{Context, flush_setup};
 use crate::cli::error::{CommandError, ErrorKind};

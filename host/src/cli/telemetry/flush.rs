@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use swamp::config::marker_file::MarkerFile;
 use swamp::domain::{FlushOutcome, TelemetryRepository as _};
-use swamp::infrastructure::flusher::Flusher;
-use swamp::infrastructure::marker_file::MarkerFile;
-use swamp::infrastructure::spool::{Failure, FileSpool};
-use swamp::infrastructure::worker;
+use swamp::flush::Flusher;
+use swamp::process::worker;
+use swamp::spool::{Failure, FileSpool};
 
 use super::words::entries;
 use crate::cli::context::{Context, flush_setup};

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use swamp::domain::{EntryFields, EntryName, EntryState, Status, printable};
-use swamp::infrastructure::spool::FileSpool;
+use swamp::spool::FileSpool;
 
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;

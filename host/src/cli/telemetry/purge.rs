@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use swamp::domain::EntryState;
-use swamp::infrastructure::spool::FileSpool;
+use swamp::spool::FileSpool;
 
 use super::words::entries;
 use crate::cli::context::Context;

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use swamp::domain::{IngestEvent, Status, printable};
-use swamp::infrastructure::receiver::{Arrival, Receiver, ReceiverOptions, Summary};
+use swamp::domain::{Status, printable};
+use swamp::receiver::IngestEvent;
+use swamp::receiver::{Arrival, Receiver, ReceiverOptions, Summary};
 
 use super::words::entries;
 use crate::cli::args::Receive;

@@ -6,7 +6,7 @@ use std::io::IsTerminal as _;
 use chrono::{Days, Utc};
 use serde::Serialize;
 use swamp::domain::{SpooledEntry, Status, printable};
-use swamp::infrastructure::spool::FileSpool;
+use swamp::spool::FileSpool;
 
 use super::words::table;
 use crate::cli::context::Context;

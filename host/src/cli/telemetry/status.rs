@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use swamp::domain::{EntryState, OffSwitch, SenderSource, printable};
-use swamp::infrastructure::spool::{Failure, FileSpool, LastFlush, Totals};
+use swamp::config::{OffSwitch, SenderSource};
+use swamp::domain::{EntryState, printable};
+use swamp::spool::{Failure, FileSpool, LastFlush, Totals};
 
 use super::words::{ago, entries};
 use crate::cli::context::{Context, ENDPOINT_VARIABLE, EndpointSource, endpoint};

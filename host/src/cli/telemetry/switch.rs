@@ -1,10 +1,11 @@
 //! `telemetry enable` and `telemetry disable`.
 
 use serde::Serialize;
-use swamp::domain::{Edit, Scalar, TelemetryRepository as _, printable};
-use swamp::infrastructure::marker_file::MarkerFile;
-use swamp::infrastructure::spool::FileSpool;
-use swamp::infrastructure::user_config_file::{config_path, set_telemetry_disabled};
+use swamp::config::marker_file::MarkerFile;
+use swamp::config::user_config_file::{config_path, set_telemetry_disabled};
+use swamp::config::{Edit, Scalar};
+use swamp::domain::{TelemetryRepository as _, printable};
+use swamp::spool::FileSpool;
 
 use super::words::entries;
 use crate::cli::context::{Context, env_var};

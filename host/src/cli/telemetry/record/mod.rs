@@ -9,8 +9,9 @@ use chrono::Utc;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use swamp::domain::{EntryFlaw, Marker, RecordedEntry, Recording};
-use swamp::infrastructure::spool::{FileSpool, MAX_ENTRY_BYTES, NotTaken, Recorder};
+use swamp::config::Marker;
+use swamp::domain::{EntryFlaw, RecordedEntry, Recording};
+use swamp::spool::{FileSpool, MAX_ENTRY_BYTES, NotTaken, Recorder};
 use tracing::debug;
 
 use self::input::Input;

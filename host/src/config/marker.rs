@@ -1,0 +1,352 @@
+//! The marker `.swamp.yaml`: what a repository says about itself and its telemetry.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use thiserror::Error;
+
+use super::edit::double_quoted;
+use super::yaml::{Document, Entry, Kind, YamlError};
+use crate::domain::{Digest, RepoId};
+
+/// A sender that comes with the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltinSender {
+    /// `builtin:ingest`, which posts to `{endpoint}/ingest`.
+    Ingest,
+    /// `builtin:otlp`, which posts log records to `{endpoint}/v1/logs`, as OpenTelemetry collectors take them.
+    Otlp,
+}
+
+impl BuiltinSender {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Ingest, Self::Otlp];
+
+    /// All of them, as messages name them.
+    pub const NAMES: &str = "builtin:ingest or builtin:otlp";
+
+    /// What every name of one begins with, and no path of a file.
+    pub const PREFIX: &str = "builtin:";
+
+    /// The sender that `text` names as `telemetrySender` does, if it is one that comes with the program.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sender| sender.name() == text)
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "builtin:ingest",
+            Self::Otlp => "builtin:otlp",
+        }
+    }
+}
+
+/// As `telemetrySender` names it.
+impl fmt::Display for BuiltinSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Which component delivers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SenderSource {
+    /// One that comes with the program.
+    Builtin(BuiltinSender),
+    /// A file, as the marker spells it: absolute, or relative to the repository.
+    File(PathBuf),
+}
+
+impl Default for SenderSource {
+    fn default() -> Self {
+        Self::Builtin(BuiltinSender::Ingest)
+    }
+}
+
+/// What a sender may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenderLimits {
+    /// Memory in MiB, 16 to 1024.
+    pub memory_mib: u64,
+    /// Time for one batch, 100 ms to 5 s.
+    pub deadline: Duration,
+}
+
+impl Default for SenderLimits {
+    fn default() -> Self {
+        Self {
+            memory_mib: 256,
+            deadline: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A parsed marker. Keys that are unknown here are not in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// `swampVersion`.
+    pub swamp_version: Option<String>,
+    /// `initializedAt`, as spelled.
+    pub initialized_at: Option<String>,
+    /// `upgradedAt`, as spelled.
+    pub upgraded_at: Option<String>,
+    /// `repoId`.
+    pub repo_id: Option<RepoId>,
+    /// `telemetryEndpoint`, as spelled: one that is wrong must not stop recording.
+    pub telemetry_endpoint: Option<String>,
+    /// `telemetryKeepFlushed`: whether entries stay in the spool after they were sent.
+    pub telemetry_keep_flushed: bool,
+    /// `telemetryDisabled`.
+    pub telemetry_disabled: bool,
+    /// `logLevel`, as spelled.
+    pub log_level: Option<String>,
+    /// `telemetrySender`.
+    pub telemetry_sender: SenderSource,
+    /// `telemetrySenderDigest`.
+    pub telemetry_sender_digest: Option<Digest>,
+    /// `telemetrySenderOptions`, in the order of the file.
+    pub telemetry_sender_options: Vec<(String, String)>,
+    /// `telemetrySenderLimits`.
+    pub telemetry_sender_limits: SenderLimits,
+    /// `telemetryRetentionDays`: for how many days entries are kept, at least 1.
+    pub telemetry_retention_days: u16,
+}
+
+impl Default for Marker {
+    fn default() -> Self {
+        Self {
+            swamp_version: None,
+            initialized_at: None,
+            upgraded_at: None,
+            repo_id: None,
+            telemetry_endpoint: None,
+            telemetry_keep_flushed: false,
+            telemetry_disabled: false,
+            log_level: None,
+            telemetry_sender: SenderSource::default(),
+            telemetry_sender_digest: None,
+            telemetry_sender_options: Vec::new(),
+            telemetry_sender_limits: SenderLimits::default(),
+            telemetry_retention_days: 2,
+        }
+    }
+}
+
+/// Why a text is not a marker. Values are not quoted, since one could be a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum MarkerError {
+    /// It cannot be read at all.
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// A key has a value that it cannot have.
+    #[error("line {line} sets {key} to something that it cannot be; write {wanted}")]
+    Value {
+        /// The line, from 1.
+        line: usize,
+        /// The key, with those that it is within.
+        key: String,
+        /// What to write instead.
+        wanted: &'static str,
+    },
+}
+
+const TEXT: &str = "one line of text";
+const YES_OR_NO: &str = "true or false";
+
+impl Marker {
+    /// Takes `text` for a marker; an empty one sets nothing.
+    ///
+    /// # Errors
+    ///
+    /// Names the line or key that is wrong, and what to write instead.
+    pub fn parse(text: &str) -> Result<Self, MarkerError> {
+        let document = Document::parse(text)?;
+        let default = Self::default();
+        let top = Scope {
+            within: "",
+            entries: &document.entries,
+        };
+        Ok(Self {
+            swamp_version: top.text("swampVersion")?,
+            initialized_at: top.text("initializedAt")?,
+            upgraded_at: top.text("upgradedAt")?,
+            repo_id: top.parsed(
+                "repoId",
+                "a UUID, or remove the line to get a new one",
+                RepoId::parse,
+            )?,
+            telemetry_endpoint: top.text("telemetryEndpoint")?,
+            telemetry_keep_flushed: top.switch("telemetryKeepFlushed")?,
+            telemetry_disabled: top.switch("telemetryDisabled")?,
+            log_level: top.text("logLevel")?,
+            telemetry_sender: top
+                .parsed(
+                    "telemetrySender",
+                    "the path of a component file, builtin:ingest or builtin:otlp",
+                    sender_source,
+                )?
+                .unwrap_or_default(),
+            telemetry_sender_digest: top.parsed(
+                "telemetrySenderDigest",
+                "sha256: and 64 hexadecimal digits, as `swamp sender show` prints them",
+                Digest::parse,
+            )?,
+            telemetry_sender_options: top.options()?,
+            telemetry_sender_limits: top.limits()?,
+            telemetry_retention_days: top
+                .parsed(
+                    "telemetryRetentionDays",
+                    "a number of days from 1 to 65535",
+                    |text| text.parse().ok().filter(|days| *days > 0),
+                )?
+                .unwrap_or(default.telemetry_retention_days),
+        })
+    }
+
+    /// The text of a new marker.
+    #[must_use]
+    pub fn init_text(
+        swamp_version: &str,
+        now: DateTime<Utc>,
+        repo_id: &RepoId,
+        endpoint: Option<&str>,
+    ) -> String {
+        let now = now.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let pairs = [
+            ("swampVersion", Some(swamp_version)),
+            ("initializedAt", Some(now.as_str())),
+            ("repoId", Some(repo_id.as_str())),
+            ("telemetryEndpoint", endpoint),
+        ];
+        let line = |(key, value): (&str, Option<&str>)| {
+            value.map(|value| format!("{key}: {}\n", double_quoted(value)))
+        };
+        pairs
+            .into_iter()
+            .filter_map(line)
+            .collect::<Vec<_>>()
+            .concat()
+    }
+}
+
+fn sender_source(text: &str) -> Option<SenderSource> {
+    if text.starts_with(BuiltinSender::PREFIX) {
+        return BuiltinSender::parse(text).map(SenderSource::Builtin);
+    }
+    (!text.is_empty()).then(|| SenderSource::File(text.into()))
+}
+
+/// A mapping's entries, and the names of the keys that it is within.
+struct Scope<'a> {
+    within: &'a str,
+    entries: &'a [Entry],
+}
+
+impl<'a> Scope<'a> {
+    /// The entry of `key`, unless it is null.
+    fn get(&self, key: &str) -> Option<&'a Entry> {
+        self.entries.iter().find(|entry| {
+            entry.key.as_deref() == Some(key) && !matches!(entry.value.kind, Kind::Null)
+        })
+    }
+
+    fn wrong(&self, entry: &Entry, wanted: &'static str) -> MarkerError {
+        let key = entry.key.as_deref().unwrap_or("a key that is no text");
+        MarkerError::Value {
+            line: entry.key_node.line,
+            key: format!("{}{key}", self.within),
+            wanted,
+        }
+    }
+
+    fn parsed<T>(
+        &self,
+        key: &str,
+        wanted: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, MarkerError> {
+        self.get(key)
+            .map(|entry| match &entry.value.kind {
+                Kind::Text(text) => parse(text).ok_or_else(|| self.wrong(entry, wanted)),
+                _ => Err(self.wrong(entry, wanted)),
+            })
+            .transpose()
+    }
+
+    fn text(&self, key: &str) -> Result<Option<String>, MarkerError> {
+        self.parsed(key, TEXT, |text| Some(text.to_owned()))
+    }
+
+    fn switch(&self, key: &str) -> Result<bool, MarkerError> {
+        self.get(key)
+            .map_or(Ok(false), |entry| match entry.value.kind {
+                Kind::Bool(on) => Ok(on),
+                _ => Err(self.wrong(entry, YES_OR_NO)),
+            })
+    }
+
+    fn options(&self) -> Result<Vec<(String, String)>, MarkerError> {
+        let Some(entry) = self.get("telemetrySenderOptions") else {
+            return Ok(Vec::new());
+        };
+        let Kind::Mapping(entries) = &entry.value.kind else {
+            return Err(self.wrong(entry, "a mapping of names to values"));
+        };
+        let options = Self {
+            within: "telemetrySenderOptions.",
+            entries,
+        };
+        let mut pairs = Vec::new();
+        for entry in entries {
+            let value = match (&entry.key, &entry.value.kind) {
+                // YAML's readers do not agree where an anchor or a tag ends, and a literal needs neither.
+                _ if entry.value.decorated => {
+                    return Err(
+                        options.wrong(entry, "a text, number or boolean without anchor or tag")
+                    );
+                }
+                (Some(_), Kind::Null) => continue,
+                (Some(_), Kind::Text(text)) => text.clone(),
+                (Some(_), Kind::Bool(on)) => on.to_string(),
+                _ => return Err(options.wrong(entry, "a name with one text, number or boolean")),
+            };
+            pairs.extend(entry.key.clone().map(|key| (key, value)));
+        }
+        Ok(pairs)
+    }
+
+    fn limits(&self) -> Result<SenderLimits, MarkerError> {
+        let default = SenderLimits::default();
+        let Some(entry) = self.get("telemetrySenderLimits") else {
+            return Ok(default);
+        };
+        let Kind::Mapping(entries) = &entry.value.kind else {
+            return Err(self.wrong(entry, "a mapping of memoryMiB and deadlineMs"));
+        };
+        let limits = Self {
+            within: "telemetrySenderLimits.",
+            entries,
+        };
+        let number = |text: &str| text.parse::<u64>().ok();
+        Ok(SenderLimits {
+            memory_mib: limits
+                .parsed("memoryMiB", "a whole number from 16 to 1024", number)?
+                .map_or(default.memory_mib, |mib| mib.clamp(16, 1024)),
+            deadline: limits
+                .parsed(
+                    "deadlineMs",
+                    "a whole number of milliseconds from 100 to 5000",
+                    number,
+                )?
+                .map_or(default.deadline, |ms| {
+                    Duration::from_millis(ms.clamp(100, 5000))
+                }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! What a repository and its user have set: the marker, the user's own file, whom the user trusts, and what turns
+//! telemetry off.
+
+pub(crate) mod atomic_file;
+mod edit;
+mod marker;
+pub mod marker_file;
+mod off_switch;
+#[cfg(feature = "sender")]
+pub mod trust;
+mod user_config;
+pub mod user_config_file;
+pub mod user_dirs;
+mod yaml;
+
+pub use edit::{Edit, EditError, Scalar, edit};
+pub use marker::{BuiltinSender, Marker, MarkerError, SenderLimits, SenderSource};
+pub use off_switch::{OFF_VARIABLES, OffSwitch, off_switch};
+pub use user_config::{AllowSenders, UserConfig, UserConfigError};
+#[cfg(feature = "sender")]
+pub use user_config::{HeaderTemplate, MissingVariable, OriginHeaders};
+pub(crate) use yaml::MAX_BYTES as MAX_MARKER_BYTES;
+pub use yaml::YamlError;

@@ -1,0 +1,112 @@
+//! What turns telemetry off, and in which order it is asked.
+
+use std::ffi::{OsStr, OsString};
+
+use thiserror::Error;
+
+use super::Marker;
+use super::user_config_file::user_config;
+
+/// The environment variables that turn telemetry off, highest first.
+pub const OFF_VARIABLES: [&str; 2] = ["SWAMP_NO_TELEMETRY", "DO_NOT_TRACK"];
+
+/// By what telemetry is off.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum OffSwitch {
+    /// The option of this invocation.
+    #[error("--no-telemetry")]
+    Option,
+    /// An environment variable.
+    #[error("the environment variable {0}")]
+    Variable(&'static str),
+    /// The user's configuration.
+    #[error(
+        "telemetryDisabled in your config.yaml (`swamp telemetry enable --global` turns it on)"
+    )]
+    User,
+    /// The user's configuration cannot be read: it might say so.
+    #[error("your config.yaml, which might turn it off ({0})")]
+    UnreadableUser(String),
+    /// The repository's marker.
+    #[error("telemetryDisabled in .swamp.yaml (`swamp telemetry enable` turns it on)")]
+    Marker,
+}
+
+impl OffSwitch {
+    /// The switches of this invocation: the option and the environment.
+    pub fn of_invocation(option: bool, env: impl Fn(&str) -> Option<OsString>) -> Option<Self> {
+        if option {
+            return Some(Self::Option);
+        }
+        let is_set = |name: &&str| env(name).is_some_and(|value| means_off(&value));
+        OFF_VARIABLES.into_iter().find(is_set).map(Self::Variable)
+    }
+
+    /// One stable word, for machines.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Option => "option",
+            Self::Variable(_) => "environment",
+            Self::User | Self::UnreadableUser(_) => "user",
+            Self::Marker => "marker",
+        }
+    }
+}
+
+fn means_off(value: &OsStr) -> bool {
+    !["", "0", "false"]
+        .iter()
+        .any(|on| value.eq_ignore_ascii_case(on))
+}
+
+/// By what telemetry is off for a repository with this marker, if it is.
+pub fn off_switch(
+    marker: &Marker,
+    option: bool,
+    env: impl Fn(&str) -> Option<OsString> + Copy,
+) -> Option<OffSwitch> {
+    OffSwitch::of_invocation(option, env).or_else(|| match user_config(env) {
+        Err(why) => Some(OffSwitch::UnreadableUser(why)),
+        Ok(config) if config.telemetry_disabled => Some(OffSwitch::User),
+        Ok(_) => marker.telemetry_disabled.then_some(OffSwitch::Marker),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_option_comes_before_the_variables_and_their_order_is_fixed() {
+        let both = |_: &str| Some("1".into());
+        let only = |name: &'static str| move |asked: &str| (asked == name).then(|| "1".into());
+        assert_eq!(
+            OffSwitch::of_invocation(true, both),
+            Some(OffSwitch::Option)
+        );
+        assert_eq!(
+            OffSwitch::of_invocation(false, both),
+            Some(OffSwitch::Variable("SWAMP_NO_TELEMETRY"))
+        );
+        assert_eq!(
+            OffSwitch::of_invocation(false, only("DO_NOT_TRACK")),
+            Some(OffSwitch::Variable("DO_NOT_TRACK"))
+        );
+        assert_eq!(OffSwitch::of_invocation(false, |_| None), None);
+    }
+
+    #[test]
+    fn empty_0_and_false_do_not_turn_it_off_and_all_else_does() {
+        for (value, off) in [
+            ("", false),
+            ("0", false),
+            ("false", false),
+            ("FALSE", false),
+            ("1", true),
+            ("no", true),
+        ] {
+            assert_eq!(means_off(OsStr::new(value)), off, "{value}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The user's own file, outside of every repository.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::atomic_file;
+use super::user_dirs::UserDir;
+use crate::config::{Edit, EditError, MAX_MARKER_BYTES, Scalar, UserConfig, UserConfigError, edit};
+
+/// Why the user's file was not read or changed.
+#[derive(Debug, Error)]
+pub enum UserConfigFileError {
+    /// It cannot be read.
+    #[error("could not read {}: {source}; make it a text file that you can read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// It is not such a file.
+    #[error("could not understand {}: {source}", path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: UserConfigError,
+    },
+    /// It cannot be changed as it is written.
+    #[error("could not change {}: {source}", path.display())]
+    Edit {
+        /// The file.
+        path: PathBuf,
+        /// What is in the way.
+        source: EditError,
+    },
+    /// It cannot be written.
+    #[error("could not write {}: {source}; make it and its directory writable", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+/// Where the file is: `config.yaml` in [`UserDir::Config`].
+#[must_use]
+pub fn config_path(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    Some(UserDir::Config.path(env)?.join("config.yaml"))
+}
+
+/// Reads the file at `path`; one that is missing sets nothing.
+///
+/// # Errors
+///
+/// When it is there, but is not such a file.
+pub fn read_user_config(path: &Path) -> Result<UserConfig, UserConfigFileError> {
+    let text = text(path)?.unwrap_or_default();
+    UserConfig::parse(&text).map_err(|source| UserConfigFileError::Invalid {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn text(path: &Path) -> Result<Option<String>, UserConfigFileError> {
+    match atomic_file::read(path, MAX_MARKER_BYTES) {
+        Ok(text) => Ok(Some(text)),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(UserConfigFileError::Read {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Sets `telemetryDisabled` in the file at `path` and changes nothing else; makes the file, for this user alone, if
+/// it is missing.
+///
+/// # Errors
+///
+/// When the file stays as it was.
+pub fn set_telemetry_disabled(path: &Path, disabled: bool) -> Result<(), UserConfigFileError> {
+    let before = text(path)?;
+    let edits = [Edit::Set("telemetryDisabled", Scalar::Bool(disabled))];
+    let after = edit(before.as_deref().unwrap_or_default(), &edits).map_err(|source| {
+        UserConfigFileError::Edit {
+            path: path.to_owned(),
+            source,
+        }
+    })?;
+    let written = match before {
+        Some(before) if before == after => Ok(()),
+        Some(_) => atomic_file::replace(path, &after),
+        None => path
+            .parent()
+            .map_or(Ok(()), atomic_file::create_private_dir)
+            .and_then(|()| atomic_file::create(path, &after, 0o600)),
+    };
+    written.map_err(|source| UserConfigFileError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The user's own configuration.
+///
+/// # Errors
+///
+/// Says in one sentence why it cannot be read.
+pub fn user_config(env: impl Fn(&str) -> Option<OsString>) -> Result<UserConfig, String> {
+    config_path(env).map_or_else(
+        || Ok(UserConfig::default()),
+        |path| read_user_config(&path).map_err(|error| error.to_string()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn the_path_is_in_the_users_configuration_directory() {
+        let path = |variables: &[(&str, &str)]| {
+            config_path(|name| {
+                let found = variables.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| OsString::from(value))
+            })
+        };
+        let expected = |text: &str| Some(PathBuf::from(text));
+        assert_eq!(
+            path(&[("XDG_CONFIG_HOME", "/x"), ("HOME", "/h")]),
+            expected("/x/swamp/config.yaml")
+        );
+        for ignored in ["", "relative"] {
+            assert_eq!(
+                path(&[("XDG_CONFIG_HOME", ignored), ("HOME", "/h")]),
+                expected("/h/.config/swamp/config.yaml")
+            );
+        }
+        assert_eq!(path(&[("HOME", "")]), None);
+    }
+
+    #[test]
+    fn a_missing_file_sets_nothing_and_is_made_for_the_user_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config/swamp/config.yaml");
+        assert_eq!(read_user_config(&path).unwrap(), UserConfig::default());
+        set_telemetry_disabled(&path, true).unwrap();
+        assert!(read_user_config(&path).unwrap().telemetry_disabled);
+        #[cfg(unix)]
+        for (path, mode) in [(path.as_path(), 0o600), (path.parent().unwrap(), 0o700)] {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(
+                fs::metadata(path).unwrap().permissions().mode() & 0o7777,
+                mode
+            );
+        }
+        set_telemetry_disabled(&path, false).unwrap();
+        assert!(!read_user_config(&path).unwrap().telemetry_disabled);
+    }
+
+    #[test]
+    fn the_rest_of_the_file_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.yaml");
+        fs::write(&path, "# mine\r\nheaders: {}").unwrap();
+        set_telemetry_disabled(&path, true).unwrap();
+        assert_eq!(
+            fs::read_to_string(&path).unwrap(),
+            "# mine\r\nheaders: {}\r\ntelemetryDisabled: true"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_is_an_error_with_its_path_and_is_not_touched() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("config.yaml");
+        fs::write(&path, "allowSenders: s3cret").unwrap();
+        let why = read_user_config(&path).unwrap_err().to_string();
+        insta::assert_snapshot!(why.replace(&home.path().display().to_string(), "HOME"), @"could not understand HOME/config.yaml: line 1 sets allowSenders to something that it cannot be; write any, trusted or builtin");
+        fs::write(&path, "a: [").unwrap();
+        assert!(set_telemetry_disabled(&path, true).is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a: [");
+    }
+}

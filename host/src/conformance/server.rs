@@ -1,0 +1,96 @@
+//! The endpoint of one scenario.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::faulty::Faulty;
+use super::request::SeenRequest;
+use super::scenario::{Conduct, Place};
+use crate::receiver::{Receiver, ReceiverOptions};
+
+/// What listens.
+#[derive(Debug)]
+pub(super) struct Server {
+    kind: Kind,
+    host: String,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Receiver(Receiver),
+    Faulty(Faulty),
+    Nobody,
+}
+
+impl Server {
+    /// Starts it, or says in one sentence why that cannot be.
+    pub(super) fn start(conduct: &Conduct, place: Place) -> Result<Self, String> {
+        let (kind, addr) = match conduct {
+            Conduct::Status(status, retry_after) => receiver(ReceiverOptions {
+                respond: Some(*status),
+                retry_after: retry_after.map(Duration::from_secs),
+                ..lenient(place)
+            })?,
+            Conduct::EverySecondFails(status) => receiver(ReceiverOptions {
+                respond: Some(*status),
+                fail_every: NonZeroU32::new(2),
+                ..lenient(place)
+            })?,
+            Conduct::Fault(fault) => {
+                let faulty = Faulty::start(fault.clone())
+                    .map_err(|error| format!("could not start a receiver: {error}"))?;
+                let addr = faulty.addr();
+                (Kind::Faulty(faulty), addr)
+            }
+            Conduct::Refused => {
+                let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                    .and_then(|listener| listener.local_addr())
+                    .map_err(|error| format!("could not find a free port: {error}"))?;
+                (Kind::Nobody, addr)
+            }
+        };
+        let host = match place {
+            Place::Name => format!("localhost:{}", addr.port()),
+            _ => addr.to_string(),
+        };
+        Ok(Self { kind, host })
+    }
+
+    /// Scheme, host and port.
+    pub(super) fn origin(&self) -> String {
+        format!("http://{}", self.host)
+    }
+
+    /// What has arrived so far.
+    pub(super) fn requests(&self) -> Vec<SeenRequest> {
+        match &self.kind {
+            Kind::Receiver(receiver) => {
+                let arrivals = receiver.requests();
+                arrivals.iter().map(|arrival| (&**arrival).into()).collect()
+            }
+            Kind::Faulty(faulty) => faulty.requests(),
+            Kind::Nobody => Vec::new(),
+        }
+    }
+}
+
+/// A receiver that takes any path and any format.
+fn lenient(place: Place) -> ReceiverOptions {
+    let listen = match place {
+        Place::Ipv6 => SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
+        _ => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+    };
+    ReceiverOptions {
+        listen,
+        path: String::new(),
+        validate: false,
+        ..ReceiverOptions::default()
+    }
+}
+
+fn receiver(options: ReceiverOptions) -> Result<(Kind, SocketAddr), String> {
+    let receiver = Receiver::start(options).map_err(|error| error.to_string())?;
+    let addr = receiver.addr();
+    Ok((Kind::Receiver(receiver), addr))
+}

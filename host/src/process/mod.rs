@@ -1,0 +1,7 @@
+//! Processes of this program that work apart from a command, and what bounds their time.
+
+#[cfg(feature = "sender")]
+pub mod timer;
+#[cfg(feature = "sender")]
+pub mod watchdog;
+pub mod worker;

@@ -1,0 +1,139 @@
+//! What arrived, and the stream of it.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, HeaderName, header};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::domain::REDACTED;
+use crate::receiver::{IngestError, IngestEvent};
+
+/// One request that arrived completely, and what became of it. Its texts, the refusal's too, come from outside: what
+/// shows them makes them [`printable`](crate::domain::printable) first.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// When it had arrived.
+    pub at: DateTime<Utc>,
+    /// How long after the receiver had started.
+    pub elapsed: Duration,
+    /// The method.
+    pub method: String,
+    /// The path, with the query where there was one.
+    pub path: String,
+    /// The header fields in their order, each value text; where it could be a secret,
+    /// [`REDACTED`](crate::domain::REDACTED).
+    pub headers: Vec<(String, String)>,
+    /// The body. Empty where it was too large.
+    pub body: Bytes,
+    /// What the body holds, whatever became of the request.
+    pub events: Result<Vec<IngestEvent>, IngestError>,
+    /// For each event, whether its `insert_id` was new. Empty where the request was refused.
+    pub first_seen: Vec<bool>,
+    /// The status that it is answered with, once the delay is over; `None` where the connection is closed instead.
+    pub answered: Option<u16>,
+    /// The reason that the answer gives, unless the request was taken.
+    pub refusal: Option<String>,
+}
+
+impl Arrival {
+    /// The events that were taken and not seen before.
+    pub fn fresh_events(&self) -> impl Iterator<Item = &IngestEvent> {
+        let events = self.events.as_deref().unwrap_or_default();
+        events
+            .iter()
+            .zip(&self.first_seen)
+            .filter_map(|(event, first)| first.then_some(event))
+    }
+
+    /// How many events were taken and not seen before.
+    #[must_use]
+    pub fn fresh(&self) -> usize {
+        self.first_seen.iter().filter(|first| **first).count()
+    }
+
+    /// How many events were taken, but had been seen before.
+    #[must_use]
+    pub fn repeated(&self) -> usize {
+        self.first_seen.len() - self.fresh()
+    }
+
+    /// What it costs to keep, in bytes, roughly.
+    pub(super) fn weight(&self) -> usize {
+        weight(self.body.len())
+    }
+}
+
+/// What an arrival with a body of `length` bytes costs to keep.
+pub(super) const fn weight(length: usize) -> usize {
+    // Its header fields, and the texts of its events beside the body.
+    length.saturating_mul(3).saturating_add(1024)
+}
+
+/// Header fields whose values are no secret. Of all others only the names are kept: a user's own header for an
+/// endpoint may have any name.
+const HARMLESS: [HeaderName; 12] = [
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::DATE,
+    header::EXPECT,
+    header::HOST,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::USER_AGENT,
+];
+
+/// `headers` as a list, with the values of those that are harmless or in `shown`.
+pub(super) fn listed(headers: &HeaderMap, shown: &[HeaderName]) -> Vec<(String, String)> {
+    let field = |(name, value): (&HeaderName, &http::HeaderValue)| {
+        let value = if HARMLESS.contains(name) || shown.contains(name) {
+            String::from_utf8_lossy(value.as_bytes()).into_owned()
+        } else {
+            REDACTED.to_owned()
+        };
+        (name.as_str().to_owned(), value)
+    };
+    headers.iter().map(field).collect()
+}
+
+/// An arrival in the queue, with the room that it takes there.
+pub(super) type Queued = (Arc<Arrival>, Arc<OwnedSemaphorePermit>);
+
+/// The arrivals from the moment on when the stream was taken, in order; it ends when the receiver has shut down.
+///
+/// Take them as they come: once some 64 MiB wait in it, the receiver answers no further request until there is
+/// room again.
+#[derive(Debug)]
+pub struct Arrivals(pub(super) mpsc::Receiver<Queued>);
+
+impl Arrivals {
+    /// The next one, waited for without limit. `None` once the receiver has shut down.
+    #[must_use]
+    pub fn recv(&self) -> Option<Arc<Arrival>> {
+        self.0.recv().ok().map(|(arrival, _)| arrival)
+    }
+
+    /// The next one.
+    ///
+    /// # Errors
+    ///
+    /// When none came within `timeout`, or the receiver has shut down.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Arc<Arrival>, mpsc::RecvTimeoutError> {
+        self.0.recv_timeout(timeout).map(|(arrival, _)| arrival)
+    }
+}
+
+impl Iterator for Arrivals {
+    type Item = Arc<Arrival>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.recv()
+    }
+}

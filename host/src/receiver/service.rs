@@ -1,0 +1,297 @@
+//! The answer to one request.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use chrono::Utc;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+use super::ReceiverOptions;
+use super::arrival::{self, Arrival};
+use super::ledger::Ledger;
+use super::plan::{Conduct, Plan};
+use crate::receiver::{IngestError, IngestEvent, parse_body};
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Of a body that is too large, this many times the limit is read and thrown away, so that a client that writes
+/// before it reads gets to see the refusal.
+const OVERSIZE_READ: usize = 8;
+
+/// What may wait in the streams of arrivals, by weight in bytes.
+const QUEUE_ROOM: u32 = 64 * 1024 * 1024;
+
+/// What the receiver is while it runs: shared by its connections and its handle.
+#[derive(Debug)]
+pub(super) struct Service {
+    options: ReceiverOptions,
+    respond: StatusCode,
+    plan: Plan,
+    started: Instant,
+    ledger: Mutex<Ledger>,
+    room: Arc<Semaphore>,
+}
+
+/// Why a connection is closed without an answer.
+#[derive(Debug, Error)]
+pub(super) enum Closed {
+    #[error("the receiver was told to drop this request")]
+    Told,
+    #[error("the body did not arrive")]
+    Body,
+    #[error("the receiver is shutting down")]
+    ShuttingDown,
+}
+
+/// Why a request is refused, and with which status.
+struct Refusal(StatusCode, String);
+
+impl Service {
+    pub(super) fn new(options: ReceiverOptions, respond: StatusCode, ledger: Ledger) -> Self {
+        Self {
+            respond,
+            plan: Plan {
+                fail_every: options.fail_every,
+                drop_every: options.drop_every,
+            },
+            options,
+            started: Instant::now(),
+            ledger: Mutex::new(ledger),
+            room: Arc::new(Semaphore::new(QUEUE_ROOM as usize)),
+        }
+    }
+
+    /// The ledger. It is whole between any two requests, so one that panicked spoils nothing.
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, Closed> {
+        let (head, body) = request.into_parts();
+        let body = tokio::time::timeout(BODY_TIME, read(body, self.options.max_body))
+            .await
+            .map_err(|_| Closed::Body)??;
+        // Waited for first: from here to the record nothing waits, so a client that goes away cannot leave half of
+        // it done.
+        let weight = arrival::weight(body.as_ref().map_or(0, Bytes::len));
+        let weight = u32::try_from(weight).map_or(QUEUE_ROOM, |weight| weight.min(QUEUE_ROOM));
+        let room = Arc::clone(&self.room)
+            .acquire_many_owned(weight)
+            .await
+            .map_err(|_| Closed::ShuttingDown)?;
+        let (answered, text) = {
+            let mut ledger = self.ledger();
+            let arrival = self.settle(&mut ledger, &head, body);
+            let outcome = (arrival.answered, answer_text(&arrival));
+            ledger.record(arrival, room);
+            outcome
+        };
+        tokio::time::sleep(self.options.delay).await;
+        let status = answered
+            .and_then(|status| StatusCode::from_u16(status).ok())
+            .ok_or(Closed::Told)?;
+        Ok(self.response(status, text))
+    }
+
+    /// Decides what becomes of a request, and counts it.
+    fn settle(
+        &self,
+        ledger: &mut Ledger,
+        head: &Parts,
+        body: Result<Bytes, IngestError>,
+    ) -> Arrival {
+        let events = body
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|body| parse_body(body));
+        let body = body.unwrap_or_default();
+        ledger.summary.requests += 1;
+        ledger.summary.bytes += body.len() as u64;
+        let conduct = self.plan.conduct(ledger.summary.requests);
+        let outcome = if conduct == Conduct::Fail {
+            ledger.summary.failed += 1;
+            Err(told(StatusCode::SERVICE_UNAVAILABLE))
+        } else if let Some(refusal) = self.objection(head, &events) {
+            ledger.summary.bad_requests += 1;
+            Err(refusal)
+        } else if self.respond.is_success() {
+            let known: &[IngestEvent] = events.as_deref().unwrap_or_default();
+            ledger.take(known).map_err(|reason| {
+                ledger.summary.failed += 1;
+                Refusal(StatusCode::INTERNAL_SERVER_ERROR, reason)
+            })
+        } else {
+            ledger.summary.failed += 1;
+            Err(told(self.respond))
+        };
+        let is_dropped = conduct == Conduct::Drop;
+        ledger.summary.dropped += u64::from(is_dropped);
+        let (status, first_seen, refusal) = match outcome {
+            Ok(first_seen) => (self.respond, first_seen, None),
+            Err(Refusal(status, reason)) => (status, Vec::new(), Some(reason)),
+        };
+        Arrival {
+            at: Utc::now(),
+            elapsed: self.started.elapsed(),
+            method: head.method.to_string(),
+            path: head
+                .uri
+                .path_and_query()
+                .map_or_else(String::new, ToString::to_string),
+            headers: arrival::listed(&head.headers, &self.options.show_headers),
+            body,
+            events,
+            first_seen,
+            answered: (!is_dropped).then_some(status.as_u16()),
+            refusal,
+        }
+    }
+
+    /// What is wrong with a request.
+    fn objection(
+        &self,
+        head: &Parts,
+        events: &Result<Vec<IngestEvent>, IngestError>,
+    ) -> Option<Refusal> {
+        let suffix = &self.options.path;
+        let path = head.uri.path();
+        if !path.ends_with(suffix.as_str()) {
+            return Some(Refusal(
+                StatusCode::NOT_FOUND,
+                format!(
+                    "{path} is not a path of this receiver; send events to a path that ends in {suffix}"
+                ),
+            ));
+        }
+        let is_allowed =
+            head.method == Method::POST || (head.method == Method::PUT && !self.options.validate);
+        if !is_allowed {
+            return Some(Refusal(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!(
+                    "{} is not a method of this path; send events with POST",
+                    head.method
+                ),
+            ));
+        }
+        if let Err(error @ IngestError::TooLarge { .. }) = events {
+            return Some(Refusal(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()));
+        }
+        if !self.options.validate {
+            return None;
+        }
+        if head.headers.contains_key(header::CONTENT_ENCODING) {
+            return Some(Refusal(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the request has a content-encoding; send the body as it is".to_owned(),
+            ));
+        }
+        if !is_json(head) {
+            return Some(Refusal(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the request's content-type is not application/json; set it to that".to_owned(),
+            ));
+        }
+        let error = events.as_ref().err()?;
+        Some(Refusal(StatusCode::BAD_REQUEST, error.to_string()))
+    }
+
+    fn response(&self, status: StatusCode, text: String) -> Response<Full<Bytes>> {
+        let has_body = !matches!(
+            status,
+            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+        );
+        let mut response = Response::new(Full::from(if has_body { text } else { String::new() }));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        if has_body {
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        if let Some(wait) = self.options.retry_after
+            && matches!(
+                status,
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+            )
+        {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        response
+    }
+}
+
+fn told(status: StatusCode) -> Refusal {
+    Refusal(
+        status,
+        format!(
+            "this receiver was told to answer this request with {}",
+            status.as_u16()
+        ),
+    )
+}
+
+fn answer_text(arrival: &Arrival) -> String {
+    match &arrival.refusal {
+        Some(reason) => serde_json::json!({ "error": reason }).to_string(),
+        None => serde_json::json!({
+            "accepted": arrival.fresh(),
+            "duplicates": arrival.repeated(),
+        })
+        .to_string(),
+    }
+}
+
+fn is_json(head: &Parts) -> bool {
+    let Some(value) = head.headers.get(header::CONTENT_TYPE) else {
+        return false;
+    };
+    let Ok(value) = value.to_str() else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// The body, if it is not larger than `limit`.
+async fn read(mut body: Incoming, limit: usize) -> Result<Result<Bytes, IngestError>, Closed> {
+    let most = limit.saturating_mul(OVERSIZE_READ);
+    if body.size_hint().lower() > most as u64 {
+        return Ok(Err(IngestError::TooLarge { limit }));
+    }
+    let mut kept = BytesMut::new();
+    let mut length = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Closed::Body)?.into_data() else {
+            continue;
+        };
+        length = length.saturating_add(data.len());
+        if length > most {
+            break;
+        }
+        if length > limit {
+            kept = BytesMut::new();
+        } else {
+            kept.extend_from_slice(&data);
+        }
+    }
+    Ok(if length > limit {
+        Err(IngestError::TooLarge { limit })
+    } else {
+        Ok(kept.freeze())
+    })
+}

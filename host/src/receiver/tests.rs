@@ -1,0 +1,554 @@
+//! The receiver as a client on the same machine sees it.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use super::*;
+use crate::receiver::{IngestError, IngestEvent};
+
+/// Longer than anything here takes; a test that waits so long has failed.
+const LONG: Duration = Duration::from_mins(1);
+
+struct Reply {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+fn event(insert_id: &str) -> String {
+    format!(
+        r#"{{"event":"cli_invocation","distinct_id":"repo-1","insert_id":"{insert_id}","properties":{{
+          "id": "{insert_id}", "invocation": {{"command":"repo"}} }}}}"#
+    )
+}
+
+fn batch(insert_ids: &[&str]) -> String {
+    let events: Vec<String> = insert_ids.iter().map(|id| event(id)).collect();
+    format!(r#"{{"events":[{}]}}"#, events.join(","))
+}
+
+fn started(options: ReceiverOptions) -> Receiver {
+    Receiver::start(options).unwrap()
+}
+
+fn connected(receiver: &Receiver) -> TcpStream {
+    let stream = TcpStream::connect(receiver.addr()).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream
+}
+
+fn request(line: &str, fields: &str, body: &str) -> String {
+    format!(
+        "{line} HTTP/1.1\r\nhost: localhost\r\n{fields}content-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// The answer to `request`; `None` where the connection was closed without one.
+fn exchange(receiver: &Receiver, request: &str) -> Option<Reply> {
+    let mut stream = connected(receiver);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // A connection closed without an answer may end in a reset.
+    let _ = stream.read_to_end(&mut answer);
+    if answer.is_empty() {
+        return None;
+    }
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    Some(Reply {
+        status: head.split(' ').nth(1).unwrap().parse().unwrap(),
+        head: head.to_owned(),
+        body: body.to_owned(),
+    })
+}
+
+fn posted(receiver: &Receiver, body: &str) -> Option<Reply> {
+    let fields = "content-type: application/json\r\n";
+    exchange(receiver, &request("POST /ingest", fields, body))
+}
+
+fn status(reply: Option<&Reply>) -> Option<u16> {
+    reply.map(|reply| reply.status)
+}
+
+#[test]
+fn good_events_are_answered_with_202_and_reported() {
+    let receiver = started(ReceiverOptions::default());
+    let arrivals = receiver.arrivals();
+    let reply = posted(&receiver, &batch(&["a", "b"])).unwrap();
+    assert_eq!(reply.status, 202);
+    assert_eq!(reply.body, r#"{"accepted":2,"duplicates":0}"#);
+    assert!(reply.head.contains("content-type: application/json"));
+
+    let arrival = arrivals.recv_timeout(LONG).unwrap();
+    assert_eq!(
+        (arrival.method.as_str(), arrival.path.as_str()),
+        ("POST", "/ingest")
+    );
+    assert_eq!(arrival.body, batch(&["a", "b"]));
+    assert_eq!(arrival.answered, Some(202));
+    assert_eq!(arrival.refusal, None);
+    let commands: Vec<_> = arrival.fresh_events().map(IngestEvent::command).collect();
+    assert_eq!(commands, [Some("repo"), Some("repo")]);
+    assert_eq!(receiver.requests().len(), 1);
+    assert_eq!(
+        receiver.shut_down(),
+        Summary {
+            requests: 1,
+            events: 2,
+            unique: 2,
+            bytes: batch(&["a", "b"]).len() as u64,
+            ..Summary::default()
+        }
+    );
+}
+
+/// Sends one event on a connection that stays open, and reads the whole answer.
+fn posted_on(stream: &mut TcpStream, path: &str, insert_id: &str) {
+    let line = format!("POST {path}");
+    let fields = "content-type: application/json; charset=utf-8\r\n";
+    let request = request(&line, fields, &event(insert_id)).replace("connection: close\r\n", "");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(br#"{"accepted":1,"duplicates":0}"#) {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 202 "));
+}
+
+#[test]
+fn an_endpoint_with_a_path_and_a_kept_connection_work() {
+    let receiver = started(ReceiverOptions::default());
+    let mut stream = connected(&receiver);
+    for id in ["a", "b"] {
+        posted_on(&mut stream, "/v1/telemetry/ingest", id);
+    }
+    assert_eq!(receiver.summary().unique, 2);
+}
+
+#[test]
+fn a_repeated_insert_id_is_counted_and_dropped() {
+    let receiver = started(ReceiverOptions::default());
+    assert_eq!(
+        status(posted(&receiver, &batch(&["a", "b", "a"])).as_ref()),
+        Some(202)
+    );
+    let again = posted(&receiver, &batch(&["b", "c"])).unwrap();
+    assert_eq!(again.body, r#"{"accepted":1,"duplicates":1}"#);
+    let [_, arrival] = &receiver.requests()[..] else {
+        panic!("two requests were sent");
+    };
+    assert_eq!((arrival.fresh(), arrival.repeated()), (1, 1));
+    let fresh: Vec<_> = arrival.fresh_events().map(IngestEvent::insert_id).collect();
+    assert_eq!(fresh, ["c"]);
+    let summary = receiver.shut_down();
+    assert_eq!(
+        (summary.events, summary.unique, summary.repeated),
+        (5, 3, 2)
+    );
+}
+
+#[test]
+fn a_bad_request_is_told_what_is_wrong_with_it() {
+    let receiver = started(ReceiverOptions::default());
+    let json = "content-type: application/json\r\n";
+    let packed = "content-type: application/json\r\ncontent-encoding: gzip\r\n";
+    let requests = [
+        request("POST /ingest", json, "{}"),
+        request("POST /ingest", json, &batch(&["a", ""])),
+        request("POST /ingest", json, "nonsense"),
+        request("POST /ingest", "", &event("a")),
+        request("POST /ingest", "content-type: text/plain\r\n", &event("a")),
+        request("POST /ingest", packed, &event("a")),
+        request("GET /ingest", "", ""),
+        request("PUT /ingest", json, &event("a")),
+        request("POST /ingested", json, &event("a")),
+        request("POST /", json, &event("a")),
+    ];
+    let told: Vec<String> = requests
+        .iter()
+        .map(|request| {
+            let reply = exchange(&receiver, request).unwrap();
+            assert_eq!(reply.head.contains("\r\nallow: POST"), reply.status == 405);
+            format!("{} {}", reply.status, reply.body)
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    400 {"error":"event is missing; it must be the string \"cli_invocation\""}
+    400 {"error":"events[1].insert_id is empty; it must be a non-empty string, the same whenever this event is sent again"}
+    400 {"error":"the body is not JSON (expected ident at line 1 column 2); send one event object, or {\"events\":[…]}"}
+    415 {"error":"the request's content-type is not application/json; set it to that"}
+    415 {"error":"the request's content-type is not application/json; set it to that"}
+    415 {"error":"the request has a content-encoding; send the body as it is"}
+    405 {"error":"GET is not a method of this path; send events with POST"}
+    405 {"error":"PUT is not a method of this path; send events with POST"}
+    404 {"error":"/ingested is not a path of this receiver; send events to a path that ends in /ingest"}
+    404 {"error":"/ is not a path of this receiver; send events to a path that ends in /ingest"}
+    "#);
+    let arrivals = receiver.requests();
+    assert!(
+        arrivals
+            .iter()
+            .all(|arrival| arrival.refusal.is_some() && arrival.fresh() == 0)
+    );
+    let summary = receiver.shut_down();
+    assert_eq!(
+        (summary.requests, summary.bad_requests, summary.events),
+        (10, 10, 0)
+    );
+}
+
+#[test]
+fn without_validation_any_body_is_taken_and_the_arrival_still_says_what_is_wrong() {
+    let receiver = started(ReceiverOptions {
+        validate: false,
+        path: String::new(),
+        ..ReceiverOptions::default()
+    });
+    let reply = exchange(&receiver, &request("PUT /v2/track?x=1", "", "a=b")).unwrap();
+    assert_eq!(
+        (reply.status, reply.body.as_str()),
+        (202, r#"{"accepted":0,"duplicates":0}"#)
+    );
+    let arrivals = receiver.requests();
+    assert_eq!(arrivals[0].path, "/v2/track?x=1");
+    assert!(matches!(arrivals[0].events, Err(IngestError::NotJson(_))));
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_however_it_is_announced_and_one_at_the_limit_is_not() {
+    let event = event("a");
+    let receiver = started(ReceiverOptions {
+        max_body: event.len(),
+        ..ReceiverOptions::default()
+    });
+    let json = "content-type: application/json\r\n";
+    assert_eq!(status(posted(&receiver, &event).as_ref()), Some(202));
+    let larger = posted(&receiver, &format!("{event} ")).unwrap();
+    assert_eq!(larger.status, 413);
+    assert!(
+        larger.body.contains("the body is larger than"),
+        "{}",
+        larger.body
+    );
+    let chunked = format!(
+        "POST /ingest HTTP/1.1\r\nhost: localhost\r\n{json}transfer-encoding: chunked\r\nconnection: close\r\n\r\n{:x}\r\n{event}\r\n1\r\n \r\n0\r\n\r\n",
+        event.len()
+    );
+    assert_eq!(status(exchange(&receiver, &chunked).as_ref()), Some(413));
+    let announced = format!(
+        "POST /ingest HTTP/1.1\r\nhost: localhost\r\n{json}content-length: 99999999999\r\nconnection: close\r\n\r\n"
+    );
+    assert_eq!(status(exchange(&receiver, &announced).as_ref()), Some(413));
+    assert!(
+        receiver
+            .requests()
+            .iter()
+            .skip(1)
+            .all(|arrival| arrival.body.is_empty())
+    );
+    assert_eq!(receiver.shut_down().bad_requests, 3);
+}
+
+#[test]
+fn a_status_that_is_no_success_takes_nothing_but_a_bad_request_is_still_400() {
+    let receiver = started(ReceiverOptions {
+        respond: Some(429),
+        retry_after: Some(Duration::from_secs(7)),
+        ..ReceiverOptions::default()
+    });
+    let reply = posted(&receiver, &event("a")).unwrap();
+    assert_eq!(reply.status, 429);
+    assert!(reply.head.contains("\r\nretry-after: 7"), "{}", reply.head);
+    insta::assert_snapshot!(reply.body, @r#"{"error":"this receiver was told to answer this request with 429"}"#);
+    assert_eq!(status(posted(&receiver, "{}").as_ref()), Some(400));
+    let summary = receiver.shut_down();
+    assert_eq!(
+        (summary.events, summary.failed, summary.bad_requests),
+        (0, 1, 1)
+    );
+}
+
+#[test]
+fn a_success_without_content_takes_events_and_has_no_body() {
+    let receiver = started(ReceiverOptions {
+        respond: Some(204),
+        ..ReceiverOptions::default()
+    });
+    let reply = posted(&receiver, &event("a")).unwrap();
+    assert_eq!((reply.status, reply.body.as_str()), (204, ""));
+    assert_eq!(receiver.shut_down().unique, 1);
+}
+
+#[test]
+fn a_request_that_fails_by_plan_is_new_when_it_is_sent_again() {
+    let receiver = started(ReceiverOptions {
+        fail_every: NonZeroU32::new(2),
+        ..ReceiverOptions::default()
+    });
+    let statuses: Vec<_> = ["a", "b", "b"]
+        .iter()
+        .map(|id| status(posted(&receiver, &event(id)).as_ref()))
+        .collect();
+    assert_eq!(statuses, [Some(202), Some(503), Some(202)]);
+    let summary = receiver.shut_down();
+    assert_eq!(
+        (summary.unique, summary.repeated, summary.failed),
+        (2, 0, 1)
+    );
+}
+
+#[test]
+fn a_request_that_is_dropped_by_plan_was_taken_and_is_a_repetition_when_sent_again() {
+    let receiver = started(ReceiverOptions {
+        drop_every: NonZeroU32::new(2),
+        ..ReceiverOptions::default()
+    });
+    let statuses: Vec<_> = ["a", "b", "b"]
+        .iter()
+        .map(|id| status(posted(&receiver, &event(id)).as_ref()))
+        .collect();
+    assert_eq!(statuses, [Some(202), None, Some(202)]);
+    let answered: Vec<_> = receiver
+        .requests()
+        .iter()
+        .map(|arrival| arrival.answered)
+        .collect();
+    assert_eq!(answered, statuses);
+    let summary = receiver.shut_down();
+    assert_eq!(
+        (summary.unique, summary.repeated, summary.dropped),
+        (2, 1, 1)
+    );
+}
+
+#[test]
+fn an_arrival_is_reported_before_its_delayed_answer_and_shutting_down_waits_for_none() {
+    let receiver = started(ReceiverOptions {
+        delay: Duration::from_hours(24),
+        ..ReceiverOptions::default()
+    });
+    let arrivals = receiver.arrivals();
+    let mut waiting = connected(&receiver);
+    let fields = "content-type: application/json\r\n";
+    waiting
+        .write_all(request("POST /ingest", fields, &event("a")).as_bytes())
+        .unwrap();
+    assert_eq!(arrivals.recv_timeout(LONG).unwrap().answered, Some(202));
+    let mut idle = connected(&receiver);
+    assert_eq!(receiver.shut_down().unique, 1);
+    for stream in [&mut waiting, &mut idle] {
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.is_empty());
+    }
+    assert!(arrivals.recv().is_none());
+}
+
+#[test]
+fn dropping_a_receiver_frees_its_port() {
+    let receiver = started(ReceiverOptions::default());
+    let listen = receiver.addr();
+    drop(receiver);
+    let again = started(ReceiverOptions {
+        listen,
+        ..ReceiverOptions::default()
+    });
+    assert_eq!(again.addr(), listen);
+}
+
+#[test]
+fn new_events_are_saved_as_one_line_each_after_what_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let save = directory.path().join("events.jsonl");
+    std::fs::write(&save, "earlier\n").unwrap();
+    let receiver = started(ReceiverOptions {
+        save: Some(save.clone()),
+        ..ReceiverOptions::default()
+    });
+    for body in [batch(&["a", "a"]), batch(&["a", "b"])] {
+        assert_eq!(status(posted(&receiver, &body).as_ref()), Some(202));
+    }
+    insta::assert_snapshot!(std::fs::read_to_string(&save).unwrap(), @r#"
+    earlier
+    {"event":"cli_invocation","distinct_id":"repo-1","insert_id":"a","properties":{"id":"a","invocation":{"command":"repo"}}}
+    {"event":"cli_invocation","distinct_id":"repo-1","insert_id":"b","properties":{"id":"b","invocation":{"command":"repo"}}}
+    "#);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn events_that_cannot_be_saved_are_not_taken() {
+    let receiver = started(ReceiverOptions {
+        save: Some("/dev/full".into()),
+        ..ReceiverOptions::default()
+    });
+    for _ in 0..2 {
+        let reply = posted(&receiver, &event("a")).unwrap();
+        assert_eq!(reply.status, 500);
+        assert!(
+            reply
+                .body
+                .contains("could not save the events to /dev/full"),
+            "{}",
+            reply.body
+        );
+    }
+    let summary = receiver.shut_down();
+    assert_eq!((summary.events, summary.failed), (0, 2));
+}
+
+#[test]
+fn header_values_that_may_be_secret_are_kept_out_unless_they_are_to_be_shown() {
+    let fields = "content-type: application/json\r\nauthorization: Bearer hunter2\r\nX-Key: hunter3\r\nuser-agent: swamp/1\r\n";
+    let seen = |options| {
+        let receiver = started(options);
+        exchange(&receiver, &request("POST /ingest", fields, &event("a"))).unwrap();
+        let arrivals = receiver.requests();
+        let wanted = ["authorization", "x-key", "user-agent"];
+        let shown: Vec<String> = arrivals[0]
+            .headers
+            .iter()
+            .filter(|(name, _)| wanted.contains(&name.as_str()))
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        shown
+    };
+    assert_eq!(
+        seen(ReceiverOptions::default()),
+        [
+            "authorization: <REDACTED>",
+            "x-key: <REDACTED>",
+            "user-agent: swamp/1"
+        ]
+    );
+    assert_eq!(
+        seen(ReceiverOptions {
+            show_headers: vec![HeaderName::from_static("x-key")],
+            ..ReceiverOptions::default()
+        }),
+        [
+            "authorization: <REDACTED>",
+            "x-key: hunter3",
+            "user-agent: swamp/1"
+        ]
+    );
+}
+
+#[test]
+fn connections_over_the_limit_wait_for_a_place() {
+    let receiver = started(ReceiverOptions {
+        max_connections: NonZeroUsize::MIN,
+        ..ReceiverOptions::default()
+    });
+    let arrivals = receiver.arrivals();
+    let mut first = connected(&receiver);
+    let mut second = connected(&receiver);
+    let fields = "content-type: application/json\r\n";
+    second
+        .write_all(request("POST /ingest", fields, &event("second")).as_bytes())
+        .unwrap();
+    for id in ["a", "b", "c"] {
+        posted_on(&mut first, "/ingest", id);
+    }
+    drop(first);
+    let ids: Vec<String> = (0..4)
+        .map(|_| {
+            let arrival = arrivals.recv_timeout(LONG).unwrap();
+            let events = arrival.events.as_ref().unwrap();
+            events[0].insert_id().to_owned()
+        })
+        .collect();
+    assert_eq!(ids, ["a", "b", "c", "second"]);
+}
+
+#[test]
+fn a_stream_that_is_read_late_or_dropped_loses_no_request() {
+    let large = " ".repeat(8 * 1024 * 1024);
+    for reads in [true, false] {
+        let receiver = started(ReceiverOptions::default());
+        let arrivals = receiver.arrivals();
+        let statuses: Vec<Option<u16>> = thread::scope(|scope| {
+            let post = || status(posted(&receiver, &large).as_ref());
+            let clients: Vec<_> = (0..4).map(|_| scope.spawn(post)).collect();
+            if reads {
+                for _ in &clients {
+                    assert_eq!(arrivals.recv_timeout(LONG).unwrap().answered, Some(400));
+                }
+            } else {
+                drop(arrivals);
+            }
+            clients
+                .into_iter()
+                .map(|client| client.join().unwrap())
+                .collect()
+        });
+        assert_eq!(statuses, [Some(400); 4]);
+    }
+}
+
+#[test]
+fn garbage_and_clients_that_go_away_leave_it_serving() {
+    let receiver = started(ReceiverOptions::default());
+    for bytes in [
+        &b"\x16\x03\x01\x02\x00\x01"[..],
+        b"POST /ingest HTTP/1.1\r\ncontent-length: 9\r\n\r\n{",
+    ] {
+        connected(&receiver).write_all(bytes).unwrap();
+    }
+    assert_eq!(status(posted(&receiver, &event("a")).as_ref()), Some(202));
+    assert_eq!(receiver.shut_down().requests, 1);
+}
+
+#[test]
+fn what_cannot_be_started_says_why_and_what_to_do() {
+    let why = |options| Receiver::start(options).unwrap_err().to_string();
+    let running = started(ReceiverOptions::default());
+    let port = running.addr().port().to_string();
+    let remote = |listen: &str| ReceiverOptions {
+        listen: listen.parse().unwrap(),
+        ..ReceiverOptions::default()
+    };
+    let in_use = ReceiverOptions {
+        listen: running.addr(),
+        ..ReceiverOptions::default()
+    };
+    insta::assert_snapshot!(
+        [
+            why(remote("0.0.0.0:8090")),
+            why(remote("[::]:8090")),
+            why(remote("192.0.2.1:8090")),
+            why(in_use).replace(&port, "PORT"),
+            why(ReceiverOptions { respond: Some(100), ..ReceiverOptions::default() }),
+            why(ReceiverOptions { save: Some("/nowhere/at/all".into()), ..ReceiverOptions::default() }),
+        ]
+        .join("\n"),
+        @"
+        will not listen on 0.0.0.0:8090, which other machines may reach; listen on 127.0.0.1, or allow it with `--allow-remote`
+        will not listen on [::]:8090, which other machines may reach; listen on 127.0.0.1, or allow it with `--allow-remote`
+        will not listen on 192.0.2.1:8090, which other machines may reach; listen on 127.0.0.1, or allow it with `--allow-remote`
+        could not listen on 127.0.0.1:PORT: the port is in use; stop what listens there, or name another with `--listen 127.0.0.1:0`
+        cannot answer with status 100; choose one from 200 to 599
+        could not open /nowhere/at/all to save events to it: No such file or directory (os error 2); name a file that you may write
+        "
+    );
+}
+
+#[test]
+fn its_endpoint_is_one_that_this_machine_can_reach() {
+    let receiver = started(ReceiverOptions::default());
+    assert_eq!(receiver.endpoint(), format!("http://{}", receiver.addr()));
+    for (listening, endpoint) in [
+        ("127.0.0.1:8090", "http://127.0.0.1:8090"),
+        ("[::1]:8090", "http://[::1]:8090"),
+        ("0.0.0.0:8090", "http://127.0.0.1:8090"),
+        ("[::]:8090", "http://[::1]:8090"),
+        ("192.0.2.1:8090", "http://192.0.2.1:8090"),
+    ] {
+        assert_eq!(endpoint_at(listening.parse().unwrap()), endpoint);
+    }
+}

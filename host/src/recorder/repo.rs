@@ -1,0 +1,156 @@
+//! What happens before and after a command's own work: whether it is recorded, and who flushes.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tracing::debug;
+
+use crate::config::marker_file::{MarkerFile, MarkerFileError, find_repo};
+use crate::config::{Marker, off_switch};
+use crate::domain::{Invocation, InvocationResult, TelemetryEntry};
+use crate::flush::background;
+use crate::process::worker::Program;
+use crate::spool::FileSpool;
+
+/// The environment variable that says who waits for the flush.
+pub const FLUSH_VARIABLE: &str = "SWAMP_TELEMETRY_FLUSH";
+
+/// The environment variable that sets the level of the log.
+pub const LOG_VARIABLE: &str = "SWAMP_LOG_LEVEL";
+
+/// How long a flush is waited for: its own 5 seconds, and a moment to start and to end.
+const INLINE_LIMIT: Duration = Duration::from_millis(5_500);
+
+/// When a command began.
+#[derive(Clone, Copy, Debug)]
+pub struct Begun {
+    at: DateTime<Utc>,
+    clock: Instant,
+}
+
+impl Begun {
+    /// Now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self {
+            at: Utc::now(),
+            clock: Instant::now(),
+        }
+    }
+
+    /// How long ago that is, in milliseconds.
+    #[must_use]
+    pub fn elapsed_ms(self) -> u64 {
+        u64::try_from(self.clock.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The entry of a command that began then and ends now.
+    #[must_use]
+    pub fn entry(
+        self,
+        invocation: Invocation,
+        result: InvocationResult,
+        version: &str,
+    ) -> TelemetryEntry {
+        TelemetryEntry::new(invocation, result, self.at, self.elapsed_ms(), version)
+    }
+}
+
+/// A repository, and what its marker says.
+#[derive(Debug)]
+pub struct Repo {
+    /// Where it is.
+    pub root: PathBuf,
+    /// Its marker, or why it cannot be read.
+    pub marker: Result<Marker, MarkerFileError>,
+    /// What that was read from.
+    text: Option<String>,
+}
+
+impl Repo {
+    /// The repository at `root`, if there is a marker.
+    #[must_use]
+    pub fn at(root: PathBuf) -> Option<Self> {
+        let file = MarkerFile::new(&root);
+        if !file.path().is_file() {
+            return None;
+        }
+        let (marker, text) = match file.text() {
+            Ok(text) => (file.parse(&text), Some(text)),
+            Err(error) => (Err(error), None),
+        };
+        Some(Self { root, marker, text })
+    }
+
+    /// The nearest repository at or above `dir`, an absolute path.
+    #[must_use]
+    pub fn nearest(dir: &Path) -> Option<Self> {
+        find_repo(dir).and_then(Self::at)
+    }
+
+    /// Whether the marker's file holds what it held when it was read.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        let now = MarkerFile::new(&self.root).text().ok();
+        now.is_some() && now == self.text
+    }
+
+    /// The spool to record in; `None`, with a line in the debug log, where nothing is to be recorded or can be.
+    /// `option` is the option of the command that turns telemetry off.
+    #[must_use]
+    pub fn spool(
+        &self,
+        option: bool,
+        env: impl Fn(&str) -> Option<OsString> + Copy,
+    ) -> Option<FileSpool> {
+        let marker = match &self.marker {
+            Ok(marker) => marker,
+            Err(error) => {
+                debug!("telemetry is off: {error}");
+                return None;
+            }
+        };
+        if let Some(switch) = off_switch(marker, option, env) {
+            debug!("telemetry is off by {switch}");
+            return None;
+        }
+        if marker.repo_id.is_none()
+            && let Err(error) = MarkerFile::new(&self.root).ensure_repo_id()
+        {
+            debug!("{error}");
+        }
+        FileSpool::create(&self.root)
+            .inspect_err(|error| debug!("{error}"))
+            .ok()
+    }
+
+    /// Starts the flush of what is in the spool. `log` is the level to log at, where a failure is to be seen.
+    ///
+    /// # Errors
+    ///
+    /// When no process could be started. What was recorded waits for a later flush.
+    pub fn flush(
+        &self,
+        program: &Program,
+        spool: &FileSpool,
+        log: Option<&str>,
+        env: impl Fn(&str) -> Option<OsString>,
+    ) -> io::Result<()> {
+        let mode = env(FLUSH_VARIABLE);
+        let started = match mode.as_ref().and_then(|mode| mode.to_str()) {
+            Some("off") => return Ok(()),
+            mode if mode == Some("inline") || log.is_some() => {
+                let log = log.map(|level| (LOG_VARIABLE, level));
+                background::run(program, &self.root, spool, log, INLINE_LIMIT)?
+            }
+            _ => background::start(program, &self.root, spool)?,
+        };
+        if !started {
+            debug!("another flush is at work");
+        }
+        Ok(())
+    }
+}

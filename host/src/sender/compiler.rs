@@ -1,0 +1,247 @@
+//! Cold compilation, in a process of its own: it may take long, and much memory.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::process::{ExitStatus, Stdio};
+use std::thread;
+
+use thiserror::Error;
+
+use super::contract::reason;
+use super::{engine, limits};
+use crate::process::timer::Timer;
+use crate::process::watchdog::Watchdog;
+use crate::process::worker::{self, Program, Task};
+
+/// Why a component could not be compiled, in words.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CompileError {
+    /// For what it is, or for what it takes: it will hardly be otherwise the next time.
+    #[error("{0}")]
+    Component(String),
+    /// For the state that this machine is in.
+    #[error("{0}")]
+    Machine(String),
+}
+
+impl From<io::Error> for CompileError {
+    fn from(error: io::Error) -> Self {
+        Self::Machine(error.to_string())
+    }
+}
+
+/// Compiles components, each in a worker.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    program: Program,
+}
+
+impl Compiler {
+    /// A compiler whose workers run `program`.
+    #[must_use]
+    pub const fn new(program: Program) -> Self {
+        Self { program }
+    }
+
+    /// Compiles `component` (binary, or the text format) and writes the machine code to `output`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not a component, cannot be compiled within [`limits::COMPILE_TIME`] and
+    /// [`limits::COMPILE_MEMORY`], or no worker could be started.
+    pub(super) fn compile(&self, component: &[u8], output: &File) -> Result<(), CompileError> {
+        let mut worker = self
+            .program
+            .command(Task::Compile)
+            .stdin(Stdio::piped())
+            .stdout(output.try_clone()?)
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| {
+                CompileError::Machine(format!("could not start its compiler: {error}"))
+            })?;
+        let (stdin, stderr) = (worker.stdin.take(), worker.stderr.take());
+        let mut message = String::new();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                // A worker that has seen enough closes its end; what it says then is what counts.
+                stdin.map(|mut stdin| stdin.write_all(component))
+            });
+            stderr.map(|stderr| stderr.take(4096).read_to_string(&mut message))
+        });
+        let status = worker.wait()?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(failure(status, &message))
+    }
+}
+
+/// What it means that a worker ended in this way, after this message.
+fn failure(status: ExitStatus, message: &str) -> CompileError {
+    if status.code() == Some(worker::MACHINE_FAILED.into()) {
+        return CompileError::Machine(reason(message));
+    }
+    CompileError::Component(if status.code() == Some(worker::OUT_OF_TIME) {
+        let limit = limits::COMPILE_TIME.as_secs();
+        format!("it took longer than {limit} seconds")
+    } else if message.contains("memory allocation of") {
+        let limit = limits::COMPILE_MEMORY / (1024 * 1024);
+        format!("it took more than {limit} MiB of memory")
+    } else if status.code() == Some(1) && !message.is_empty() {
+        reason(message)
+    } else {
+        format!("the compiler crashed ({status})")
+    })
+}
+
+/// Bounds this process as a compiling worker is bounded: by [`limits::COMPILE_TIME`] for as long as the watchdog
+/// lives, and by [`limits::COMPILE_MEMORY`] from now on.
+///
+/// # Errors
+///
+/// When the system gives no thread for the watchdog.
+pub fn bound_compilation() -> io::Result<Watchdog> {
+    bound_memory();
+    Watchdog::start(&Timer::default(), limits::COMPILE_TIME, || {})
+}
+
+/// What a compiling worker does: reads a component from `input`, and writes machine code to `output`.
+///
+/// # Errors
+///
+/// Says what is wrong with the component.
+pub fn compile(input: impl Read, mut output: impl Write) -> Result<(), CompileError> {
+    let mut bytes = Vec::new();
+    input
+        .take(limits::COMPONENT_BYTES)
+        .read_to_end(&mut bytes)?;
+    let component = binary(&bytes)?;
+    let described = |error: wasmtime::Error| CompileError::Component(format!("{error:#}"));
+    let engine = engine::compiling().map_err(described)?;
+    let code = engine.precompile_component(&component).map_err(described)?;
+    output.write_all(&code)?;
+    output.flush()?;
+    Ok(())
+}
+
+/// The component in binary, from binary or from text.
+fn binary(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
+    const MAGIC: &[u8] = b"\0asm";
+    const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+    const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+    let not_wasm = || {
+        CompileError::Component(
+            "it is neither a WebAssembly component nor one in the text format".into(),
+        )
+    };
+    let binary = if bytes.starts_with(MAGIC) {
+        bytes.to_vec()
+    } else {
+        let text = std::str::from_utf8(bytes).map_err(|_| not_wasm())?;
+        if !text.trim_start().starts_with(['(', ';']) {
+            return Err(not_wasm());
+        }
+        wat::parse_str(text).map_err(|error| in_one_line(&error.to_string()))?
+    };
+    if binary.starts_with(CORE_MODULE) {
+        return Err(CompileError::Component(
+            "it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with \
+             `wasm-tools component new`"
+                .into(),
+        ));
+    }
+    if !binary.starts_with(COMPONENT) {
+        return Err(CompileError::Component(
+            "it is a WebAssembly file of a version that this host does not know".into(),
+        ));
+    }
+    Ok(binary)
+}
+
+/// What the text format's parser says is drawn over several lines: what is wrong, where, and the place itself.
+fn in_one_line(drawing: &str) -> CompileError {
+    let mut lines = drawing.lines().map(str::trim);
+    let what = lines.next().unwrap_or_default();
+    // Of some things the place is told in the same line.
+    let (what, place) = match what.split_once(" at <anon>:") {
+        Some((what, place)) => (what, Some(place)),
+        None => (
+            what,
+            lines.find_map(|line| line.strip_prefix("--> <anon>:")),
+        ),
+    };
+    let place = place.unwrap_or("some place");
+    CompileError::Component(format!("its text is not valid at {place}: {what}"))
+}
+
+#[cfg(unix)]
+fn bound_memory() {
+    use nix::sys::resource::{Resource, setrlimit};
+    setrlimit(
+        Resource::RLIMIT_AS,
+        limits::COMPILE_MEMORY,
+        limits::COMPILE_MEMORY,
+    )
+    .ok();
+}
+
+#[cfg(not(unix))]
+const fn bound_memory() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(bytes: &[u8]) -> String {
+        binary(bytes).unwrap_err().to_string()
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_what_the_machine_is_to_blame_for_may_be_otherwise_the_next_time() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let ended =
+            |code: u8, message| failure(ExitStatus::from_raw(i32::from(code) << 8), message);
+        assert_eq!(
+            ended(worker::MACHINE_FAILED, "No space left on device\n"),
+            CompileError::Machine("No space left on device".into())
+        );
+        assert_eq!(
+            ended(1, "it is a core module\n"),
+            CompileError::Component("it is a core module".into())
+        );
+    }
+
+    #[test]
+    fn a_component_is_taken_in_binary_and_in_text() {
+        let binary_form = b"\0asm\x0d\0\x01\0";
+        assert_eq!(binary(binary_form).unwrap(), binary_form);
+        assert_eq!(binary(b" (component)").unwrap(), binary_form);
+    }
+
+    #[test]
+    fn what_is_no_component_is_told_apart() {
+        insta::assert_snapshot!(
+            [
+                error(b""),
+                error(b"hello"),
+                error(b"\x7fELF\xff"),
+                error(b"(component (oops))"),
+                error(b"(module)"),
+                error(b"\0asm\x01\0\0\0"),
+                error(b"\0asm\x99\0\x01\0"),
+            ]
+            .join("\n"),
+            @r"
+        it is neither a WebAssembly component nor one in the text format
+        it is neither a WebAssembly component nor one in the text format
+        it is neither a WebAssembly component nor one in the text format
+        its text is not valid at 1:13: expected valid component field
+        it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with `wasm-tools component new`
+        it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with `wasm-tools component new`
+        it is a WebAssembly file of a version that this host does not know
+        "
+        );
+    }
+}

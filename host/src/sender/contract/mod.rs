@@ -1,0 +1,8 @@
+//! The contract between host and component: a module a published version.
+
+mod v0_1;
+
+pub(super) use v0_1::{
+    Destination, GuestError, INTERFACE, Sender, SenderPre, VERSION, entries, listed_strings,
+    reason, send_error,
+};

@@ -1,0 +1,129 @@
+//! A component's file, as it was read.
+
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::config::BuiltinSender;
+use crate::domain::{Digest, SenderFailure};
+
+use super::limits;
+
+/// The bytes of a component, and what they are called.
+#[derive(Clone, Debug)]
+pub struct ComponentFile {
+    name: String,
+    bytes: Cow<'static, [u8]>,
+    digest: Digest,
+}
+
+impl ComponentFile {
+    /// A component that is part of this program.
+    #[must_use]
+    pub fn builtin(sender: BuiltinSender) -> Self {
+        let (bytes, record): (&'static [u8], _) = match sender {
+            BuiltinSender::Ingest => (
+                include_bytes!("../../prebuilt/ingest.wasm"),
+                include_str!("../../prebuilt/ingest.json"),
+            ),
+            BuiltinSender::Otlp => (
+                include_bytes!("../../prebuilt/otlp.wasm"),
+                include_str!("../../prebuilt/otlp.json"),
+            ),
+        };
+        Self {
+            name: sender.to_string(),
+            bytes: Cow::Borrowed(bytes),
+            digest: recorded_digest(record).unwrap_or_else(|| Digest::of(bytes)),
+        }
+    }
+
+    /// Reads the component at `path`. `name` is what it is called in messages.
+    ///
+    /// # Errors
+    ///
+    /// [`SenderFailure::Missing`] where it is not there, is no regular file, or is larger than
+    /// [`limits::COMPONENT_BYTES`].
+    pub fn read(path: &Path, name: &str) -> Result<Self, SenderFailure> {
+        match read(path) {
+            Ok(bytes) => Ok(Self::new(name.to_owned(), Cow::Owned(bytes))),
+            Err(error) => Err(SenderFailure::Missing {
+                component: name.to_owned(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
+    fn new(name: String, bytes: Cow<'static, [u8]>) -> Self {
+        let digest = Digest::of(&bytes);
+        Self {
+            name,
+            bytes,
+            digest,
+        }
+    }
+
+    /// What the component is called in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file's content: binary, or the text format.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The digest of the content.
+    #[must_use]
+    pub const fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+/// The digest of a component that is part of this program, from what its build wrote beside it: it is the same in
+/// every flush.
+fn recorded_digest(record: &str) -> Option<Digest> {
+    #[derive(Deserialize)]
+    struct Record<'a> {
+        sha256: &'a str,
+    }
+    let record: Record<'_> = serde_json::from_str(record).ok()?;
+    Digest::parse(&format!("sha256:{}", record.sha256))
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    // Asked before it is opened: opening a FIFO waits for its writer.
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(limits::COMPONENT_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > limits::COMPONENT_BYTES) {
+        return Err(io::Error::other(format!(
+            "it is larger than {} MiB",
+            limits::COMPONENT_BYTES / (1024 * 1024)
+        )));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digests_of_built_in_components_are_those_of_their_bytes() {
+        for sender in [BuiltinSender::Ingest, BuiltinSender::Otlp] {
+            let file = ComponentFile::builtin(sender);
+            assert_eq!(file.digest(), Digest::of(file.bytes()), "{sender}");
+        }
+    }
+}

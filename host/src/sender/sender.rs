@@ -1,0 +1,300 @@
+//! A component that delivers batches: the [`TelemetrySender`] port, implemented by a guest.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout_at;
+use tracing::debug;
+use wasmtime::{Engine, Store};
+
+use super::alarm::interrupting;
+use super::compiled::Compiled;
+use super::contract::{self, Destination, Sender, SenderPre};
+use super::failure::{Interruption, frames};
+use super::link::{Misfit, link};
+use super::sandbox::Guest;
+use crate::config::SenderLimits;
+use crate::domain::{Deadline, Endpoint, SendError, SenderFailure, SpooledEntry, TelemetrySender};
+use crate::egress::{DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network};
+use crate::process::timer::{Alarm, Timer};
+
+/// What a sender works with.
+#[derive(Clone, Debug)]
+pub struct SenderConfig {
+    /// Where it sends to; it reaches nothing else.
+    pub endpoint: Endpoint,
+    /// Its `user-agent`.
+    pub user_agent: String,
+    /// `telemetrySenderOptions` of the marker.
+    pub options: Vec<(String, String)>,
+    /// What it may use up.
+    pub limits: SenderLimits,
+    /// How its requests leave the machine.
+    pub network: Network,
+    /// What the host adds to its requests.
+    pub headers: Vec<HostHeader>,
+    /// What ends it at its deadlines.
+    pub timer: Timer,
+}
+
+/// A sender component, linked and ready. Its instance lives from its first batch to its first trap, and serves
+/// all batches between.
+pub struct ComponentSender {
+    name: String,
+    engine: Engine,
+    alarm: Alarm,
+    linked: SenderPre<Guest>,
+    config: Arc<SenderConfig>,
+    runtime: Option<Runtime>,
+    instance: Option<Instance>,
+    peak_memory: u64,
+}
+
+impl fmt::Debug for ComponentSender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ComponentSender")
+            .field("name", &self.name)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Instance {
+    store: Store<Guest>,
+    sender: Option<Arc<Sender>>,
+}
+
+type Answer = Result<(), contract::GuestError>;
+
+impl ComponentSender {
+    /// Loads and links a compiled component.
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit this host.
+    pub fn new(compiled: &Compiled, config: SenderConfig) -> Result<Self, SenderFailure> {
+        let name = compiled.name().to_owned();
+        let component = compiled.load()?;
+        let engine = compiled.engine().clone();
+        let not_linkable = |reason| SenderFailure::NotLinkable {
+            component: name.clone(),
+            reason,
+        };
+        let linked = link(&engine, &component).map_err(not_linkable)?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| not_linkable(format!("the system gives no event loop: {error}")))?;
+        Ok(Self {
+            name,
+            alarm: interrupting(engine.clone(), &config.timer),
+            engine,
+            linked,
+            config: Arc::new(config),
+            runtime: Some(runtime),
+            instance: None,
+            peak_memory: 0,
+        })
+    }
+
+    /// The most memory that an instance of it took so far, in bytes.
+    #[must_use]
+    pub const fn peak_memory(&self) -> u64 {
+        self.peak_memory
+    }
+
+    /// The requests of the last batch that a dry run kept to itself.
+    pub fn take_dry_run_requests(&mut self) -> Vec<DryRunRequest> {
+        self.instance.as_mut().map_or_else(Vec::new, |instance| {
+            instance.store.data_mut().egress.take_dry_run_requests()
+        })
+    }
+
+    /// Brings the component to life by `deadline`, and asks nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// When it does not fit the contract after all, or does not get through its own beginning.
+    pub fn instantiate(&mut self, deadline: Deadline) -> Result<(), SendError> {
+        let instantiate = async |instance: &mut Instance, linked: &SenderPre<Guest>| {
+            instance.sender(linked).await.map(drop)
+        };
+        self.within(deadline, instantiate).map(drop)
+    }
+
+    /// Does `work` with the instance, or ends it at `deadline`, whatever it is doing by then. Gives what the host saw
+    /// of its requests, too.
+    fn within<T>(
+        &mut self,
+        deadline: Deadline,
+        work: impl AsyncFnOnce(&mut Instance, &SenderPre<Guest>) -> wasmtime::Result<T>,
+    ) -> Result<(T, EgressReport), SendError> {
+        let Some(runtime) = &self.runtime else {
+            return Err(SendError::Other("it was shut down".into()));
+        };
+        let mut instance = match self.instance.take() {
+            Some(instance) => instance,
+            None => self.new_instance(),
+        };
+        instance.store.data_mut().egress.begin_batch(deadline);
+        instance.store.set_epoch_deadline(1);
+        self.alarm
+            .set(deadline)
+            .map_err(|error| SendError::Other(format!("no thread to bound it: {error}")))?;
+        let work = work(&mut instance, &self.linked);
+        let done: Result<wasmtime::Result<T>, Elapsed> =
+            runtime.block_on(async { timeout_at(deadline.instant().into(), work).await });
+        self.alarm.clear();
+        let guest = instance.store.data();
+        self.log_output(guest);
+        self.peak_memory = self.peak_memory.max(guest.quota.memory_taken());
+        let report = guest.egress.report();
+        // An instance that was interrupted is in no state to be used again.
+        match done {
+            Err(Elapsed { .. }) => Err(self.out_of_time(report).into()),
+            Ok(Err(error)) => Err(self.interrupted(&error, guest).into()),
+            Ok(Ok(done)) => {
+                self.instance = Some(instance);
+                Ok((done, report))
+            }
+        }
+    }
+
+    fn new_instance(&self) -> Instance {
+        let SenderConfig {
+            endpoint,
+            network,
+            headers,
+            limits,
+            ..
+        } = &*self.config;
+        let egress = Egress::new(
+            endpoint,
+            network.clone(),
+            EgressLimits::default(),
+            headers.clone(),
+        );
+        Instance {
+            store: Guest::store(&self.engine, egress, limits.memory_mib * 1024 * 1024),
+            sender: None,
+        }
+    }
+
+    fn out_of_time(&self, report: EgressReport) -> SenderFailure {
+        SenderFailure::OutOfTime {
+            component: self.name.clone(),
+            limit: self.config.limits.deadline,
+            doing: report.phase,
+        }
+    }
+
+    fn interrupted(&self, error: &wasmtime::Error, guest: &Guest) -> SenderFailure {
+        for frame in frames(error) {
+            debug!("{} was in {frame}", self.name);
+        }
+        let component = self.name.clone();
+        if error.is::<Misfit>() {
+            let what =
+                format!("{error:#}").replace("failed to convert function to given type: ", "");
+            let reason = contract::reason(&what);
+            return SenderFailure::NotLinkable { component, reason };
+        }
+        match Interruption::of(error) {
+            Interruption::OutOfTime => self.out_of_time(guest.egress.report()),
+            Interruption::Trapped(_) if guest.quota.memory_was_denied() => {
+                SenderFailure::OutOfMemory {
+                    component,
+                    limit_mib: self.config.limits.memory_mib,
+                }
+            }
+            Interruption::Trapped(reason) => SenderFailure::Trapped { component, reason },
+        }
+    }
+
+    /// What a guest's answer amounts to, given what the host itself saw.
+    fn judge(&self, answer: Answer, report: EgressReport) -> Result<(), SendError> {
+        let component = self.name.clone();
+        let error = match answer {
+            Ok(()) if report.saw_success => return Ok(()),
+            Ok(()) => return Err(SenderFailure::Unconfirmed { component }.into()),
+            Err(error) => contract::send_error(error),
+        };
+        Err(match (error, report.denied, report.failure) {
+            (SendError::Unreachable(_) | SendError::Other(_), Some(request), _) => {
+                SenderFailure::Denied { component, request }.into()
+            }
+            (SendError::Unreachable(_), None, Some(failure)) => SendError::Unreachable(failure),
+            (error, _, _) => error,
+        })
+    }
+
+    fn log_output(&self, guest: &Guest) {
+        for line in guest.stdout.take_lines() {
+            debug!("{} wrote: {line}", self.name);
+        }
+        for line in guest.stderr.take_lines() {
+            debug!("{} wrote to stderr: {line}", self.name);
+        }
+    }
+}
+
+impl TelemetrySender for ComponentSender {
+    fn send_batch(
+        &mut self,
+        entries: &[SpooledEntry],
+        distinct_id: &str,
+        deadline: Deadline,
+    ) -> Result<(), SendError> {
+        let strings = contract::listed_strings(entries);
+        let entries = contract::entries(entries, &strings);
+        let config = Arc::clone(&self.config);
+        let options: Vec<_> = config
+            .options
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect();
+        let endpoint = config.endpoint.to_string();
+        let destination = Destination {
+            endpoint: &endpoint,
+            user_agent: &config.user_agent,
+            options: &options,
+        };
+        let (answer, report) = self.within(deadline, async |instance, linked| {
+            let sender = instance.sender(linked).await?;
+            sender
+                .swamp_telemetry_sender()
+                .call_send_batch(&mut instance.store, destination, &entries, distinct_id)
+                .await
+        })?;
+        self.judge(answer, report)
+    }
+}
+
+impl Instance {
+    /// The contract's side of the instance, which is instantiated the first time.
+    async fn sender(&mut self, linked: &SenderPre<Guest>) -> wasmtime::Result<Arc<Sender>> {
+        if let Some(sender) = &self.sender {
+            return Ok(Arc::clone(sender));
+        }
+        let instance = linked
+            .instance_pre()
+            .instantiate_async(&mut self.store)
+            .await?;
+        let sender = Sender::new(&mut self.store, &instance);
+        let sender = Arc::new(sender.map_err(|error| error.context(Misfit))?);
+        self.sender = Some(Arc::clone(&sender));
+        Ok(sender)
+    }
+}
+
+/// A thread that still resolves a name must not hold anybody up.
+impl Drop for ComponentSender {
+    fn drop(&mut self) {
+        self.instance = None;
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The house: which room of `host/src` may use which.
+//!
+//! A room may use what stands to its right, and nothing else. Every room stands above those that it uses, so that
+//! arrows only point down.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room, and the rooms that it may use.
+const ARROWS: &[(&str, &[&str])] = &[
+    (
+        "cli",
+        &[
+            "conformance",
+            "scaffold",
+            "receiver",
+            "recorder",
+            "flush",
+            "sender",
+            "egress",
+            "spool",
+            "config",
+            "process",
+            "domain",
+        ],
+    ),
+    (
+        "conformance",
+        &[
+            "receiver", "sender", "egress", "config", "process", "domain",
+        ],
+    ),
+    ("scaffold", &[]),
+    ("receiver", &["domain"]),
+    (
+        "recorder",
+        &["flush", "spool", "config", "process", "domain"],
+    ),
+    (
+        "flush",
+        &["sender", "egress", "spool", "config", "process", "domain"],
+    ),
+    ("sender", &["egress", "config", "process", "domain"]),
+    ("egress", &["domain"]),
+    ("spool", &["domain"]),
+    ("config", &["domain"]),
+    ("process", &["domain"]),
+    ("domain", &[]),
+];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn files_of(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_of(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// The rooms that a line of code names: what follows `crate::` in the library and `swamp::` in the command line.
+fn named_in<'a>(line: &'a str, root: &str) -> impl Iterator<Item = &'a str> {
+    line.split(root).skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '_');
+        &rest[..end.unwrap_or(rest.len())]
+    })
+}
+
+fn is_code(line: &&str) -> bool {
+    !line.trim_start().starts_with("//")
+}
+
+#[test]
+fn each_room_uses_only_the_rooms_below_it() {
+    let rooms: BTreeSet<&str> = ARROWS.iter().map(|(room, _)| *room).collect();
+    let mut wrong = Vec::new();
+    for (room, allowed) in ARROWS {
+        let root = if *room == "cli" { "swamp::" } else { "crate::" };
+        for file in files_of(&source().join(room)) {
+            let code = fs::read_to_string(&file).unwrap();
+            for line in code.lines().filter(is_code) {
+                for used in named_in(line, root) {
+                    if used != *room && rooms.contains(used) && !allowed.contains(&used) {
+                        wrong.push(format!(
+                            "{}: {room} uses {used}: {}",
+                            file.display(),
+                            line.trim()
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn arrows_only_point_down() {
+    for (place, (room, allowed)) in ARROWS.iter().enumerate() {
+        for used in *allowed {
+            let below = ARROWS[place + 1..].iter().any(|(other, _)| other == used);
+            assert!(below, "{room} stands below {used}, which it may use");
+        }
+    }
+}
+
+#[test]
+fn every_room_has_its_line_in_the_table() {
+    let rooms: BTreeSet<String> = ARROWS.iter().map(|(room, _)| (*room).to_owned()).collect();
+    let folders: BTreeSet<String> = fs::read_dir(source())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(folders, rooms);
+}
+
+#[test]
+fn the_domain_knows_no_files_no_engine_and_no_command_line() {
+    for file in files_of(&source().join("domain")) {
+        let code = fs::read_to_string(&file).unwrap();
+        for line in code.lines().filter(is_code) {
+            for foreign in [
+                "std::fs",
+                "TcpStream",
+                "UdpSocket",
+                "std::process",
+                "std::env",
+                "cap_std",
+                "wasmtime",
+                "clap::",
+                "tokio",
+            ] {
+                assert!(
+                    !line.contains(foreign),
+                    "{}: {}",
+                    file.display(),
+                    line.trim()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_of_code_has_more_than_500_lines() {
+    let long: Vec<String> = files_of(&source())
+        .into_iter()
+        .filter(|file| !file.ends_with("tests.rs"))
+        .filter_map(|file| {
+            let lines = fs::read_to_string(&file).unwrap().lines().count();
+            (lines > 500).then(|| format!("{}: {lines}", file.display()))
+        })
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
