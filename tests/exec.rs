@@ -81,8 +81,9 @@ fn a_program_has_its_streams_and_its_exit_code_and_is_recorded_by_its_keys() {
         json!({
             "command": "sh",
             "args": ["<REDACTED>", "<REDACTED>", "<REDACTED>"],
-            "optionKeys": ["c", "key"],
+            "optionKeys": ["-c", "--key"],
             "globalOptions": [],
+            "commandPath": ["sh"],
         })
     );
     assert_eq!(

@@ -53,6 +53,7 @@ mod server;
 )]
 mod support;
 mod telemetry;
+mod tools;
 #[cfg_attr(
     not(target_os = "linux"),
     allow(dead_code, reason = "some of it is for tests that look into /proc")

@@ -48,7 +48,7 @@ fn an_entry_from_options_is_spooled_and_delivered() {
         "--error-type=Compile",
         "--error-message=it did not compile\nsecret",
         "--option-key=release",
-        "--option-key=target",
+        "--option-key=--target",
         "--global-option=verbose",
         "--args=2",
         "--duration-ms=1500",
@@ -67,8 +67,9 @@ fn an_entry_from_options_is_spooled_and_delivered() {
             "command": "build",
             "subcommand": "all",
             "args": ["<REDACTED>", "<REDACTED>"],
-            "optionKeys": ["release", "target"],
-            "globalOptions": ["verbose"],
+            "optionKeys": ["--release", "--target"],
+            "globalOptions": ["--verbose"],
+            "commandPath": ["build", "all"],
         })
     );
     assert_eq!(
@@ -266,7 +267,10 @@ fn wrong_options_are_refused() {
         (&["--command=a", "--exit-code=x"], 2),
         (&["--command=a"], 1),
         (&["--command=a", "--status=error", "--started-at=noon"], 1),
-        (&["--command=a", "--status=error", "--option-key=--k=v"], 1),
+        (
+            &["--command=a", "--status=error", "--option-key=--key=value"],
+            1,
+        ),
         (&["--command=a", "--status=error", "--id=../a"], 1),
     ] {
         assert_eq!(record(&repo, args, b"").code, code, "{args:?}");

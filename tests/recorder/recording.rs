@@ -10,7 +10,7 @@ fn a_success_is_recorded_under_the_programs_own_name_and_version_without_a_value
     let place = Place::new();
     let args = ["--loud", "hello", "s3cret", "de", "--title=s3cret"];
     assert_eq!(place.greet(&args), Some(0));
-    insta::assert_snapshot!(place.told(), @"greet hello [<REDACTED>,de] [title] [loud] success 0 -: - (7.1.0)");
+    insta::assert_snapshot!(place.told(), @"greet hello [<REDACTED>,de] [--title] [--loud] success 0 -: - (7.1.0)");
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn a_wrong_command_line_is_recorded_and_so_is_a_request_for_help_or_the_version(
     insta::assert_snapshot!(place.told(), @r"
     greet hello [] [] [] user_error 2 UnknownArgument: unexpected argument found (7.1.0)
     greet - [] [] [] user_error 2 InvalidSubcommand: unrecognized subcommand (7.1.0)
-    greet hello [] [help] [] success 0 -: - (7.1.0)
+    greet hello [] [--help] [] success 0 -: - (7.1.0)
     greet version [] [] [] success 0 -: - (7.1.0)
     ");
 }

@@ -110,7 +110,7 @@ impl World {
             let invocation = Invocation {
                 command: "telemetry".into(),
                 subcommand: Some("status".into()),
-                option_keys: vec!["json".into()],
+                option_keys: vec!["--json".into()],
                 ..Invocation::default()
             };
             let age = TimeDelta::milliseconds(i64::try_from(entries - n).unwrap());

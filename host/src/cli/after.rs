@@ -9,7 +9,7 @@ use swamp::spool::FileSpool;
 use tracing::debug;
 use tracing::level_filters::LevelFilter;
 
-use super::context::{Context, Repo, VERSION, env_var};
+use super::context::{Context, Repo, env_var};
 
 /// Looks for what [`record`] is going to look for, so that it takes less time then. Makes nothing that is not there: the
 /// command is still at work.
@@ -19,20 +19,21 @@ pub(crate) fn prepare(context: &Context) {
     }
 }
 
-/// Records an invocation, and starts the flush where it succeeded. Whatever goes wrong here is nobody's business
+/// Records an invocation of a program of this version, and starts the flush where it succeeded. Whatever goes wrong here is nobody's business
 /// but the debug log's.
 pub(crate) fn record(
     context: &Context,
     begun: Begun,
     invocation: Invocation,
     result: InvocationResult,
+    version: &str,
 ) {
     let Some(repo) = &context.repo else { return };
     let Some(spool) = repo.spool(context.globals.no_telemetry, env_var) else {
         return;
     };
     let succeeded = result.status == Status::Success;
-    if let Err(error) = spool.save(&begun.entry(invocation, result, VERSION)) {
+    if let Err(error) = spool.save(&begun.entry(invocation, result, version)) {
         debug!("{error}");
         return;
     }

@@ -57,8 +57,11 @@ mod tests {
         assert_eq!(invocation.command, "repo");
         assert_eq!(invocation.subcommand.as_deref(), Some("init"));
         assert_eq!(invocation.args, [REDACTED]);
-        assert_eq!(invocation.option_keys, ["endpoint"]);
-        assert_eq!(invocation.global_options, ["repo-dir", "json", "quiet"]);
+        assert_eq!(invocation.option_keys, ["--endpoint"]);
+        assert_eq!(
+            invocation.global_options,
+            ["--repo-dir", "--json", "--quiet"]
+        );
     }
 
     #[test]
@@ -105,8 +108,8 @@ mod tests {
             @r#"
         help None [] []
         version None [] []
-        telemetry Some("status") ["help"] ["repo-dir"]
-        version None ["help"] []
+        telemetry Some("status") ["--help"] ["--repo-dir"]
+        version None ["--help"] []
         "#
         );
     }

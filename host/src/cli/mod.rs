@@ -26,7 +26,7 @@ use swamp::process::worker::{Task, VARIABLE};
 
 use self::after::Begun;
 use self::args::{Cli, Command, Globals, Repo};
-use self::context::Context;
+use self::context::{Context, VERSION};
 use self::error::CommandError;
 
 /// Does what the command line says.
@@ -72,7 +72,7 @@ fn command(begun: Begun, cli: Cli, root: &clap::Command, matches: &ArgMatches) -
     let invocation = invocation::invocation(root, matches);
     if invocation::is_recorded(&invocation) {
         context.refresh();
-        after::record(&context, begun, invocation, result);
+        after::record(&context, begun, invocation, result, VERSION);
     }
     ExitCode::from(code)
 }
@@ -107,7 +107,7 @@ fn no_command(begun: Begun, argv: &[OsString], error: &clap::Error) -> ExitCode 
     logging::start(context.log_level());
     let code = u8::try_from(result.exit_code).unwrap_or(1);
     if invocation::is_recorded(&invocation) {
-        after::record(&context, begun, invocation, result);
+        after::record(&context, begun, invocation, result, VERSION);
     }
     ExitCode::from(code)
 }

@@ -197,7 +197,7 @@ fn value_parts(text: &str, entry: &Entry) -> Option<(Range<usize>, Option<Range<
         return None;
     }
     match &value.kind {
-        Kind::Sequence | Kind::Mapping(_) | Kind::Tagged => return None,
+        Kind::Sequence(_) | Kind::Mapping(_) | Kind::Tagged => return None,
         Kind::Null
             if value.span.is_empty() || !text[value.span.clone()].starts_with(['~', 'n', 'N']) =>
         {

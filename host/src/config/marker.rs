@@ -8,8 +8,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use thiserror::Error;
 
 use super::edit::double_quoted;
-use super::yaml::{Document, Entry, Kind, YamlError};
-use crate::domain::{Digest, RepoId};
+use super::yaml::{Document, Entry, Kind, Node, YamlError};
+use crate::domain::{Digest, Label, RepoId, Subcommands, Tool, Tools};
 
 /// A sender that comes with the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +113,8 @@ pub struct Marker {
     pub telemetry_sender_limits: SenderLimits,
     /// `telemetryRetentionDays`: for how many days entries are kept, at least 1.
     pub telemetry_retention_days: u16,
+    /// `telemetryTools`: what is known of programs that are recorded.
+    pub telemetry_tools: Tools,
 }
 
 impl Default for Marker {
@@ -131,6 +133,7 @@ impl Default for Marker {
             telemetry_sender_options: Vec::new(),
             telemetry_sender_limits: SenderLimits::default(),
             telemetry_retention_days: 2,
+            telemetry_tools: Tools::default(),
         }
     }
 }
@@ -203,6 +206,7 @@ impl Marker {
                     |text| text.parse().ok().filter(|days| *days > 0),
                 )?
                 .unwrap_or(default.telemetry_retention_days),
+            telemetry_tools: top.tools()?,
         })
     }
 
@@ -316,6 +320,67 @@ impl<'a> Scope<'a> {
             pairs.extend(entry.key.clone().map(|key| (key, value)));
         }
         Ok(pairs)
+    }
+
+    fn tools(&self) -> Result<Tools, MarkerError> {
+        let Some(entry) = self.get("telemetryTools") else {
+            return Ok(Tools::default());
+        };
+        let Kind::Mapping(entries) = &entry.value.kind else {
+            return Err(self.wrong(entry, "a mapping of programs to what is known of them"));
+        };
+        let tools = Self {
+            within: "telemetryTools.",
+            entries,
+        };
+        let tool = |entry: &Entry| {
+            let (Some(name), Kind::Mapping(entries)) = (&entry.key, &entry.value.kind) else {
+                let wanted =
+                    "a program's name with a mapping of name, version, subcommands and depth";
+                return Err(tools.wrong(entry, wanted));
+            };
+            let within = format!("telemetryTools.{name}.");
+            let tool = Scope {
+                within: &within,
+                entries,
+            };
+            Ok((name.clone(), tool.tool()?))
+        };
+        let tools: Result<_, _> = entries.iter().map(tool).collect();
+        Ok(Tools::new(tools?))
+    }
+
+    fn tool(&self) -> Result<Tool, MarkerError> {
+        const LABEL: &str = "1 to 64 printable characters";
+        let depth = self.parsed("depth", "a whole number from 1 to 8", |text| {
+            let depth: usize = text.parse().ok()?;
+            (1..=Subcommands::MAX_DEPTH)
+                .contains(&depth)
+                .then_some(depth)
+        })?;
+        let subcommands = self.get("subcommands").map(|entry| {
+            let wanted = || self.wrong(entry, "a list of words, such as [deploy, rollback]");
+            let Kind::Sequence(items) = &entry.value.kind else {
+                return Err(wanted());
+            };
+            let word = |item: &Node| match &item.kind {
+                Kind::Text(text) => Some(text.clone()),
+                // Words all the same, and no switches here.
+                Kind::Bool(on) => Some(on.to_string()),
+                _ => None,
+            };
+            let words: Option<Vec<_>> = items.iter().map(word).collect();
+            words
+                .and_then(|words| {
+                    Subcommands::new(words.iter().map(String::as_str), depth.unwrap_or(1))
+                })
+                .ok_or_else(wanted)
+        });
+        Ok(Tool {
+            name: self.parsed("name", LABEL, Label::parse)?,
+            version: self.parsed("version", LABEL, Label::parse)?,
+            subcommands: subcommands.transpose()?,
+        })
     }
 
     fn limits(&self) -> Result<SenderLimits, MarkerError> {

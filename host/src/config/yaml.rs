@@ -94,7 +94,7 @@ pub(crate) enum Kind {
     Text(String),
     /// A scalar with a tag other than `!!str`.
     Tagged,
-    Sequence,
+    Sequence(Vec<Node>),
     Mapping(Vec<Entry>),
 }
 
@@ -256,14 +256,19 @@ impl<'a> Reader<'a> {
                 )
             }
             Event::SequenceStart(anchor, tag) => {
+                let mut items = Vec::new();
                 loop {
                     let item = self.next()?;
                     if matches!(item.0, Event::SequenceEnd) {
                         break;
                     }
-                    self.node(item, depth + 1)?;
+                    items.push(self.node(item, depth + 1)?);
                 }
-                (Kind::Sequence, anchor != 0 || tag.is_some(), start.end)
+                (
+                    Kind::Sequence(items),
+                    anchor != 0 || tag.is_some(),
+                    start.end,
+                )
             }
             Event::MappingStart(anchor, tag) => {
                 let entries = self.entries(depth)?;

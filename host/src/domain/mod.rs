@@ -8,6 +8,7 @@ mod deadline;
 mod digest;
 #[cfg(feature = "sender")]
 mod endpoint;
+mod entry_data;
 mod entry_name;
 mod printable;
 mod recorded_entry;
@@ -16,12 +17,14 @@ mod repositories;
 mod telemetry_entry;
 mod telemetry_sender;
 mod telemetry_service;
+mod tool;
 
 pub use backlog::Backlog;
 pub use deadline::Deadline;
 pub use digest::Digest;
 #[cfg(feature = "sender")]
 pub use endpoint::{DEFAULT_ENDPOINT, Endpoint, EndpointError, Host, Origin};
+pub use entry_data::field;
 pub use entry_name::{EntryId, EntryName, EntryState};
 pub use printable::printable;
 pub use recorded_entry::{EntryFlaw, RecordedEntry, Recording};
@@ -29,9 +32,10 @@ pub use repo_id::RepoId;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
 pub use telemetry_entry::{
     EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,
-    TelemetryEntry, Undeliverable,
+    TelemetryEntry, Undeliverable, with_dashes,
 };
 pub use telemetry_sender::{SendError, SenderFailure, TelemetrySender};
 pub use telemetry_service::{
     BATCH_SIZE, FlushConfig, FlushFailure, FlushOutcome, TelemetryService,
 };
+pub use tool::{Label, Positions, Subcommands, Tool, Tools, UNKNOWN_VERSION, command_path};

@@ -1,20 +1,27 @@
 //! An entry that another program asks to be recorded: what it says is checked, and what it leaves out is added.
 
-use chrono::{DateTime, Days, SecondsFormat, TimeDelta, Utc};
-use serde::Serialize;
+use chrono::{DateTime, Days, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::telemetry_entry::{instant, typed, whole_millis};
-use super::{EntryId, EntryName, Platform, REDACTED, Status};
+use super::entry_data::{ContextData, EntryData, InvocationData, ResultData, field};
+use super::telemetry_entry::{instant, iso_millis, typed, whole_millis, with_dashes};
+use super::{
+    EntryId, EntryName, Label, Platform, Positions, REDACTED, Status, Subcommands, Tool, Tools,
+    command_path,
+};
 
 /// How entries are taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Recording<'a> {
     /// The time.
     pub now: DateTime<Utc>,
-    /// The version of an entry that names none.
+    /// The version of an entry that names none, and of whose tool the repository says none.
     pub version: &'a str,
+    /// What the repository says of tools.
+    pub tools: &'a Tools,
+    /// Which arguments may be recorded, whatever the repository says.
+    pub subcommands: Option<&'a Subcommands>,
     /// How many days unsent entries are kept: none that is older is taken.
     pub retention_days: u16,
     /// Whether positional arguments are kept as they are, since whoever recorded them has redacted them.
@@ -59,60 +66,8 @@ pub struct RecordedEntry {
     id: EntryId,
     started_at: DateTime<Utc>,
     /// What was given of it, in the form that it is kept in.
-    given: Fields,
-    fields: Fields,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Fields {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
-    invocation: InvocationFields,
-    result: ResultFields,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    started_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    completed_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    swamp_version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    platform: Option<Platform>,
-    #[serde(flatten)]
-    unknown: Map<String, Value>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct InvocationFields {
-    command: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subcommand: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    args: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    option_keys: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    global_options: Option<Vec<String>>,
-    #[serde(flatten)]
-    unknown: Map<String, Value>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ResultFields {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_type: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error_message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exit_code: Option<i32>,
-    #[serde(flatten)]
-    unknown: Map<String, Value>,
+    given: EntryData,
+    data: EntryData,
 }
 
 impl RecordedEntry {
@@ -138,45 +93,47 @@ impl RecordedEntry {
     ///
     /// As [`parse`](Self::parse).
     pub fn of(mut entry: Map<String, Value>, recording: &Recording<'_>) -> Result<Self, EntryFlaw> {
-        let id = take(
-            &mut entry,
-            "id",
-            "1 to 64 ASCII letters, digits, - and _",
-            |id| EntryId::parse(id.as_str()?),
-        )?;
-        let started = take(&mut entry, "startedAt", AN_INSTANT, instant)?;
-        let completed = take(&mut entry, "completedAt", AN_INSTANT, instant)?;
+        let id = take(&mut entry, field::ID, AN_ID, entry_id)?;
+        let started = take(&mut entry, field::STARTED_AT, AN_INSTANT, instant)?;
+        let completed = take(&mut entry, field::COMPLETED_AT, AN_INSTANT, instant)?;
         let duration_ms = take(
             &mut entry,
-            "durationMs",
+            field::DURATION_MS,
             "a number of milliseconds, 0 or more",
             whole_millis,
         )?;
-        let given = Fields {
+        let parent = take(&mut entry, field::PARENT_INVOCATION_ID, AN_ID, entry_id)?;
+        let (invocation, tool) = invocation(&mut entry, recording)?;
+        let given = EntryData {
             id: id.as_ref().map(ToString::to_string),
-            invocation: invocation(&mut entry, recording.args_are_redacted)?,
+            invocation,
             result: result(&mut entry)?,
             started_at: started.as_ref().map(iso_millis),
             completed_at: completed.as_ref().map(iso_millis),
             duration_ms,
-            swamp_version: take(&mut entry, "swampVersion", TEXT, text)?,
+            swamp_version: take(&mut entry, field::SWAMP_VERSION, TEXT, text)?,
             platform: take(
                 &mut entry,
-                "platform",
+                field::PLATFORM,
                 "one of linux, darwin and windows",
                 typed,
             )?,
+            invocation_context: context(&mut entry)?,
+            parent_invocation_id: parent.as_ref().map(ToString::to_string),
+            install_id: take(&mut entry, field::INSTALL_ID, TEXT, text)?,
             unknown: entry,
         };
         let times = Times::complete(started, completed, duration_ms, recording.now)?;
         times.check(recording)?;
         let id = id.unwrap_or_else(|| EntryId::generate(times.started));
-        let fields = given.clone().completed(&id, &times, recording.version);
+        let version = tool.and_then(|tool| tool.version.as_ref());
+        let version = version.map_or(recording.version, Label::as_str);
+        let data = completed_data(given.clone(), &id, &times, version);
         Ok(Self {
             id,
             started_at: times.started,
             given,
-            fields,
+            data,
         })
     }
 
@@ -201,10 +158,7 @@ impl RecordedEntry {
     /// The JSON that is spooled: pretty-printed, with a newline at its end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Writing to a `String` cannot fail and no map in here has keys that are not strings.
-        let mut json = serde_json::to_string_pretty(&self.fields).unwrap_or_default();
-        json.push('\n');
-        json
+        self.data.to_json()
     }
 
     /// Whether a stored entry is this one, recorded before: it has all that was given of this one. What was added, such
@@ -218,38 +172,42 @@ impl RecordedEntry {
     }
 }
 
-impl Fields {
-    fn completed(mut self, id: &EntryId, times: &Times, version: &str) -> Self {
-        self.id = Some(id.to_string());
-        let invocation = &mut self.invocation;
-        invocation.args.get_or_insert_default();
-        invocation.option_keys.get_or_insert_default();
-        invocation.global_options.get_or_insert_default();
-        let result = &mut self.result;
-        match (result.status, result.exit_code) {
-            (None, code) => {
-                result.status = Some(if code == Some(0) {
-                    Status::Success
-                } else {
-                    Status::Error
-                });
-            }
-            (Some(status), None) => {
-                result.exit_code = Some(match status {
-                    Status::Success => 0,
-                    Status::Error => 1,
-                    Status::UserError => 2,
-                });
-            }
-            (Some(_), Some(_)) => {}
-        }
-        self.started_at = Some(iso_millis(&times.started));
-        self.completed_at = Some(iso_millis(&times.completed));
-        self.duration_ms = Some(times.duration_ms);
-        self.swamp_version.get_or_insert_with(|| version.to_owned());
-        self.platform.get_or_insert(Platform::CURRENT);
-        self
+/// The entry with all that was not given of it.
+fn completed_data(mut data: EntryData, id: &EntryId, times: &Times, version: &str) -> EntryData {
+    data.id = Some(id.to_string());
+    let invocation = &mut data.invocation;
+    invocation.args.get_or_insert_default();
+    invocation.option_keys.get_or_insert_default();
+    invocation.global_options.get_or_insert_default();
+    if !data.unknown.contains_key(field::DENO_VERSION) {
+        invocation.command_path.get_or_insert_with(|| {
+            command_path(&invocation.command, invocation.subcommand.as_deref())
+        });
     }
+    let result = &mut data.result;
+    match (result.status, result.exit_code) {
+        (None, code) => {
+            result.status = Some(if code == Some(0) {
+                Status::Success
+            } else {
+                Status::Error
+            });
+        }
+        (Some(status), None) => {
+            result.exit_code = Some(match status {
+                Status::Success => 0,
+                Status::Error => 1,
+                Status::UserError => 2,
+            });
+        }
+        (Some(_), Some(_)) => {}
+    }
+    data.started_at = Some(iso_millis(&times.started));
+    data.completed_at = Some(iso_millis(&times.completed));
+    data.duration_ms = Some(times.duration_ms);
+    data.swamp_version.get_or_insert_with(|| version.to_owned());
+    data.platform.get_or_insert(Platform::CURRENT);
+    data
 }
 
 /// When an invocation began and ended.
@@ -267,7 +225,7 @@ impl Times {
         duration_ms: Option<u64>,
         now: DateTime<Utc>,
     ) -> Result<Self, EntryFlaw> {
-        let too_long = || wrong("durationMs", "a time that fits the calendar");
+        let too_long = || wrong(field::DURATION_MS, "a time that fits the calendar");
         let duration = i64::try_from(duration_ms.unwrap_or(0))
             .ok()
             .and_then(TimeDelta::try_milliseconds)
@@ -285,7 +243,7 @@ impl Times {
             (None, None) => now.max(started),
         };
         let elapsed = u64::try_from((completed - started).num_milliseconds())
-            .map_err(|_| wrong("completedAt", "no earlier than startedAt"))?;
+            .map_err(|_| wrong(field::COMPLETED_AT, "no earlier than startedAt"))?;
         Ok(Self {
             started,
             completed,
@@ -307,72 +265,142 @@ impl Times {
         // Clocks differ, but what lies far ahead would never expire.
         let latest = now.date_naive().checked_add_days(Days::new(1));
         if latest.is_some_and(|latest| started > latest) {
-            return Err(wrong("startedAt", "no more than a day ahead"));
+            return Err(wrong(field::STARTED_AT, "no more than a day ahead"));
         }
         Ok(())
     }
 }
 
+const AN_ID: &str = "1 to 64 ASCII letters, digits, - and _";
 const AN_INSTANT: &str = "an instant as ISO 8601 has it, such as 2026-02-11T12:00:00.000Z";
 const TEXT: &str = "text without control characters, and not empty";
-const KEYS: &str = "a list of option keys, without their dashes and values";
+const KEYS: &str = "a list of option keys without their values, such as --force or -f";
 
-fn invocation(
+/// The invocation, and what the repository says of its tool.
+fn invocation<'a>(
     entry: &mut Map<String, Value>,
-    args_are_redacted: bool,
-) -> Result<InvocationFields, EntryFlaw> {
-    let mut fields = object(entry, "invocation")?;
-    Ok(InvocationFields {
-        command: take(&mut fields, "invocation.command", TEXT, text)?
-            .ok_or(EntryFlaw::Missing("invocation.command"))?,
-        subcommand: take(&mut fields, "invocation.subcommand", TEXT, text)?,
+    recording: &Recording<'a>,
+) -> Result<(InvocationData, Option<&'a Tool>), EntryFlaw> {
+    let mut fields = object(entry, field::INVOCATION)?;
+    let command =
+        take(&mut fields, field::COMMAND, TEXT, text)?.ok_or(EntryFlaw::Missing(field::COMMAND))?;
+    let tool = recording.tools.get(&command);
+    let list = recording.subcommands.or_else(|| tool?.subcommands.as_ref());
+    let mut invocation = InvocationData {
+        command: match tool.and_then(|tool| tool.name.as_ref()) {
+            Some(name) => name.as_str().to_owned(),
+            None => command,
+        },
+        subcommand: take(&mut fields, field::SUBCOMMAND, TEXT, text)?,
         args: take(
             &mut fields,
-            "invocation.args",
+            field::ARGS,
             "a list of texts, or their number",
-            |args| positions(args, args_are_redacted),
+            args,
         )?,
-        option_keys: take(&mut fields, "invocation.optionKeys", KEYS, keys)?,
-        global_options: take(&mut fields, "invocation.globalOptions", KEYS, keys)?,
+        option_keys: take(&mut fields, field::OPTION_KEYS, KEYS, keys)?,
+        global_options: take(&mut fields, field::GLOBAL_OPTIONS, KEYS, keys)?,
+        command_path: take(&mut fields, field::COMMAND_PATH, "a list of texts", texts)?,
         unknown: fields,
-    })
+    };
+    match list {
+        Some(list) => keep_listed(&mut invocation, list, recording.args_are_redacted),
+        None if recording.args_are_redacted => {}
+        None => {
+            for arg in invocation.args.iter_mut().flatten() {
+                REDACTED.clone_into(arg);
+            }
+        }
+    }
+    Ok((invocation, tool))
 }
 
-fn result(entry: &mut Map<String, Value>) -> Result<ResultFields, EntryFlaw> {
-    let mut fields = object(entry, "result")?;
-    let result = ResultFields {
+/// Leaves only listed words: of the subcommand or, where none is given, of the leading arguments, which become it.
+fn keep_listed(invocation: &mut InvocationData, list: &Subcommands, args_are_redacted: bool) {
+    let sort = |words: &mut dyn Iterator<Item = &str>| {
+        let mut positions = Positions::new(Some(list));
+        words.for_each(|word| positions.push(Some(word), false));
+        positions.finish()
+    };
+    let given = invocation.subcommand.take();
+    let args = invocation.args.as_deref().unwrap_or_default();
+    let mut taken = 0;
+    let (subcommand, kept) = if let Some(words) = &given {
+        let (listed, unlisted) = sort(&mut words.split_whitespace());
+        let subcommand = listed.filter(|_| unlisted.is_empty());
+        let redacted = vec![REDACTED.to_owned(); args.len()];
+        (subcommand.or_else(|| Some(REDACTED.to_owned())), redacted)
+    } else {
+        let (subcommand, kept) = sort(&mut args.iter().map(String::as_str));
+        taken = args.len() - kept.len();
+        (subcommand, kept)
+    };
+    invocation.subcommand = subcommand;
+    invocation.command_path = None;
+    if let Some(args) = &mut invocation.args {
+        if args_are_redacted {
+            args.drain(..taken);
+        } else {
+            *args = kept;
+        }
+    }
+}
+
+fn result(entry: &mut Map<String, Value>) -> Result<ResultData, EntryFlaw> {
+    let mut fields = object(entry, field::RESULT)?;
+    let result = ResultData {
         status: take(
             &mut fields,
-            "result.status",
+            field::STATUS,
             "one of success, error and user_error",
             typed,
         )?,
-        error_type: take(&mut fields, "result.errorType", TEXT, text)?,
-        error_message: take(&mut fields, "result.errorMessage", "text", |message| {
+        error_type: take(&mut fields, field::ERROR_TYPE, TEXT, text)?,
+        error_message: take(&mut fields, field::ERROR_MESSAGE, "text", |message| {
             Some(message.as_str()?.lines().next().unwrap_or("").to_owned())
         })?,
         exit_code: take(
             &mut fields,
-            "result.exitCode",
+            field::EXIT_CODE,
             "a whole number of 32 bits",
             typed,
         )?,
         unknown: fields,
     };
     if result.status.is_none() && result.exit_code.is_none() {
-        return Err(EntryFlaw::Missing("result.status"));
+        return Err(EntryFlaw::Missing(field::STATUS));
     }
     Ok(result)
 }
 
+fn context(entry: &mut Map<String, Value>) -> Result<Option<ContextData>, EntryFlaw> {
+    const YES_OR_NO: &str = "true or false";
+    let Some(mut fields) = optional_object(entry, field::INVOCATION_CONTEXT)? else {
+        return Ok(None);
+    };
+    Ok(Some(ContextData {
+        is_interactive: take(&mut fields, field::IS_INTERACTIVE, YES_OR_NO, typed)?,
+        is_ci: take(&mut fields, field::IS_CI, YES_OR_NO, typed)?,
+        agent_session_detected: take(&mut fields, field::AGENT_SESSION_DETECTED, YES_OR_NO, typed)?,
+        detected_ai_tool: take(&mut fields, field::DETECTED_AI_TOOL, TEXT, text)?,
+        unknown: fields,
+    }))
+}
+
 fn object(
     parent: &mut Map<String, Value>,
-    field: &'static str,
+    path: &'static str,
 ) -> Result<Map<String, Value>, EntryFlaw> {
-    take(parent, field, "an object", |value| {
+    optional_object(parent, path)?.ok_or(EntryFlaw::Missing(path))
+}
+
+fn optional_object(
+    parent: &mut Map<String, Value>,
+    path: &'static str,
+) -> Result<Option<Map<String, Value>>, EntryFlaw> {
+    take(parent, path, "an object", |value| {
         value.as_object().cloned()
-    })?
-    .ok_or(EntryFlaw::Missing(field))
+    })
 }
 
 /// Takes the field at this path out of the object that holds it. `null` counts as missing.
@@ -382,7 +410,7 @@ fn take<T>(
     expected: &'static str,
     read: impl Fn(&Value) -> Option<T>,
 ) -> Result<Option<T>, EntryFlaw> {
-    let key = path.rsplit('.').next().unwrap_or(path);
+    let (_, key) = field::split(path);
     match parent.shift_remove(key) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => match read(&value) {
@@ -404,32 +432,40 @@ fn text(value: &Value) -> Option<String> {
     (!text.is_empty() && !text.contains(char::is_control)).then(|| text.to_owned())
 }
 
-/// Only whoever records knows which positions hold one of a few known words, and must say that all others are redacted.
-fn positions(args: &Value, are_redacted: bool) -> Option<Vec<String>> {
+fn entry_id(value: &Value) -> Option<EntryId> {
+    EntryId::parse(value.as_str()?)
+}
+
+fn texts(list: &Value) -> Option<Vec<String>> {
+    let texts = list.as_array()?.iter().map(Value::as_str);
+    texts.map(|text| text.map(str::to_owned)).collect()
+}
+
+/// The arguments as they were given, or as many marks as there were.
+fn args(args: &Value) -> Option<Vec<String>> {
     /// More would be no entry that the spool takes.
     const MOST: u64 = 100_000;
-    if let Some(count) = args.as_u64() {
-        let count = usize::try_from(count.min(MOST)).ok()?;
-        return Some(vec![REDACTED.to_owned(); count]);
+    match args.as_u64() {
+        Some(count) => Some(vec![
+            REDACTED.to_owned();
+            usize::try_from(count.min(MOST)).ok()?
+        ]),
+        None => texts(args),
     }
-    let texts = args.as_array()?.iter().map(Value::as_str);
-    texts
-        .map(|text| text.map(|text| if are_redacted { text } else { REDACTED }.to_owned()))
-        .collect()
 }
 
+/// Keys are recorded with their dashes, so that one option is not counted as two.
 fn keys(value: &Value) -> Option<Vec<String>> {
-    let is_key = |key: &&str| {
-        !key.starts_with('-')
-            && !key.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
+    let is_key = |key: &str| {
+        let name = key.trim_start_matches('-');
+        let dashes = key.len() - name.len();
+        !name.is_empty()
+            && dashes <= 2
+            && !name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
     };
     let keys = value.as_array()?.iter().map(text);
-    keys.map(|key| key.filter(|key| is_key(&key.as_str())))
+    keys.map(|key| key.filter(|key| is_key(key)).map(|key| with_dashes(&key)))
         .collect()
-}
-
-fn iso_millis(instant: &DateTime<Utc>) -> String {
-    instant.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn is_within(part: &Value, whole: &Value) -> bool {

@@ -1,30 +1,52 @@
 //! One recorded invocation: what this program writes, and what it reads of entries that others wrote.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use super::{EntryId, EntryName};
+use super::entry_data::{self, EntryData, InvocationData, ResultData, field};
+use super::{EntryId, EntryName, command_path};
 
 /// What stands in an entry for a value that must not be recorded.
 pub const REDACTED: &str = "<REDACTED>";
 
 /// A command as it was invoked, without any value that the user gave.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Invocation {
     /// The command.
     pub command: String,
     /// The subcommand, where the command has any.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub subcommand: Option<String>,
     /// The positional arguments, in order: [`REDACTED`] but for positions declared categorical.
     pub args: Vec<String>,
-    /// The keys of the command's own options, without dashes.
+    /// The keys of the command's own options, with their dashes.
     pub option_keys: Vec<String>,
-    /// The keys of the global options, without dashes.
+    /// The keys of the global options, with their dashes.
     pub global_options: Vec<String>,
+    /// The tool that `command` names and the words of `subcommand`; `None` for a command of swamp's own.
+    pub command_path: Option<Vec<String>>,
+}
+
+impl Invocation {
+    /// The same invocation as that of a tool, which is its command.
+    #[must_use]
+    pub fn of_tool(mut self) -> Self {
+        self.command_path = Some(command_path(&self.command, self.subcommand.as_deref()));
+        self
+    }
+}
+
+/// The key of an option with its dashes, whether it is spelled with them or without.
+#[must_use]
+pub fn with_dashes(key: &str) -> String {
+    if key.starts_with('-') {
+        key.to_owned()
+    } else if key.chars().count() == 1 {
+        format!("-{key}")
+    } else {
+        format!("--{key}")
+    }
 }
 
 /// How an invocation ended, in one word.
@@ -40,16 +62,13 @@ pub enum Status {
 }
 
 /// How an invocation ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvocationResult {
     /// In one word.
     pub status: Status,
     /// The type of the error.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_type: Option<String>,
     /// A fixed sentence for that type of error: never text that could quote a value or a path.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub error_message: Option<String>,
     /// The exit code of the process.
     pub exit_code: i32,
@@ -91,29 +110,21 @@ impl Platform {
     };
 }
 
-fn iso_millis<S: Serializer>(instant: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&instant.to_rfc3339_opts(SecondsFormat::Millis, true))
+pub(super) fn iso_millis(instant: &DateTime<Utc>) -> String {
+    instant.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// An entry as this program records it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TelemetryEntry {
-    #[serde(serialize_with = "id_text")]
     id: EntryId,
     invocation: Invocation,
     result: InvocationResult,
-    #[serde(serialize_with = "iso_millis")]
     started_at: DateTime<Utc>,
-    #[serde(serialize_with = "iso_millis")]
     completed_at: DateTime<Utc>,
     duration_ms: u64,
     swamp_version: String,
     platform: Platform,
-}
-
-fn id_text<S: Serializer>(id: &EntryId, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(id.as_str())
 }
 
 impl TelemetryEntry {
@@ -166,10 +177,46 @@ impl TelemetryEntry {
     /// The JSON that is spooled: pretty-printed, with a newline at its end.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Writing to a `String` cannot fail and no map in here has keys that are not strings.
-        let mut json = serde_json::to_string_pretty(self).unwrap_or_default();
-        json.push('\n');
-        json
+        let Invocation {
+            command,
+            subcommand,
+            args,
+            option_keys,
+            global_options,
+            command_path,
+        } = self.invocation.clone();
+        let InvocationResult {
+            status,
+            error_type,
+            error_message,
+            exit_code,
+        } = self.result.clone();
+        let data = EntryData {
+            id: Some(self.id.to_string()),
+            invocation: InvocationData {
+                command,
+                subcommand,
+                args: Some(args),
+                option_keys: Some(option_keys),
+                global_options: Some(global_options),
+                command_path,
+                unknown: Map::new(),
+            },
+            result: ResultData {
+                status: Some(status),
+                error_type,
+                error_message,
+                exit_code: Some(exit_code),
+                unknown: Map::new(),
+            },
+            started_at: Some(iso_millis(&self.started_at)),
+            completed_at: Some(iso_millis(&self.completed_at)),
+            duration_ms: Some(self.duration_ms),
+            swamp_version: Some(self.swamp_version.clone()),
+            platform: Some(self.platform),
+            ..EntryData::default()
+        };
+        data.to_json()
     }
 }
 
@@ -183,10 +230,13 @@ pub struct EntryFields {
     pub subcommand: Option<String>,
     /// `invocation.args`.
     pub args: Option<Vec<String>>,
-    /// `invocation.optionKeys`.
+    /// `invocation.optionKeys`, as they are spelled: most have their dashes.
     pub option_keys: Option<Vec<String>>,
-    /// `invocation.globalOptions`.
+    /// `invocation.globalOptions`, spelled likewise.
     pub global_options: Option<Vec<String>>,
+    /// The tool whose invocation it is: what `invocation.commandPath` begins with. `None` for swamp's own commands, and
+    /// for those of the Deno implementation.
+    pub tool: Option<String>,
     /// `result.status`.
     pub status: Option<Status>,
     /// `result.errorType`.
@@ -205,37 +255,45 @@ pub struct EntryFields {
     pub swamp_version: Option<String>,
     /// `platform`.
     pub platform: Option<String>,
+    /// `installId`.
+    pub install_id: Option<String>,
 }
 
 impl EntryFields {
-    fn of(entry: &Map<String, Value>) -> Self {
-        let invocation = entry.get("invocation");
-        let result = entry.get("result");
+    /// What is known of the fields of this entry.
+    #[must_use]
+    pub fn of(entry: &Map<String, Value>) -> Self {
+        fn read<T: serde::de::DeserializeOwned>(
+            entry: &Map<String, Value>,
+            path: &'static str,
+        ) -> Option<T> {
+            entry_data::get(entry, path).and_then(typed)
+        }
+        let of_deno = entry_data::get(entry, field::DENO_VERSION).is_some();
+        let path = read::<Vec<String>>(entry, field::COMMAND_PATH).filter(|_| !of_deno);
         Self {
-            command: nested(invocation, "command"),
-            subcommand: nested(invocation, "subcommand"),
-            args: nested(invocation, "args"),
-            option_keys: nested(invocation, "optionKeys"),
-            global_options: nested(invocation, "globalOptions"),
-            status: nested(result, "status"),
-            error_type: nested(result, "errorType"),
-            error_message: nested(result, "errorMessage"),
-            exit_code: nested(result, "exitCode"),
-            started_at: entry.get("startedAt").and_then(instant),
-            completed_at: entry.get("completedAt").and_then(instant),
-            duration_ms: entry.get("durationMs").and_then(whole_millis),
-            swamp_version: entry.get("swampVersion").and_then(typed),
-            platform: entry.get("platform").and_then(typed),
+            command: read(entry, field::COMMAND),
+            subcommand: read(entry, field::SUBCOMMAND),
+            args: read(entry, field::ARGS),
+            option_keys: read(entry, field::OPTION_KEYS),
+            global_options: read(entry, field::GLOBAL_OPTIONS),
+            tool: path.and_then(|path| path.into_iter().next()),
+            status: read(entry, field::STATUS),
+            error_type: read(entry, field::ERROR_TYPE),
+            error_message: read(entry, field::ERROR_MESSAGE),
+            exit_code: read(entry, field::EXIT_CODE),
+            started_at: entry_data::get(entry, field::STARTED_AT).and_then(instant),
+            completed_at: entry_data::get(entry, field::COMPLETED_AT).and_then(instant),
+            duration_ms: entry_data::get(entry, field::DURATION_MS).and_then(whole_millis),
+            swamp_version: read(entry, field::SWAMP_VERSION),
+            platform: read(entry, field::PLATFORM),
+            install_id: read(entry, field::INSTALL_ID),
         }
     }
 }
 
 pub(super) fn typed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok()
-}
-
-fn nested<T: serde::de::DeserializeOwned>(parent: Option<&Value>, key: &str) -> Option<T> {
-    parent?.get(key).and_then(typed)
 }
 
 pub(super) fn instant(value: &Value) -> Option<DateTime<Utc>> {
@@ -293,7 +351,7 @@ impl SpooledEntry {
         let data = String::from_utf8(content).map_err(|_| Undeliverable::NotText)?;
         let entry: Map<String, Value> =
             serde_json::from_str(&data).map_err(|_| Undeliverable::NotAnObject)?;
-        if entry.get("id").and_then(Value::as_str) != Some(name.id.as_str()) {
+        if entry.get(field::ID).and_then(Value::as_str) != Some(name.id.as_str()) {
             return Err(Undeliverable::OtherId);
         }
         let fields = EntryFields::of(&entry);
@@ -314,8 +372,9 @@ mod tests {
             command: "repo".into(),
             subcommand: Some("init".into()),
             args: vec![REDACTED.into()],
-            option_keys: vec!["endpoint".into()],
-            global_options: vec!["json".into()],
+            option_keys: vec!["--endpoint".into()],
+            global_options: vec!["--json".into()],
+            command_path: None,
         };
         TelemetryEntry::new(
             invocation,
@@ -340,10 +399,10 @@ mod tests {
               "<REDACTED>"
             ],
             "optionKeys": [
-              "endpoint"
+              "--endpoint"
             ],
             "globalOptions": [
-              "json"
+              "--json"
             ]
           },
           "result": {

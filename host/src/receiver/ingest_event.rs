@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::domain::{BATCH_SIZE, Status, printable};
+use crate::domain::{BATCH_SIZE, Status, field, printable};
 
 /// The only name that an event of this format has.
 const EVENT_NAME: &str = "cli_invocation";
@@ -356,8 +356,9 @@ impl IngestEvent {
             text(members, EventField::InsertId).map_err(flawed(EventField::InsertId))?;
         let (properties, entry) =
             object(members, EventField::Properties).map_err(flawed(EventField::Properties))?;
-        let invocation = entry.last("invocation").and_then(Members::of);
-        let result = entry.last("result").and_then(Members::of);
+        let invocation = entry.last(field::INVOCATION).and_then(Members::of);
+        let result = entry.last(field::RESULT).and_then(Members::of);
+        let key = |path| field::split(path).1;
         Ok(Self {
             json: json.get().to_owned(),
             distinct_id,
@@ -365,14 +366,14 @@ impl IngestEvent {
             properties: properties.get().to_owned(),
             command: invocation
                 .as_ref()
-                .and_then(|invocation| invocation.typed("command")),
-            subcommand: invocation.and_then(|invocation| invocation.typed("subcommand")),
-            status: result.and_then(|result| result.typed("status")),
-            started_at: entry.typed("startedAt").and_then(|text: String| {
+                .and_then(|invocation| invocation.typed(key(field::COMMAND))),
+            subcommand: invocation.and_then(|invocation| invocation.typed(key(field::SUBCOMMAND))),
+            status: result.and_then(|result| result.typed(key(field::STATUS))),
+            started_at: entry.typed(field::STARTED_AT).and_then(|text: String| {
                 let instant = DateTime::parse_from_rfc3339(&text).ok()?;
                 Some(instant.to_utc())
             }),
-            duration_ms: entry.typed("durationMs").and_then(whole_millis),
+            duration_ms: entry.typed(field::DURATION_MS).and_then(whole_millis),
         })
     }
 

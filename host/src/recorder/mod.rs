@@ -205,6 +205,7 @@ impl Recorder {
             subcommand: (!path.is_empty()).then(|| path.join(" ")),
             ..invocation
         }
+        .of_tool()
     }
 }
 

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
-use crate::domain::{Invocation, InvocationResult, REDACTED, Status};
+use crate::domain::{Invocation, InvocationResult, REDACTED, Status, with_dashes};
 
 /// How many positions and how many keys are recorded at most, so that the entry of a huge command line is still one
 /// that the spool takes.
@@ -66,7 +66,7 @@ pub fn refused(
     if invocation.command.is_empty() {
         asked_for.clone_into(&mut invocation.command);
     } else {
-        invocation.option_keys.push(asked_for.to_owned());
+        invocation.option_keys.push(with_dashes(asked_for));
     }
     (invocation, InvocationResult::success())
 }
@@ -127,8 +127,9 @@ fn path_and_options(levels: &[Level<'_>]) -> Invocation {
 }
 
 fn key(option: &Arg) -> Option<String> {
-    let short = || option.get_short().map(String::from);
-    option.get_long().map(str::to_owned).or_else(short)
+    let short = || option.get_short().map(|short| format!("-{short}"));
+    let long = option.get_long().map(|long| format!("--{long}"));
+    long.or_else(short)
 }
 
 fn given(matches: &ArgMatches, id: &str) -> bool {
@@ -201,6 +202,7 @@ mod tests {
             args,
             option_keys,
             global_options,
+            ..
         } = invocation(command, &matches, &is_categorical);
         format!("{command} {subcommand:?} {args:?} {option_keys:?} {global_options:?}")
     }
@@ -222,7 +224,7 @@ mod tests {
         let mut built = tool();
         built.build();
         assert_eq!(recorded(&built, &line), fresh);
-        insta::assert_snapshot!(fresh, @r#"get None ["two", "<REDACTED>", "<REDACTED>"] ["config", "q", "all"] ["loud"]"#);
+        insta::assert_snapshot!(fresh, @r#"get None ["two", "<REDACTED>", "<REDACTED>"] ["--config", "-q", "--all"] ["--loud"]"#);
     }
 
     #[test]
@@ -241,7 +243,7 @@ mod tests {
         let eager = recorded_of(at.clone().subcommand(inner(Command::new("once"))));
         assert_eq!(recorded_of(at.clone().subcommand(deferred())), eager);
         assert_eq!(recorded_of(at.defer(|at| at.subcommand(deferred()))), eager);
-        insta::assert_snapshot!(eager, @r#"at Some("once") ["<REDACTED>"] ["all"] ["loud"]"#);
+        insta::assert_snapshot!(eager, @r#"at Some("once") ["<REDACTED>"] ["--all"] ["--loud"]"#);
     }
 
     #[test]

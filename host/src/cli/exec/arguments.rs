@@ -5,72 +5,79 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use swamp::domain::{Invocation, REDACTED, printable};
+use swamp::domain::{Invocation, Label, Positions, REDACTED, Subcommands, Tool, Tools};
 use swamp::recorder::redaction::MAX_RECORDED;
 
-/// The longest name that a program is recorded under, in characters.
-const MAX_NAME: usize = 64;
+use crate::cli::args::{Exec, ListedSubcommands};
 
 /// The longest key that is recorded: what is longer is no key that somebody gave an option.
 const MAX_KEY: usize = 64;
 
-/// What a program is recorded as.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ProgramName(String);
-
-impl ProgramName {
-    /// Takes `text` for a name.
-    ///
-    /// # Errors
-    ///
-    /// When it is empty, longer than 64 characters, or not all printable.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let length = text.chars().count();
-        if (1..=MAX_NAME).contains(&length) && printable(text) == text {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(format!("a name has 1 to {MAX_NAME} printable characters"))
-        }
+impl ListedSubcommands {
+    /// The list, where the options give one.
+    pub(crate) fn list(&self) -> Option<Subcommands> {
+        let words = self.subcommands.as_ref()?;
+        Subcommands::new(words.iter().map(Label::as_str), self.depth)
     }
+}
 
-    /// The base name of a program, or, where that would be no name, what stands for one.
-    fn of_program(program: &OsStr) -> Self {
-        let base = Path::new(program).file_name().and_then(OsStr::to_str);
-        base.and_then(|base| Self::parse(base).ok())
-            .unwrap_or_else(|| Self(REDACTED.to_owned()))
+/// What is known of the program: by the options first, and then by the repository.
+pub(super) fn tool(args: &Exec, program: &OsStr, tools: &Tools) -> Tool {
+    let base = base_name(program);
+    let given = args.name.as_ref().and_then(|name| tools.get(name.as_str()));
+    let known = given.or_else(|| tools.get(base?)).cloned();
+    let known = known.unwrap_or_default();
+    Tool {
+        name: args.name.clone().or(known.name),
+        version: args.tool_version.clone().or(known.version),
+        subcommands: args.listed.list().or(known.subcommands),
     }
+}
+
+fn base_name(program: &OsStr) -> Option<&str> {
+    Path::new(program).file_name().and_then(OsStr::to_str)
 }
 
 /// What is recorded of a program that is run with these arguments.
-pub(super) fn invocation(
-    name: Option<&ProgramName>,
-    program: &OsStr,
-    args: &[OsString],
-) -> Invocation {
-    let name = name
-        .cloned()
-        .unwrap_or_else(|| ProgramName::of_program(program));
-    let mut invocation = Invocation {
-        command: name.0,
-        ..Invocation::default()
-    };
+pub(super) fn invocation(tool: &Tool, program: &OsStr, args: &[OsString]) -> Invocation {
+    let name = tool.name.clone();
+    let name = name.or_else(|| base_name(program).and_then(Label::parse));
+    let mut option_keys = Vec::new();
+    let mut positions = Positions::new(tool.subcommands.as_ref());
     let mut options = true;
+    let mut behind_option = false;
+    let mut sorted = 0;
     for arg in args {
+        let key = key(arg).filter(|_| options);
+        let is_key = key.is_some();
         if options && arg == "--" {
             options = false;
-        } else if let Some(key) = key(arg).filter(|_| options) {
-            if invocation.option_keys.len() < MAX_RECORDED {
-                invocation.option_keys.push(key.to_owned());
+            positions.close();
+        } else if let Some(key) = key {
+            if option_keys.len() < MAX_RECORDED {
+                option_keys.push(key.to_owned());
             }
-        } else if invocation.args.len() < MAX_RECORDED {
-            invocation.args.push(REDACTED.to_owned());
+        } else if sorted < MAX_RECORDED {
+            sorted += 1;
+            let looks_like_an_option = options && arg.as_encoded_bytes().starts_with(b"-");
+            let word = arg.to_str().filter(|_| !looks_like_an_option);
+            positions.push(word, behind_option || looks_like_an_option);
         }
+        behind_option = is_key && !arg.as_encoded_bytes().contains(&b'=');
     }
-    invocation
+    let (subcommand, args) = positions.finish();
+    Invocation {
+        command: name.map_or_else(|| REDACTED.to_owned(), |name| name.as_str().to_owned()),
+        subcommand,
+        args,
+        option_keys,
+        ..Invocation::default()
+    }
+    .of_tool()
 }
 
 /// The key of what is certainly an option: `--key`, `--key=…`, `-k`. Where one dash leads more than a letter, the key
-/// may end anywhere, and a value may begin there.
+/// may end anywhere, and a value may begin there. The key has its dashes.
 fn key(arg: &OsStr) -> Option<&str> {
     // A value that is not UTF-8 spoils no key.
     let end = arg.as_encoded_bytes().iter().position(|byte| *byte == b'=');
@@ -81,11 +88,11 @@ fn key(arg: &OsStr) -> Option<&str> {
         let is_key = long.starts_with(|first: char| first.is_ascii_alphabetic())
             && long.len() <= MAX_KEY
             && long.bytes().all(legal);
-        return is_key.then_some(long);
+        return is_key.then_some(head);
     }
     let short = head.strip_prefix('-')?;
     (end.is_none() && short.len() == 1 && short.starts_with(|key: char| key.is_ascii_alphabetic()))
-        .then_some(short)
+        .then_some(head)
 }
 
 #[cfg(test)]
@@ -96,7 +103,7 @@ mod tests {
 
     fn of(args: &[&str]) -> Invocation {
         let args: Vec<_> = args.iter().map(OsString::from).collect();
-        invocation(None, OsStr::new("/usr/bin/tool"), &args)
+        invocation(&Tool::default(), OsStr::new("/usr/bin/tool"), &args)
     }
 
     #[test]
@@ -119,7 +126,7 @@ mod tests {
             "--",
         ]);
         assert_eq!(recorded.command, "tool");
-        assert_eq!(recorded.option_keys, ["key", "key", "k"]);
+        assert_eq!(recorded.option_keys, ["--key", "--key", "-k"]);
         assert_eq!(recorded.args, [REDACTED; 11]);
     }
 
@@ -129,19 +136,23 @@ mod tests {
         let recorded = of(&[
             "--=x", "--5", "--a b", "--a.b=c", "--ä", "---a", &long, "--ok_1-2",
         ]);
-        assert_eq!(recorded.option_keys, ["ok_1-2"]);
+        assert_eq!(recorded.option_keys, ["--ok_1-2"]);
         assert_eq!(recorded.args.len(), 7);
     }
 
     #[test]
     fn a_program_whose_base_name_is_no_name_is_redacted() {
-        let recorded = |program: &str| invocation(None, OsStr::new(program), &[]).command;
+        let recorded =
+            |program: &str| invocation(&Tool::default(), OsStr::new(program), &[]).command;
         assert_eq!(recorded("./a/b.sh"), "b.sh");
         assert_eq!(recorded("a\u{1b}[31m"), REDACTED);
         assert_eq!(recorded(".."), REDACTED);
-        assert_eq!(recorded(&"x".repeat(MAX_NAME + 1)), REDACTED);
-        let name = ProgramName::parse("deploy").unwrap();
-        let named = invocation(Some(&name), OsStr::new("sh"), &[]);
+        assert_eq!(recorded(&"x".repeat(Label::MAX_LEN + 1)), REDACTED);
+        let tool = Tool {
+            name: Label::parse("deploy"),
+            ..Tool::default()
+        };
+        let named = invocation(&tool, OsStr::new("sh"), &[]);
         assert_eq!(named.command, "deploy");
     }
 
@@ -151,10 +162,35 @@ mod tests {
         use std::os::unix::ffi::OsStrExt as _;
         let args = [&b"--key=\xff"[..], b"\xff", b"--\xff=x", b"-\xff"]
             .map(|arg| OsStr::from_bytes(arg).to_owned());
-        let recorded = invocation(None, OsStr::from_bytes(b"dir/\xff"), &args);
+        let recorded = invocation(&Tool::default(), OsStr::from_bytes(b"dir/\xff"), &args);
         assert_eq!(recorded.command, REDACTED);
-        assert_eq!(recorded.option_keys, ["key"]);
+        assert_eq!(recorded.option_keys, ["--key"]);
         assert_eq!(recorded.args, [REDACTED; 3]);
+    }
+
+    #[test]
+    fn a_listed_word_in_a_leading_position_is_the_subcommand() {
+        let tool = Tool {
+            subcommands: Subcommands::new(["deploy", "status"], 1),
+            ..Tool::default()
+        };
+        let recorded = |args: &[&str]| {
+            let args: Vec<_> = args.iter().map(OsString::from).collect();
+            let invocation = invocation(&tool, OsStr::new("tool"), &args);
+            let path = invocation.command_path.unwrap_or_default().join("/");
+            format!("{path} {}", invocation.args.len())
+        };
+        for (args, expected) in [
+            (&["deploy", "s3cret"][..], "tool/deploy 1"),
+            (&["--env", "s3cret", "deploy"], "tool/deploy 1"),
+            (&["--env=s3cret", "s3cret", "deploy"], "tool 2"),
+            (&["-es3cret", "deploy"], "tool/deploy 1"),
+            (&["--", "deploy"], "tool 1"),
+            (&["s3cret", "deploy"], "tool 2"),
+            (&[], "tool 0"),
+        ] {
+            assert_eq!(recorded(args), expected, "{args:?}");
+        }
     }
 
     proptest! {
@@ -167,7 +203,7 @@ mod tests {
             prop_assert!(recorded.args.iter().all(|arg| arg == REDACTED));
             for key in &recorded.option_keys {
                 prop_assert!(!key.contains('='));
-                prop_assert!(lines.iter().any(|line| line.trim_start_matches('-').starts_with(key)));
+                prop_assert!(lines.iter().any(|line| line.starts_with(key)));
             }
         }
     }

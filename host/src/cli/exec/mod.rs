@@ -11,10 +11,9 @@ use std::ffi::OsString;
 use std::io;
 use std::process;
 
-use swamp::domain::{InvocationResult, Status, printable};
+use swamp::domain::{InvocationResult, Label, Status, UNKNOWN_VERSION, printable};
 use thiserror::Error;
 
-pub(crate) use self::arguments::ProgramName;
 use self::system::Running;
 use super::after::{self, Begun};
 use super::args::Exec;
@@ -62,7 +61,11 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
     let begun = Begun::now();
     let running = Running::start(&program);
     // While the program runs nobody waits for this.
-    let invocation = arguments::invocation(args.name.as_ref(), path, arguments);
+    let tools = context
+        .repo()
+        .map(|(_, marker)| marker.telemetry_tools.clone());
+    let tool = arguments::tool(args, path, &tools.unwrap_or_default());
+    let invocation = arguments::invocation(&tool, path, arguments);
     after::prepare(context);
     let (result, code) = match running.and_then(Running::wait) {
         Ok(ended) => (ended.result(), ended.exit_code()),
@@ -70,7 +73,8 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
     };
     // The program may have changed the repository's marker.
     context.refresh();
-    after::record(context, begun, invocation, result);
+    let version = tool.version.as_ref().map_or(UNKNOWN_VERSION, Label::as_str);
+    after::record(context, begun, invocation, result, version);
     process::exit(code)
 }
 

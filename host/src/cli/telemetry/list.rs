@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use swamp::domain::{EntryFields, EntryName, EntryState, Status, printable};
+use swamp::domain::{EntryFields, EntryName, EntryState, Status, printable, with_dashes};
 use swamp::spool::FileSpool;
 
 use crate::cli::context::Context;
@@ -83,7 +83,7 @@ impl Row {
             .chain(&fields.subcommand)
             .chain(fields.args.iter().flatten())
             .cloned()
-            .chain(options.map(|key| format!("--{key}")));
+            .chain(options.map(|key| with_dashes(key)));
         match &self.damaged {
             Some(why) => format!("damaged: {why}"),
             None => words.collect::<Vec<_>>().join(" "),

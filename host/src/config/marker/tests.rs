@@ -203,3 +203,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn tools_are_known_by_name_and_what_is_wrong_with_one_is_named() {
+    let marker = Marker::parse(
+        "telemetryTools:\n  deploy.py:\n    name: deploy\n    version: 2.3\n    subcommands: [run, on]\n    depth: 2\n  x: {}\n",
+    )
+    .unwrap();
+    let tool = Tool {
+        name: Label::parse("deploy"),
+        version: Label::parse("2.3"),
+        subcommands: Subcommands::new(["run", "on"], 2),
+    };
+    let tools = &marker.telemetry_tools;
+    assert_eq!(tools.get("deploy.py"), Some(&tool));
+    assert_eq!(tools.get("x"), Some(&Tool::default()));
+    assert_eq!(tools.get("y"), None);
+    let flaws = [
+        "telemetryTools: [a]",
+        "telemetryTools: {a: [b]}",
+        "telemetryTools: {a: {name: ''}}",
+        "telemetryTools: {a: {subcommands: b}}",
+        "telemetryTools: {a: {subcommands: []}}",
+        "telemetryTools: {a: {subcommands: ['b c']}}",
+        "telemetryTools: {a: {subcommands: [b], depth: 9}}",
+    ]
+    .map(|text| Marker::parse(text).unwrap_err().to_string());
+    insta::assert_snapshot!(flaws.join("\n"), @r#"
+    line 1 sets telemetryTools to something that it cannot be; write a mapping of programs to what is known of them
+    line 1 sets telemetryTools.a to something that it cannot be; write a program's name with a mapping of name, version, subcommands and depth
+    line 1 sets telemetryTools.a.name to something that it cannot be; write 1 to 64 printable characters
+    line 1 sets telemetryTools.a.subcommands to something that it cannot be; write a list of words, such as [deploy, rollback]
+    line 1 sets telemetryTools.a.subcommands to something that it cannot be; write a list of words, such as [deploy, rollback]
+    line 1 sets telemetryTools.a.subcommands to something that it cannot be; write a list of words, such as [deploy, rollback]
+    line 1 sets telemetryTools.a.depth to something that it cannot be; write a whole number from 1 to 8
+    "#);
+}

@@ -9,6 +9,8 @@ fn recording() -> Recording<'static> {
     Recording {
         now: at("2026-02-11T12:00:00Z"),
         version: "1.2.3",
+        tools: const { &Tools::new(Vec::new()) },
+        subcommands: None,
         retention_days: 2,
         args_are_redacted: false,
     }
@@ -48,9 +50,12 @@ fn what_is_missing_is_added_and_what_is_unknown_is_kept() {
           "<REDACTED>"
         ],
         "optionKeys": [
-          "release"
+          "--release"
         ],
         "globalOptions": [],
+        "commandPath": [
+          "build"
+        ],
         "cwd": null
       },
       "result": {
@@ -142,7 +147,7 @@ fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
             command(r#"{"command":""}"#),
             command(r#"{"command":"a\u001b"}"#),
             command(r#"{"command":"a","args":["x",1]}"#),
-            command(r#"{"command":"a","optionKeys":["--k"]}"#),
+            command(r#"{"command":"a","optionKeys":["---k"]}"#),
             command(r#"{"command":"a","globalOptions":["k=s3cret"]}"#),
             result("{}"),
             result(r#"{"status":"s3cret"}"#),
@@ -156,6 +161,9 @@ fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
             flaw(&with(r#","durationMs":-1"#)),
             flaw(&with(r#","durationMs":18446744073709551615"#)),
             flaw(&with(r#","platform":"s3cret""#)),
+            flaw(&with(r#","parentInvocationId":"s3cret/""#)),
+            flaw(&with(r#","installId":1"#)),
+            flaw(&with(r#","invocationContext":{"isCi":"s3cret"}"#)),
         ]
         .join("\n"),
         @r##"
@@ -168,8 +176,8 @@ fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
     invocation.command must be text without control characters, and not empty
     invocation.command must be text without control characters, and not empty
     invocation.args must be a list of texts, or their number
-    invocation.optionKeys must be a list of option keys, without their dashes and values
-    invocation.globalOptions must be a list of option keys, without their dashes and values
+    invocation.optionKeys must be a list of option keys without their values, such as --force or -f
+    invocation.globalOptions must be a list of option keys without their values, such as --force or -f
     result.status is missing
     result.status must be one of success, error and user_error
     result.exitCode must be a whole number of 32 bits
@@ -182,6 +190,9 @@ fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
     durationMs must be a number of milliseconds, 0 or more
     durationMs must be a time that fits the calendar
     platform must be one of linux, darwin and windows
+    parentInvocationId must be 1 to 64 ASCII letters, digits, - and _
+    installId must be text without control characters, and not empty
+    invocationContext.isCi must be true or false
     "##
     );
 }
@@ -195,12 +206,92 @@ fn positions_are_redacted_unless_they_are_said_to_be() {
             ..recording()
         };
         let entry = RecordedEntry::parse(text, &recording).unwrap();
-        entry.fields.invocation.args.unwrap()
+        entry.data.invocation.args.unwrap()
     };
     assert_eq!(args(text, false), [REDACTED]);
     assert_eq!(args(text, true), [SECRET]);
     let count = text.replace(r#"["s3cret"]"#, "3");
     assert_eq!(args(&count, true), [REDACTED; 3]);
+}
+
+#[test]
+fn option_keys_are_recorded_in_one_spelling() {
+    let text = r#"{"invocation":{"command":"a","optionKeys":["force","--force","f","-f","-force"],"globalOptions":["C"]},"result":{"exitCode":0}}"#;
+    let invocation = parse(text).unwrap().data.invocation;
+    assert_eq!(
+        invocation.option_keys.unwrap(),
+        ["--force", "--force", "-f", "-f", "-force"]
+    );
+    assert_eq!(invocation.global_options.unwrap(), ["-C"]);
+}
+
+#[test]
+fn of_a_listed_tool_only_listed_words_are_kept() {
+    let tools = Tools::new(vec![(
+        "deploy.py".to_owned(),
+        Tool {
+            name: Label::parse("deploy"),
+            version: Label::parse("2.3"),
+            subcommands: Subcommands::new(["run", "status"], 2),
+        },
+    )]);
+    let recorded = |invocation: &str, args_are_redacted| {
+        let recording = Recording {
+            tools: &tools,
+            args_are_redacted,
+            ..recording()
+        };
+        let text = format!(r#"{{"invocation":{invocation},"result":{{"exitCode":0}}}}"#);
+        let data = RecordedEntry::parse(&text, &recording).unwrap().data;
+        let invocation = data.invocation;
+        let path = invocation.command_path.unwrap().join("/");
+        let args = invocation.args.unwrap().join(",");
+        format!("{path} [{args}] {}", data.swamp_version.unwrap())
+    };
+    for (invocation, expected, expected_of_redacted) in [
+        (
+            r#"{"command":"deploy.py","args":["run","x"]}"#,
+            "deploy/run [<REDACTED>] 2.3",
+            "deploy/run [x] 2.3",
+        ),
+        (
+            r#"{"command":"deploy.py","args":["x","run"]}"#,
+            "deploy [<REDACTED>,run] 2.3",
+            "deploy [x,run] 2.3",
+        ),
+        (
+            r#"{"command":"deploy.py","subcommand":"run status","args":["run"]}"#,
+            "deploy/run/status [<REDACTED>] 2.3",
+            "deploy/run/status [run] 2.3",
+        ),
+        (
+            r#"{"command":"deploy.py","subcommand":"x"}"#,
+            "deploy/<REDACTED> [] 2.3",
+            "deploy/<REDACTED> [] 2.3",
+        ),
+        (
+            r#"{"command":"other","subcommand":"x","args":["run"]}"#,
+            "other/x [<REDACTED>] 1.2.3",
+            "other/x [run] 1.2.3",
+        ),
+    ] {
+        assert_eq!(recorded(invocation, false), expected, "{invocation}");
+        assert_eq!(
+            recorded(invocation, true),
+            expected_of_redacted,
+            "{invocation}"
+        );
+    }
+}
+
+#[test]
+fn entries_of_the_deno_implementation_are_no_tools() {
+    let path = |more: &str| {
+        let entry = parse(&with(more)).unwrap();
+        entry.data.invocation.command_path
+    };
+    assert_eq!(path(r#","denoVersion":"2.1.0""#), None);
+    assert_eq!(path(""), Some(vec!["a".to_owned()]));
 }
 
 #[test]

@@ -40,13 +40,16 @@ pub(crate) const INTERFACE: &str = "swamp:telemetry/sender";
 pub(crate) const VERSION: &str = "0.1.0";
 
 /// The strings of a batch's lists, of which the contract wants slices of slices: all of them one after the other, in the
-/// order in which [`entries`] takes them.
+/// order in which [`entries`] takes them. The contract promises option keys without dashes.
 pub(crate) fn listed_strings(entries: &[SpooledEntry]) -> Vec<&str> {
-    let lists = entries.iter().flat_map(|entry| {
-        let fields = &entry.fields;
-        [&fields.args, &fields.option_keys, &fields.global_options]
-    });
-    lists.flatten().flatten().map(String::as_str).collect()
+    let mut strings = Vec::new();
+    for SpooledEntry { fields, .. } in entries {
+        strings.extend(fields.args.iter().flatten().map(String::as_str));
+        let keys = [&fields.option_keys, &fields.global_options];
+        let keys = keys.into_iter().flatten().flatten();
+        strings.extend(keys.map(|key| key.trim_start_matches('-')));
+    }
+    strings
 }
 
 /// A batch as the contract has it, given its [`listed_strings`].

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use swamp::config::Marker;
-use swamp::domain::{EntryFlaw, RecordedEntry, Recording};
+use swamp::domain::{EntryFlaw, RecordedEntry, Recording, Subcommands, UNKNOWN_VERSION};
 use swamp::spool::{FileSpool, MAX_ENTRY_BYTES, NotTaken, Recorder};
 use tracing::debug;
 
@@ -18,7 +18,7 @@ use self::input::Input;
 use super::words::entries;
 use crate::cli::after;
 use crate::cli::args::{Record, RecordedStatus};
-use crate::cli::context::{Context, VERSION};
+use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::ui::Ui;
 
@@ -54,6 +54,7 @@ pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> 
         recorder,
         marker,
         args_are_redacted: args.args_are_redacted,
+        subcommands: args.listed.list(),
     };
     match &args.command {
         Some(command) => one(kept, args.entry(command), context.ui)?,
@@ -71,13 +72,16 @@ struct Keeper<'a> {
     recorder: Recorder<'a>,
     marker: &'a Marker,
     args_are_redacted: bool,
+    subcommands: Option<Subcommands>,
 }
 
 impl Keeper<'_> {
-    fn recording(&self) -> Recording<'static> {
+    fn recording(&self) -> Recording<'_> {
         Recording {
             now: Utc::now(),
-            version: VERSION,
+            version: UNKNOWN_VERSION,
+            tools: &self.marker.telemetry_tools,
+            subcommands: self.subcommands.as_ref(),
             retention_days: self.marker.telemetry_retention_days,
             args_are_redacted: self.args_are_redacted,
         }
