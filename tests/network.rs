@@ -15,7 +15,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use swamp::domain::{Deadline, Endpoint};
-use swamp::egress::{Egress, EgressLimits, Environment, Network};
+use swamp::egress::{Egress, EgressLimits, Environment, Network, Reach};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -174,7 +174,13 @@ fn way_out(endpoint: &str, variables: &[(&str, &str)]) -> Egress {
     });
     let endpoint = Endpoint::parse(endpoint).unwrap();
     let network = Network::live(environment);
-    let mut egress = Egress::new(&endpoint, network, EgressLimits::default(), Vec::new());
+    let mut egress = Egress::new(
+        &endpoint,
+        network,
+        Reach::default(),
+        EgressLimits::default(),
+        Vec::new(),
+    );
     egress.begin_batch(Deadline::after(AMPLE));
     egress
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use swamp::config::{BuiltinSender, SenderLimits};
 use swamp::domain::{Deadline, Endpoint, EntryName, SendError, SpooledEntry, TelemetrySender as _};
-use swamp::egress::{Environment, Network};
+use swamp::egress::{Environment, Network, Reach};
 use swamp::process::timer::Timer;
 use swamp::receiver::{Receiver, ReceiverOptions};
 use swamp::sender::{Compiled, ComponentFile, ComponentSender, SenderConfig};
@@ -40,6 +40,7 @@ fn sender(file: &ComponentFile, endpoint: &str) -> ComponentSender {
         options: Vec::new(),
         limits: SenderLimits::default(),
         network: Network::live(Environment::read(|_| None)),
+        reach: Reach::default(),
         headers: Vec::new(),
         timer: Timer::default(),
     };

@@ -24,7 +24,7 @@ use swamp::config::SenderLimits;
 use swamp::domain::{
     Deadline, Endpoint, EntryName, SendError, SenderFailure, SpooledEntry, TelemetrySender as _,
 };
-use swamp::egress::{Environment, Network};
+use swamp::egress::{Environment, Network, Reach};
 use swamp::process::timer::Timer;
 use swamp::sender::{Compiled, ComponentFile, ComponentSender, SenderConfig};
 
@@ -63,6 +63,7 @@ impl Attack {
             options: vec![("do".into(), what.into())],
             limits,
             network: Network::live(Environment::read(|_| None)),
+            reach: Reach::default(),
             headers: Vec::new(),
             timer: Timer::default(),
         };

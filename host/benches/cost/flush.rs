@@ -15,7 +15,7 @@ use swamp::config::{BuiltinSender, SenderLimits};
 use swamp::domain::{
     BATCH_SIZE, Deadline, Endpoint, SpooledEntry, TelemetryRepository as _, TelemetrySender,
 };
-use swamp::egress::{Environment, Network};
+use swamp::egress::{Environment, Network, Reach};
 use swamp::flush::{FlushSetup, Flusher};
 use swamp::process::timer::Timer;
 use swamp::process::worker::{Program, close_inherited_files, forbid_core_dumps};
@@ -127,6 +127,7 @@ pub(crate) fn config(endpoint: &Endpoint) -> SenderConfig {
         network: Network::live(Environment::read(|name| {
             env::var_os(name).filter(|_| !name.to_lowercase().ends_with("proxy"))
         })),
+        reach: Reach::default(),
         headers: Vec::new(),
         timer: Timer::default(),
     }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::SenderLimits;
 use crate::domain::{Deadline, Endpoint, SendError, TelemetrySender as _};
-use crate::egress::{Environment, Network};
+use crate::egress::{Environment, Network, Reach};
 use crate::process::timer::Timer;
 use crate::sender::{Compiled, ComponentSender, Grant, SenderConfig, inspect};
 
@@ -261,6 +261,7 @@ impl<'a> Run<'a> {
             limits: self.limits,
             // Everything is on this machine, where no proxy is of use.
             network: Network::live(Environment::read(|_| None)),
+            reach: Reach::default(),
             headers: Vec::new(),
             timer: Timer::default(),
         };

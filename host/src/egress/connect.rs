@@ -13,6 +13,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -23,8 +24,9 @@ use super::environment::Environment;
 use super::failure::{Failure, Phase, innermost};
 use super::policy;
 use super::proxy::{self, Proxy};
+use super::reach::Reach;
 use super::report::Open;
-use super::resolve::Resolver;
+use super::resolve::{Resolver, prohibited};
 use super::target::Target;
 use super::tls::Tls;
 
@@ -44,6 +46,10 @@ pub(super) struct Connector {
     target: Target,
     proxy: Result<Option<Proxy>, String>,
     resolver: Resolver,
+    reach: Reach,
+    /// What its host, or the proxy, resolved to. Resolved once: a later answer could be another one, and a sender
+    /// could carry what it was answered there to where it was answered here.
+    addresses: OnceCell<Vec<SocketAddr>>,
     tls: Tls,
     max_head: usize,
     tasks: Weak<Tasks>,
@@ -102,6 +108,7 @@ impl Connector {
         target: Target,
         environment: &Environment,
         resolver: Resolver,
+        reach: Reach,
         max_head: usize,
         tasks: &Arc<Tasks>,
     ) -> Self {
@@ -109,6 +116,8 @@ impl Connector {
             proxy: proxy::for_origin(environment, &target.origin).map_err(|why| why.to_string()),
             target,
             resolver,
+            reach,
+            addresses: OnceCell::new(),
             tls: Tls::new(environment.clone()),
             max_head,
             tasks: Arc::downgrade(tasks),
@@ -156,8 +165,9 @@ impl Connector {
         }
         let Some(proxy) = proxy else {
             enter_resolving(open, host);
-            let addresses = self.resolver.usable(host, *port).await?;
-            let tcp = dial(&addresses, host, open).await?;
+            let resolve = || self.resolver.usable(host, *port, self.reach);
+            let addresses = self.addresses.get_or_try_init(resolve).await?;
+            let tcp = dial(addresses, host, open).await?;
             return if *https {
                 let secure = Box::pin(self.secure(host, *port, tcp, open)).await?;
                 Box::pin(self.start(secure)).await
@@ -171,18 +181,27 @@ impl Connector {
     async fn open_by(&self, proxy: &Proxy, open: &Open) -> Result<Connection, Failure> {
         let Origin { host, .. } = &self.target.origin;
         // The proxy resolves, so the check is on what the endpoint says.
-        if let Host::Address(address) = host
-            && let Err(why) = policy::usable(*address, host)
-        {
-            return Err(Failure::Prohibited {
-                host: host.to_string(),
-                address: *address,
-                why: why.to_string(),
-            });
+        match host {
+            Host::Address(address) => {
+                let limits = self
+                    .reach
+                    .limits()
+                    .map_err(|why| Failure::of_own_addresses(&why))?;
+                policy::usable(*address, host, &limits)
+                    .map_err(|why| prohibited(host, *address, why))?;
+            }
+            Host::Name(name) if self.reach == Reach::PublicOnly => {
+                return Err(Failure::Unchecked {
+                    host: name.clone(),
+                    proxy: proxy.to_string(),
+                });
+            }
+            Host::Name(_) => {}
         }
         enter_resolving(open, &proxy.host);
-        let addresses = self.resolver.any(&proxy.host, proxy.port).await?;
-        let tcp = dial(&addresses, &proxy.host, open).await?;
+        let resolve = || self.resolver.any(&proxy.host, proxy.port);
+        let addresses = self.addresses.get_or_try_init(resolve).await?;
+        let tcp = dial(addresses, &proxy.host, open).await?;
         if proxy.https {
             let secure = self.secure(&proxy.host, proxy.port, tcp, open).await?;
             self.through(proxy, secure, open).await

@@ -104,6 +104,18 @@ pub(super) enum Failure {
         address: IpAddr,
         why: String,
     },
+    #[error("{}, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there", located(host, *address, why))]
+    OutOfReach {
+        host: String,
+        address: IpAddr,
+        why: String,
+    },
+    #[error(
+        "the proxy {proxy} resolves {host}, so that it cannot be checked whether it is a public address, and this sender may reach no other; review it and run `swamp trust` if it may send there"
+    )]
+    Unchecked { host: String, proxy: String },
+    #[error("could not list the addresses of this machine, which this sender may not reach: {why}")]
+    NoInterfaces { why: String },
     #[error("connection refused by {to}")]
     Refused { to: String },
     #[error("could not connect to {to}: {why}")]
@@ -161,6 +173,11 @@ pub(super) enum Failure {
 }
 
 fn prohibited(host: &str, address: IpAddr, why: &str) -> String {
+    let located = located(host, address, why);
+    format!("{located}, where telemetry is never sent")
+}
+
+fn located(host: &str, address: IpAddr, why: &str) -> String {
     let literal = host.trim_matches(['[', ']']) == address.to_string();
     let means = if literal { "is" } else { "resolves to" };
     let shown = if literal {
@@ -168,7 +185,7 @@ fn prohibited(host: &str, address: IpAddr, why: &str) -> String {
     } else {
         format!("{address}, ")
     };
-    format!("{host} {means} {shown}{why}, where telemetry is never sent")
+    format!("{host} {means} {shown}{why}")
 }
 
 impl Failure {
@@ -179,7 +196,10 @@ impl Failure {
                 rcode: Some(why.clone()),
                 info_code: None,
             },
-            Self::Prohibited { .. } => Wasi::DestinationIpProhibited,
+            Self::Prohibited { .. }
+            | Self::OutOfReach { .. }
+            | Self::Unchecked { .. }
+            | Self::NoInterfaces { .. } => Wasi::DestinationIpProhibited,
             Self::Refused { .. } => Wasi::ConnectionRefused,
             Self::Unreachable { .. } | Self::ProxyRefused { .. } | Self::ProxyBroken { .. } => {
                 Wasi::DestinationUnavailable
@@ -201,6 +221,12 @@ impl Failure {
                 Wasi::HttpProtocolError
             }
             Self::Late { phase, .. } => phase.code(),
+        }
+    }
+
+    pub(super) fn of_own_addresses(why: &std::io::Error) -> Self {
+        Self::NoInterfaces {
+            why: innermost(why),
         }
     }
 

@@ -25,6 +25,7 @@ use super::connect::{Connection, Connector, Lease, Tasks};
 use super::environment::Environment;
 use super::failure::{Failure, Limit, Phase};
 use super::header::{HostHeader, is_reserved};
+use super::reach::Reach;
 use super::report::{Batch, EgressReport, Open};
 use super::resolve::Resolver;
 use super::target::Target;
@@ -106,14 +107,15 @@ impl fmt::Debug for Egress {
 }
 
 impl Egress {
-    /// A way to the origin of `endpoint`, by `network`, within `limits`. Each request gets `headers`, which replace
-    /// the guest's of the same names.
+    /// A way to the origin of `endpoint`, by `network`, as far as `reach` goes and within `limits`. Each request gets
+    /// `headers`, which replace the guest's of the same names. A name is resolved once, whatever the batches.
     ///
     /// Nothing is sent before the first [`begin_batch`](Self::begin_batch).
     #[must_use]
     pub fn new(
         endpoint: &Endpoint,
         network: Network,
+        reach: Reach,
         limits: EgressLimits,
         headers: Vec<HostHeader>,
     ) -> Self {
@@ -127,6 +129,7 @@ impl Egress {
                         target.clone(),
                         &environment,
                         resolver,
+                        reach,
                         limits.max_head,
                         &tasks,
                     )),
@@ -186,7 +189,8 @@ impl Egress {
     fn prepare(&self, request: Request<WasiBody>) -> Result<(Request<WasiBody>, Open), Wasi> {
         let (mut parts, body) = request.into_parts();
         let target = match parts.uri.path_and_query().map(PathAndQuery::as_str) {
-            None | Some("") => Some(PathAndQuery::from_static("/")),
+            // One that is empty is shown as `/`, and would leave as nothing at all.
+            None | Some("" | "/") => Some(PathAndQuery::from_static("/")),
             Some(target) if target.starts_with('/') => parts.uri.path_and_query().cloned(),
             Some(target) if target.starts_with('?') => {
                 PathAndQuery::try_from(format!("/{target}")).ok()

@@ -14,6 +14,7 @@ mod header;
 mod hooks;
 mod policy;
 mod proxy;
+mod reach;
 mod report;
 mod resolve;
 mod target;
@@ -22,6 +23,7 @@ mod tls;
 pub use environment::Environment;
 pub use header::{HostHeader, HostHeaderError};
 pub use hooks::{DryRunRequest, Egress, Network};
+pub use reach::Reach;
 pub use report::EgressReport;
 pub use resolve::Resolver;
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::{Method, Uri};
 
+use super::reach::{Limits, Reach};
 use super::target::Target;
 use crate::domain::Host;
 
@@ -29,6 +30,37 @@ pub(super) enum Unusable {
     Unspecified,
     /// This machine, which the endpoint does not name.
     Loopback,
+    /// Not public, or this machine's own: out of reach for [`Reach::PublicOnly`].
+    OutOfReach(Closed),
+}
+
+/// A kind of address that [`Reach::PublicOnly`] leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    Loopback,
+    /// RFC 1918.
+    Private,
+    /// RFC 6598: between a provider and its customers.
+    Shared,
+    /// RFC 4193 and the site-local addresses before it.
+    UniqueLocal,
+    /// One of this machine's addresses.
+    Own,
+    /// Set aside for documentation, measurements, translation within a network, or nothing yet.
+    Special,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Loopback => "a loopback address",
+            Self::Private => "a private address",
+            Self::Shared => "an address of a provider's inner network",
+            Self::UniqueLocal => "a local IPv6 address",
+            Self::Own => "an address of this machine",
+            Self::Special => "an address that is not public",
+        })
+    }
 }
 
 impl fmt::Display for Unusable {
@@ -40,6 +72,7 @@ impl fmt::Display for Unusable {
             Self::Broadcast => "a broadcast address",
             Self::Unspecified => "an unspecified or reserved address",
             Self::Loopback => "a loopback address, which the endpoint does not name",
+            Self::OutOfReach(closed) => return closed.fmt(f),
         })
     }
 }
@@ -49,15 +82,61 @@ impl fmt::Display for Unusable {
 /// # Errors
 ///
 /// Says why not.
-pub(super) fn usable(address: IpAddr, host: &Host) -> Result<(), Unusable> {
+pub(super) fn usable(address: IpAddr, host: &Host, limits: &Limits) -> Result<(), Unusable> {
     let loopback_named = names_loopback(host);
-    let judge = |v4: Ipv4Addr| usable_v4(v4, loopback_named);
+    let judge = |v4: Ipv4Addr| {
+        usable_v4(v4, loopback_named)?;
+        in_reach(v4.into(), limits)
+    };
     match address {
         IpAddr::V4(v4) => judge(v4),
         IpAddr::V6(v6) => {
             usable_v6(v6, loopback_named)?;
+            in_reach(address, limits)?;
             embedded(v6).into_iter().flatten().try_for_each(judge)
         }
+    }
+}
+
+fn in_reach(address: IpAddr, limits: &Limits) -> Result<(), Unusable> {
+    if limits.reach == Reach::Anywhere {
+        return Ok(());
+    }
+    let closed = match address {
+        IpAddr::V4(v4) => closed_v4(v4),
+        IpAddr::V6(v6) => closed_v6(v6),
+    };
+    let closed = closed.or_else(|| limits.own.contains(&address).then_some(Closed::Own));
+    closed.map_or(Ok(()), |closed| Err(Unusable::OutOfReach(closed)))
+}
+
+fn closed_v4(address: Ipv4Addr) -> Option<Closed> {
+    match address.octets() {
+        [127, ..] => Some(Closed::Loopback),
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Some(Closed::Private),
+        [100, 64..=127, ..] => Some(Closed::Shared),
+        [192, 0, 0 | 2, _] | [198, 18..=19, ..] | [198, 51, 100, _] | [203, 0, 113, _] => {
+            Some(Closed::Special)
+        }
+        _ => None,
+    }
+}
+
+/// Of IPv6, what is known to be public is open, and all else is closed. Where an address stands for one of IPv4, that
+/// one is judged beside it.
+fn closed_v6(address: Ipv6Addr) -> Option<Closed> {
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0, 0, 1] => Some(Closed::Loopback),
+        [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => Some(Closed::UniqueLocal),
+        // Documentation, benchmarks, ORCHID.
+        [0x2001, 0xdb8 | 0x10..=0x2f, ..] | [0x2001, 2, 0, ..] | [0x3fff, 0..=0xfff, ..] => {
+            Some(Closed::Special)
+        }
+        // Global unicast; NAT64 by the well-known prefix; IPv4-mapped.
+        [0x2000..=0x3fff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] | [0, 0, 0, 0, 0, 0xffff, ..] => {
+            None
+        }
+        _ => Some(Closed::Special),
     }
 }
 
@@ -263,10 +342,91 @@ mod tests {
             ("http://0.0.0.0", "0.0.0.0", Err(Unspecified)),
         ] {
             assert_eq!(
-                usable(address.parse().unwrap(), &origin(endpoint).host),
+                usable(
+                    address.parse().unwrap(),
+                    &origin(endpoint).host,
+                    &Limits::default()
+                ),
                 expected,
                 "{endpoint} at {address}"
             );
+        }
+    }
+
+    fn public_only(own: &[&str]) -> Limits {
+        Limits {
+            reach: Reach::PublicOnly,
+            own: own.iter().map(|own| own.parse().unwrap()).collect(),
+        }
+    }
+
+    #[test]
+    fn who_reaches_public_addresses_only_reaches_no_other() {
+        use Closed::{Loopback, Own, Private, Shared, Special, UniqueLocal};
+        let limits = public_only(&["198.51.99.7", "2a00:1450::7"]);
+        for (address, expected) in [
+            ("93.184.216.34", None),
+            ("1.1.1.1", None),
+            ("172.15.255.255", None),
+            ("172.32.0.0", None),
+            ("100.63.255.255", None),
+            ("100.128.0.0", None),
+            ("192.169.0.1", None),
+            ("198.51.99.8", None),
+            ("2606:4700::1111", None),
+            ("2a00:1450::8", None),
+            ("64:ff9b::5db8:d822", None),
+            ("2002:5db8:d822::1", None),
+            ("::ffff:93.184.216.34", None),
+            ("127.0.0.1", Some(Loopback)),
+            ("127.8.8.8", Some(Loopback)),
+            ("::1", Some(Loopback)),
+            ("::ffff:127.0.0.1", Some(Loopback)),
+            ("10.0.0.1", Some(Private)),
+            ("10.255.255.255", Some(Private)),
+            ("172.16.0.0", Some(Private)),
+            ("172.31.255.255", Some(Private)),
+            ("192.168.1.1", Some(Private)),
+            ("::ffff:10.0.0.1", Some(Private)),
+            ("64:ff9b::10.0.0.1", Some(Private)),
+            ("2002:a00:1::1", Some(Private)),
+            ("2001:0:a00:1::1", Some(Private)),
+            ("2a00::5efe:10.0.0.1", Some(Private)),
+            ("100.64.0.1", Some(Shared)),
+            ("100.127.255.255", Some(Shared)),
+            ("fc00::1", Some(UniqueLocal)),
+            ("fd12:3456::1", Some(UniqueLocal)),
+            ("fec0::1", Some(UniqueLocal)),
+            ("192.0.0.8", Some(Special)),
+            ("192.0.2.1", Some(Special)),
+            ("198.18.0.1", Some(Special)),
+            ("203.0.113.9", Some(Special)),
+            ("2001:db8::1", Some(Special)),
+            ("3fff::1", Some(Special)),
+            ("64:ff9b:1::5db8:d822", Some(Special)),
+            ("100::1", Some(Special)),
+            ("::93.184.216.34", Some(Special)),
+            ("4000::1", Some(Special)),
+            ("198.51.99.7", Some(Own)),
+            ("::ffff:198.51.99.7", Some(Own)),
+            ("2a00:1450::7", Some(Own)),
+        ] {
+            let address: IpAddr = address.parse().unwrap();
+            // A literal endpoint opens nothing either, nor does localhost.
+            for host in [
+                origin("http://telemetry.example").host,
+                origin("http://localhost").host,
+                Host::Address(address),
+            ] {
+                let expected = expected.map_or(Ok(()), |closed| Err(Unusable::OutOfReach(closed)));
+                let found = usable(address, &host, &limits);
+                let loopback_unnamed = expected == Err(Unusable::OutOfReach(Loopback))
+                    && found == Err(Unusable::Loopback);
+                assert!(
+                    found == expected || loopback_unnamed,
+                    "{host} at {address}: {found:?}"
+                );
+            }
         }
     }
 
@@ -275,10 +435,21 @@ mod tests {
         fn a_mapped_address_is_judged_as_the_address_itself(bits: u32) {
             let v4 = Ipv4Addr::from(bits);
             let host = origin("https://telemetry.example").host;
-            prop_assert_eq!(
-                usable(v4.to_ipv6_mapped().into(), &host),
-                usable(v4.into(), &host)
-            );
+            for limits in [Limits::default(), public_only(&["93.184.216.34"])] {
+                prop_assert_eq!(
+                    usable(v4.to_ipv6_mapped().into(), &host, &limits),
+                    usable(v4.into(), &host, &limits)
+                );
+            }
+        }
+
+        #[test]
+        fn a_shorter_reach_opens_nothing(bits: u128) {
+            let address = Ipv6Addr::from(bits);
+            let host = origin("https://telemetry.example").host;
+            if usable(address.into(), &host, &Limits::default()).is_err() {
+                prop_assert!(usable(address.into(), &host, &public_only(&[])).is_err());
+            }
         }
     }
 }

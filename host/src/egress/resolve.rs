@@ -11,7 +11,8 @@ use crate::domain::Host;
 
 use super::detached::detached;
 use super::failure::{Failure, innermost};
-use super::policy;
+use super::policy::{self, Unusable};
+use super::reach::Reach;
 
 /// More addresses than this are not tried.
 const MAX_ADDRESSES: usize = 8;
@@ -49,22 +50,26 @@ impl Resolver {
     /// The addresses of `host` that a request may be sent to, in the order in which to try them.
     ///
     /// A connection must go to one of these and never resolve the name again: a second answer could differ.
-    pub(super) async fn usable(&self, host: &Host, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    pub(super) async fn usable(
+        &self,
+        host: &Host,
+        port: u16,
+        reach: Reach,
+    ) -> Result<Vec<SocketAddr>, Failure> {
         let all = self.addresses(host).await?;
+        let limits = reach
+            .limits()
+            .map_err(|why| Failure::of_own_addresses(&why))?;
         let mut refused = None;
         let mut usable = Vec::new();
         for &address in &all {
-            match policy::usable(address, host) {
+            match policy::usable(address, host, &limits) {
                 Ok(()) => usable.push(address),
                 Err(why) => refused = refused.or(Some((address, why))),
             }
         }
         match refused {
-            Some((address, why)) if usable.is_empty() => Err(Failure::Prohibited {
-                host: host.to_string(),
-                address,
-                why: why.to_string(),
-            }),
+            Some((address, why)) if usable.is_empty() => Err(prohibited(host, address, why)),
             _ => Ok(in_turn(usable, port)),
         }
     }
@@ -94,6 +99,23 @@ impl Resolver {
             Ok(addresses) => Ok(addresses),
             Err(why) => Err(unresolved(plain(&why))),
         }
+    }
+}
+
+/// The failure of an address that is not used.
+pub(super) fn prohibited(host: &Host, address: IpAddr, why: Unusable) -> Failure {
+    let host = host.to_string();
+    match why {
+        Unusable::OutOfReach(why) => Failure::OutOfReach {
+            host,
+            address,
+            why: why.to_string(),
+        },
+        never => Failure::Prohibited {
+            host,
+            address,
+            why: never.to_string(),
+        },
     }
 }
 
@@ -143,7 +165,7 @@ mod tests {
     }
 
     async fn shown(resolver: &Resolver, host: &Host) -> String {
-        match resolver.usable(host, 80).await {
+        match resolver.usable(host, 80, Reach::Anywhere).await {
             Ok(addresses) => addresses
                 .iter()
                 .map(ToString::to_string)
@@ -180,6 +202,32 @@ mod tests {
             shown(&resolver, &Host::Address("169.254.169.254".parse().unwrap())).await,
             @"169.254.169.254 is a link-local address, where telemetry is never sent"
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_out_of_reach_is_told_with_the_command_that_allows_it() {
+        let refused = async |resolver: &Resolver, host: Host| {
+            let addresses = resolver.usable(&host, 80, Reach::PublicOnly).await;
+            addresses.unwrap_err().to_string()
+        };
+        let resolver = answering(&["10.1.2.3", "fd00::1"]);
+        insta::assert_snapshot!(
+            [
+                refused(&resolver, name("telemetry.example")).await,
+                refused(&resolver, name("localhost")).await,
+                refused(&resolver, Host::Address("192.168.1.9".parse().unwrap())).await,
+            ]
+            .join("\n"),
+            @r"
+            telemetry.example resolves to 10.1.2.3, a private address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
+            localhost resolves to 127.0.0.1, a loopback address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
+            192.168.1.9 is a private address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
+            "
+        );
+        let mixed = answering(&["10.1.2.3", "93.184.216.34"]);
+        let host = name("telemetry.example");
+        let usable = mixed.usable(&host, 80, Reach::PublicOnly).await;
+        assert_eq!(usable.unwrap(), ["93.184.216.34:80".parse().unwrap()]);
     }
 
     #[tokio::test]
@@ -220,7 +268,7 @@ mod tests {
     async fn the_system_resolver_answers() {
         // An address is a name that needs no network to resolve.
         let addresses = Resolver::system()
-            .usable(&name("192.0.2.7"), 9)
+            .usable(&name("192.0.2.7"), 9, Reach::Anywhere)
             .await
             .unwrap();
         assert_eq!(addresses, ["192.0.2.7:9".parse().unwrap()]);

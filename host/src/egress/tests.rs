@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use wasmtime_wasi_http::{Error as Wasi, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::tls::tests::Authority;
-use super::{Egress, EgressLimits, Environment, HostHeader, Network, Resolver};
+use super::{Egress, EgressLimits, Environment, HostHeader, Network, Reach, Resolver};
 use crate::domain::{Deadline, Endpoint};
 
 /// Longer than any test takes.
@@ -30,7 +30,13 @@ fn way_out(endpoint: &str) -> Egress {
 
 fn way_out_by(endpoint: &str, network: Network, limit: Duration) -> Egress {
     let endpoint = Endpoint::parse(endpoint).unwrap();
-    let mut egress = Egress::new(&endpoint, network, EgressLimits::default(), Vec::new());
+    let mut egress = Egress::new(
+        &endpoint,
+        network,
+        Reach::default(),
+        EgressLimits::default(),
+        Vec::new(),
+    );
     egress.begin_batch(Deadline::after(limit));
     egress
 }
@@ -175,6 +181,31 @@ mod exchanges {
     use super::*;
 
     #[tokio::test]
+    async fn an_empty_target_leaves_as_a_slash() {
+        let server = Server::new(|mut stream| async move {
+            let asked = take_request(&mut stream).await?;
+            let line = asked.lines().next().unwrap_or_default();
+            let length = line.len();
+            let answer = format!("HTTP/1.1 202 Accepted\r\ncontent-length: {length}\r\n\r\n{line}");
+            stream.write_all(answer.as_bytes()).await
+        })
+        .await;
+        let authority = server.address.to_string();
+        for target in ["", "/", "?a"] {
+            let uri = http::Uri::builder()
+                .scheme("http")
+                .authority(authority.as_str())
+                .path_and_query(target);
+            let mut asking = request("POST", "/");
+            *asking.uri_mut() = uri.build().unwrap();
+            let mut egress = way_out(&server.url());
+            let answer = send(&mut egress, asking).await.unwrap();
+            let line = format!("POST /{} HTTP/1.1", target.trim_start_matches('/'));
+            assert_eq!(read(answer).await.unwrap(), line, "{target:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn an_accepted_request_is_reported_as_a_success() {
         let server = Server::answering(ACCEPTED).await;
         let mut egress = way_out(&server.url());
@@ -312,7 +343,13 @@ mod exchanges {
         let server = Server::answering(ACCEPTED).await;
         let endpoint = Endpoint::parse(&server.url()).unwrap();
         let network = Network::live(Environment::default());
-        let mut egress = Egress::new(&endpoint, network, EgressLimits::default(), Vec::new());
+        let mut egress = Egress::new(
+            &endpoint,
+            network,
+            Reach::default(),
+            EgressLimits::default(),
+            Vec::new(),
+        );
         assert!(post(&mut egress, &server.url()).await.is_err());
         assert_eq!(server.accepted(), 0);
     }
@@ -420,6 +457,68 @@ mod refusals {
         );
         egress.begin_batch(Deadline::after(AMPLE));
         post(&mut egress, &server.url()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_sender_for_public_addresses_reaches_nothing_of_this_machine_nor_what_only_a_proxy_resolves()
+     {
+        let server = Server::answering(ACCEPTED).await;
+        let port = server.address.port();
+        let proxy = Network::live(environment(&[("http_proxy", &server.url())]));
+        let direct = Network::live(Environment::default());
+        let mut refusals = Vec::new();
+        for (url, network) in [
+            (server.url(), direct.clone()),
+            (format!("http://localhost:{port}"), direct),
+            ("http://10.9.8.7".to_owned(), proxy.clone()),
+            ("http://telemetry.example".to_owned(), proxy),
+        ] {
+            let endpoint = Endpoint::parse(&url).unwrap();
+            let limits = EgressLimits::default();
+            let mut egress = Egress::new(&endpoint, network, Reach::PublicOnly, limits, Vec::new());
+            egress.begin_batch(Deadline::after(AMPLE));
+            let refused = post(&mut egress, &url).await.unwrap_err();
+            assert!(matches!(refused, Wasi::DestinationIpProhibited), "{url}");
+            refusals.push(failure(&egress, &server));
+        }
+        assert_eq!(server.accepted(), 0);
+        insta::assert_snapshot!(refusals.join("\n"), @r"
+            127.0.0.1 is a loopback address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
+            localhost resolves to 127.0.0.1, a loopback address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
+            10.9.8.7 is a private address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
+            the proxy SERVER resolves telemetry.example, so that it cannot be checked whether it is a public address, and this sender may reach no other; review it and run `swamp trust` if it may send there
+            ");
+    }
+
+    #[tokio::test]
+    async fn a_name_is_resolved_once_for_all_connections_of_all_requests() {
+        let server = Server::new(|mut stream| async move {
+            take_request(&mut stream).await?;
+            stream
+                .write_all(b"HTTP/1.1 202 \r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                .await
+        })
+        .await;
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let rebinding = Resolver::new(move |_| {
+            let first = count.fetch_add(1, Ordering::Relaxed) == 0;
+            let answer = if first { "127.0.0.1" } else { "240.0.0.1" };
+            Box::pin(async move { Ok(vec![answer.parse().unwrap()]) })
+        });
+        // Of a proxy every address is used, so that the test need not leave this machine.
+        let proxy = format!("http://proxy.example:{}", server.address.port());
+        let network = Network::Live(environment(&[("http_proxy", &proxy)]), rebinding);
+        let mut egress = way_out_by("http://telemetry.example", network, AMPLE);
+        for _ in 0..3 {
+            let answer = post(&mut egress, "http://telemetry.example/")
+                .await
+                .unwrap();
+            assert_eq!(read(answer).await.unwrap(), "");
+            egress.begin_batch(Deadline::after(AMPLE));
+        }
+        assert_eq!(server.accepted(), 3);
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]
@@ -636,7 +735,8 @@ mod faults {
                 };
                 let endpoint = Endpoint::parse(&server.url()).unwrap();
                 let network = Network::live(Environment::default());
-                let mut egress = Egress::new(&endpoint, network, limits, Vec::new());
+                let mut egress =
+                    Egress::new(&endpoint, network, Reach::default(), limits, Vec::new());
                 egress.begin_batch(Deadline::after(AMPLE));
                 let outcome = match post(&mut egress, &server.url()).await {
                     Ok(answer) => read(answer).await,
@@ -1103,7 +1203,13 @@ mod secrets {
             header("authorization", "Bearer s3cret", "Bearer ${API_KEY}"),
             header("x-team", "t34m", "${TEAM}"),
         ];
-        let mut egress = Egress::new(&endpoint, network, EgressLimits::default(), headers);
+        let mut egress = Egress::new(
+            &endpoint,
+            network,
+            Reach::default(),
+            EgressLimits::default(),
+            headers,
+        );
         egress.begin_batch(Deadline::after(AMPLE));
         egress
     }

@@ -16,7 +16,7 @@ use crate::domain::{
     BATCH_SIZE, Deadline, Endpoint, Expired, FlushConfig, FlushFailure, FlushOutcome, RepoId,
     SendError, SenderFailure, SpoolError, TelemetryRepository, TelemetryService,
 };
-use crate::egress::{HostHeader, Network};
+use crate::egress::{HostHeader, Network, Reach};
 use crate::process::timer::Timer;
 use crate::process::watchdog::Watchdog;
 use crate::sender::{
@@ -272,6 +272,7 @@ impl FlushSetup {
             options: marker.telemetry_sender_options.clone(),
             limits: marker.telemetry_sender_limits,
             network: self.network.clone(),
+            reach: Reach::default(),
             headers,
             timer: Timer::default(),
         };

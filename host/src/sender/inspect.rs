@@ -5,7 +5,7 @@ use super::contract::{INTERFACE, VERSION, reason};
 use super::sender::{ComponentSender, SenderConfig};
 use crate::config::SenderLimits;
 use crate::domain::{DEFAULT_ENDPOINT, Deadline, Endpoint, SendError, SenderFailure};
-use crate::egress::Network;
+use crate::egress::{Network, Reach};
 use crate::process::timer::Timer;
 
 /// One interface that a component imports, and what it gets for it.
@@ -120,6 +120,7 @@ fn verdict(compiled: &Compiled) -> Result<(), SendError> {
         options: Vec::new(),
         limits,
         network: Network::DryRun,
+        reach: Reach::default(),
         headers: Vec::new(),
         timer: Timer::default(),
     };

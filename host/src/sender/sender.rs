@@ -17,7 +17,9 @@ use super::link::{Misfit, link};
 use super::sandbox::Guest;
 use crate::config::SenderLimits;
 use crate::domain::{Deadline, Endpoint, SendError, SenderFailure, SpooledEntry, TelemetrySender};
-use crate::egress::{DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network};
+use crate::egress::{
+    DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network, Reach,
+};
 use crate::process::timer::{Alarm, Timer};
 
 /// What a sender works with.
@@ -33,6 +35,8 @@ pub struct SenderConfig {
     pub limits: SenderLimits,
     /// How its requests leave the machine.
     pub network: Network,
+    /// How far its requests may go.
+    pub reach: Reach,
     /// What the host adds to its requests.
     pub headers: Vec<HostHeader>,
     /// What ends it at its deadlines.
@@ -166,6 +170,7 @@ impl ComponentSender {
         let SenderConfig {
             endpoint,
             network,
+            reach,
             headers,
             limits,
             ..
@@ -173,6 +178,7 @@ impl ComponentSender {
         let egress = Egress::new(
             endpoint,
             network.clone(),
+            *reach,
             EgressLimits::default(),
             headers.clone(),
         );
