@@ -4,7 +4,6 @@
 //! what differs is the sender alone. The worker that a command starts is measured as well.
 
 use std::env;
-use std::mem;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,10 +12,11 @@ use swamp::config::trust::TrustStore;
 use swamp::config::user_config_file::{config_path, read_user_config};
 use swamp::config::{BuiltinSender, SenderLimits};
 use swamp::domain::{
-    BATCH_SIZE, Deadline, Endpoint, SpooledEntry, TelemetryRepository as _, TelemetrySender,
+    BATCH_SIZE, Batches, Deadline, Endpoint, SpooledEntry, TelemetryRepository as _,
+    TelemetrySender,
 };
 use swamp::egress::{Environment, Network, Reach};
-use swamp::flush::{FlushSetup, Flusher};
+use swamp::flush::{FlushSetup, Flushed, How};
 use swamp::process::timer::Timer;
 use swamp::process::worker::{Program, close_inherited_files, forbid_core_dumps};
 use swamp::sender::{Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig};
@@ -80,17 +80,25 @@ pub(crate) fn by_component() {
         version: "0.1.0".into(),
         endpoint,
     };
-    let flusher = Flusher::begin(setup, spool, Duration::from_millis(40));
-    let mut flusher = flusher.unwrap().unwrap();
-    let outcome = flusher.flush(false, |_, _| true);
+    let flushed = setup.flush(spool, like_a_worker(Batches::One), |_, _| true);
+    let Ok(Flushed::Done(outcome)) = flushed else {
+        panic!("{flushed:?}");
+    };
     assert!(outcome.failure.is_none());
-    flusher.clean_up();
-    mem::forget(flusher);
+}
+
+pub(crate) const fn like_a_worker(batches: Batches) -> How {
+    How {
+        patience: Duration::from_millis(40),
+        batches,
+        heeds_retry_after: true,
+    }
 }
 
 fn warm(world: &World) -> Turns {
     world.fill(BATCH_SIZE);
-    let entries = world.spool().find_unflushed(BATCH_SIZE).unwrap();
+    let spool = world.spool();
+    let entries = spool.find_unflushed(&mut spool.backlog().unwrap(), BATCH_SIZE);
     let endpoint = Endpoint::parse(&format!("http://{}", world.server)).unwrap();
     let home = world.home();
     let cache = Cache::new(Cache::default_dir(|name| {

@@ -2,28 +2,23 @@
 
 use std::env;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use chrono::Utc;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::user_config_file::{config_path, read_user_config};
-use swamp::domain::{
-    BATCH_SIZE, Deadline, Endpoint, FlushConfig, FlushOutcome, SendError, SpooledEntry,
-    TelemetryRepository as _, TelemetrySender, TelemetryService,
-};
-use swamp::process::timer::Timer;
-use swamp::process::watchdog::Watchdog;
+use swamp::domain::{Batches, Deadline, Endpoint, SendError, SpooledEntry, TelemetrySender};
+use swamp::flush::{FlushJob, Flushed};
 use swamp::process::worker::{close_inherited_files, forbid_core_dumps};
-use swamp::sender::limits;
-use swamp::spool::{FileSpool, LastFlush};
+use swamp::spool::FileSpool;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout_at;
+
+use super::flush::like_a_worker;
 
 /// What a sender would be without a sandbox: no proxy, no TLS, no choice.
 pub(crate) struct NativeSender {
@@ -105,47 +100,27 @@ pub(crate) fn event(id: &str, data: &str, distinct_id: &str) -> String {
     )
 }
 
-/// What the flusher does, step by step, with [`NativeSender`] in the component's place.
-pub(crate) fn flush(all: bool) {
+/// The same flush, with [`NativeSender`] in the component's place.
+pub(crate) fn flush(batches: Batches) {
     close_inherited_files();
     forbid_core_dumps();
-    let began = Instant::now();
-    let marker = MarkerFile::new(Path::new(".")).read().unwrap();
+    let root = Path::new(".");
+    let marker = MarkerFile::new(root).read().unwrap();
     let config = config_path(|name| env::var_os(name)).unwrap();
     assert!(!read_user_config(&config).unwrap().telemetry_disabled);
-    let spool = FileSpool::open(Path::new(".")).unwrap().unwrap();
+    let spool = FileSpool::open(root).unwrap().unwrap();
     let endpoint = Endpoint::parse(marker.telemetry_endpoint.as_deref().unwrap()).unwrap();
-    let repo_id = marker.repo_id.unwrap();
-    let _lock = spool
-        .wait_for_lock(Duration::from_millis(40))
-        .unwrap()
-        .unwrap();
-    let before = spool.last_flush();
-    let service = TelemetryService::new(spool);
-    let mut backlog = service.repository().backlog().unwrap();
-    let watchdog = Watchdog::start(&Timer::default(), limits::WATCHDOG, || {}).unwrap();
-    let mut sender = NativeSender::new(&endpoint);
-    let mut outcome = FlushOutcome::default();
-    loop {
-        watchdog.reset();
-        let config = FlushConfig {
-            distinct_id: repo_id.as_str(),
-            batch_size: BATCH_SIZE,
-            keep_flushed: marker.telemetry_keep_flushed,
-            deadline: Deadline::after(marker.telemetry_sender_limits.deadline),
-        };
-        outcome.add(service.flush_batch(&mut backlog, &mut sender, config));
-        if !all || backlog.is_empty() {
-            break;
-        }
-    }
-    let since = before.as_ref().map_or_else(Utc::now, |before| before.at);
-    service.repository().sync_since(since).unwrap();
-    let last = LastFlush::new(before.as_ref(), &outcome, Utc::now(), began.elapsed());
-    service.repository().write_last_flush(&last).unwrap();
-    // `flush --all` cleans up as the worker does.
-    MarkerFile::new(Path::new(".")).sweep();
-    service
-        .clean_up(Utc::now(), marker.telemetry_retention_days)
-        .unwrap();
+    let job = FlushJob::new(root, &marker, marker.repo_id.clone().unwrap());
+    let flushed = swamp::flush::flush(
+        &job,
+        spool,
+        like_a_worker(batches),
+        || Ok(()),
+        |(), _, _| Ok(NativeSender::new(&endpoint)),
+        |_, _| true,
+    );
+    let Ok(Flushed::Done(outcome)) = flushed else {
+        panic!("{flushed:?}");
+    };
+    assert!(outcome.failure.is_none());
 }

@@ -4,6 +4,7 @@ use std::env;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use swamp::domain::Batches;
 
 use super::world::World;
 use super::{flush, native, size, start};
@@ -60,8 +61,8 @@ pub(crate) fn play() -> bool {
     let role = Role::ALL.into_iter().find(|role| role.as_str() == name);
     match role.unwrap() {
         Role::Flush => flush::by_component(),
-        Role::FlushNatively => native::flush(false),
-        Role::Drain => native::flush(true),
+        Role::FlushNatively => native::flush(Batches::One),
+        Role::Drain => native::flush(Batches::All),
         Role::Start => println!("{}", start::parts()),
         Role::Peak => println!("{}", size::peak_of_arguments()),
     }

@@ -3,6 +3,7 @@
 use std::io;
 
 use swamp::domain::{Invocation, InvocationResult, Status, TelemetryRepository as _};
+use swamp::flush::background::{self, FLUSH_VARIABLE, FlushMode};
 use swamp::process::worker::Program;
 pub(crate) use swamp::recorder::repo::Begun;
 use swamp::spool::FileSpool;
@@ -51,5 +52,12 @@ pub(crate) fn flush(context: &Context, repo: &Repo, spool: &FileSpool) -> io::Re
     let level = context.log_level();
     // A failure is to be seen.
     let log = (level >= LevelFilter::DEBUG).then(|| level.to_string());
-    repo.flush(&Program::current()?, spool, log.as_deref(), env_var)
+    let mode = FlushMode::parse(env_var(FLUSH_VARIABLE).as_deref());
+    background::start(
+        &Program::current()?,
+        &repo.root,
+        spool,
+        mode,
+        log.as_deref(),
+    )
 }

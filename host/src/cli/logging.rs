@@ -14,7 +14,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The environment variable that sets the level.
-pub(crate) use swamp::recorder::repo::LOG_VARIABLE as VARIABLE;
+pub(crate) use swamp::flush::background::LOG_VARIABLE as VARIABLE;
 
 /// Starts logging. Others' events (wasmtime's, hyper's) are only shown at the finest level.
 pub(crate) fn start(level: LevelFilter) {

@@ -1,12 +1,12 @@
 //! What this program does when it was started as a worker.
 
 use std::io::{self, Write};
-use std::mem;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use swamp::config::marker_file::MarkerFile;
-use swamp::flush::Flusher;
+use swamp::domain::Batches;
+use swamp::flush::{Flushed, How};
 use swamp::process::worker::{MACHINE_FAILED, Task, close_inherited_files, forbid_core_dumps};
 use swamp::sender::{CompileError, bound_compilation, compile};
 use swamp::spool::FileSpool;
@@ -67,23 +67,22 @@ fn flush(context: &Context) -> Result<(), CommandError> {
         None => MarkerFile::new(root).ensure_repo_id()?,
     };
     let setup = flush_setup(root, marker, repo_id)?;
-    let endpoint = setup.endpoint.clone();
-    let Some(mut flusher) = Flusher::begin(setup, spool, PATIENCE)? else {
-        debug!("another flush is at work");
-        return Ok(());
+    let how = How {
+        patience: PATIENCE,
+        batches: Batches::One,
+        heeds_retry_after: true,
     };
-    if flusher.is_asked_to_wait() {
-        debug!("{endpoint} asked to be left alone for now");
-    } else {
-        let outcome = flusher.flush(false, |_, _| true);
-        if let Some(failure) = outcome.failure {
-            debug!("could not deliver telemetry to {endpoint}: {failure}");
-        } else {
-            debug!("delivered {} entries to {endpoint}", outcome.delivered);
+    let endpoint = &setup.endpoint;
+    match setup.flush(spool, how, |_, _| true)? {
+        Flushed::OtherAtWork => debug!("another flush is at work"),
+        Flushed::AskedToWait => debug!("{endpoint} asked to be left alone for now"),
+        Flushed::Done(outcome) => {
+            if let Some(failure) = outcome.failure {
+                debug!("could not deliver telemetry to {endpoint}: {failure}");
+            } else {
+                debug!("delivered {} entries to {endpoint}", outcome.delivered);
+            }
         }
     }
-    flusher.clean_up();
-    // The end of this process, which is next, frees its lock and all the rest at once.
-    mem::forget(flusher);
     Ok(())
 }

@@ -15,6 +15,8 @@ use super::{EntryName, SpooledEntry};
 pub struct Backlog {
     days: BTreeMap<NaiveDate, Vec<EntryName>>,
     today: VecDeque<EntryName>,
+    /// Taken, and put back.
+    read: VecDeque<SpooledEntry>,
 }
 
 impl Backlog {
@@ -27,20 +29,25 @@ impl Backlog {
         }
         Self {
             days,
-            today: VecDeque::new(),
+            ..Self::default()
         }
     }
 
     /// How many entries have not been taken.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.today.len() + self.days.values().map(Vec::len).sum::<usize>()
+        self.read.len() + self.today.len() + self.days.values().map(Vec::len).sum::<usize>()
     }
 
     /// Whether all have been taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.today.is_empty() && self.days.is_empty()
+        self.read.is_empty() && self.today.is_empty() && self.days.is_empty()
+    }
+
+    /// Puts back entries that were just taken: they are the next to be taken, and are not read again.
+    pub fn put_back(&mut self, entries: Vec<SpooledEntry>) {
+        self.read = entries.into_iter().chain(self.read.drain(..)).collect();
     }
 
     /// Takes up to `limit` entries, oldest first. `read` gives an entry, or `None` for one that is not there
@@ -50,7 +57,8 @@ impl Backlog {
         limit: usize,
         mut read: impl FnMut(&EntryName) -> Option<SpooledEntry>,
     ) -> Vec<SpooledEntry> {
-        let mut taken = Vec::with_capacity(limit.min(self.len()));
+        let put_back = self.read.len().min(limit);
+        let mut taken: Vec<_> = self.read.drain(..put_back).collect();
         while taken.len() < limit {
             if self.today.is_empty() {
                 match self.days.pop_first() {

@@ -5,6 +5,7 @@
 
 mod backlog;
 mod deadline;
+mod delivery;
 mod digest;
 #[cfg(feature = "sender")]
 mod endpoint;
@@ -36,6 +37,6 @@ pub use telemetry_entry::{
 };
 pub use telemetry_sender::{SendError, SenderFailure, TelemetrySender};
 pub use telemetry_service::{
-    BATCH_SIZE, FlushConfig, FlushFailure, FlushOutcome, TelemetryService,
+    BATCH_SIZE, Batches, FlushConfig, FlushFailure, FlushOutcome, TelemetryService,
 };
 pub use tool::{Label, Positions, Subcommands, Tool, Tools, UNKNOWN_VERSION, command_path};

@@ -50,13 +50,10 @@ pub trait TelemetryRepository {
     /// damaged and has been set aside.
     fn read(&self, name: &EntryName) -> Option<SpooledEntry>;
 
-    /// The oldest entries that have not been delivered, oldest first, at most `limit`.
-    ///
-    /// # Errors
-    ///
-    /// As [`backlog`](Self::backlog).
-    fn find_unflushed(&self, limit: usize) -> Result<Vec<SpooledEntry>, SpoolError> {
-        Ok(self.backlog()?.take(limit, |name| self.read(name)))
+    /// Takes the oldest entries of `backlog`, oldest first, at most `limit`. Those that turn out not to be there to be
+    /// delivered make room for the next.
+    fn find_unflushed(&self, backlog: &mut Backlog, limit: usize) -> Vec<SpooledEntry> {
+        backlog.take(limit, |name| self.read(name))
     }
 
     /// Notes that an entry was delivered: removes it, or with `keep_flushed` keeps it as sent.

@@ -1,27 +1,43 @@
 //! Recording, flushing and retention, over the two ports.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Days, Utc};
 use thiserror::Error;
 
+use super::delivery::Delivery;
 use super::{
-    Backlog, Deadline, EntryName, Expired, SendError, SpoolError, SpooledEntry, TelemetryEntry,
-    TelemetryRepository, TelemetrySender,
+    Backlog, Deadline, Expired, SendError, SpoolError, TelemetryEntry, TelemetryRepository,
+    TelemetrySender,
 };
 
 /// The most entries that one batch holds.
 pub const BATCH_SIZE: usize = 25;
 
-/// How a batch is to be flushed.
+/// How much of a backlog a flush sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Batches {
+    /// One batch of the oldest entries.
+    One,
+    /// One batch after the other until nothing is left or one fails.
+    All,
+}
+
+/// How a backlog is to be flushed.
 #[derive(Clone, Copy, Debug)]
 pub struct FlushConfig<'a> {
     /// The repository's id.
     pub distinct_id: &'a str,
-    /// The most entries in the batch: [`BATCH_SIZE`], or fewer.
+    /// How many batches are sent.
+    pub batches: Batches,
+    /// The most entries in a batch: [`BATCH_SIZE`], or fewer.
     pub batch_size: usize,
     /// Whether sent entries are kept until they expire.
     pub keep_flushed: bool,
-    /// When the whole batch must have ended, whatever it takes.
+    /// When the first batch must have ended, whatever it takes.
     pub deadline: Deadline,
+    /// How long each batch after it may take.
+    pub time_limit: Duration,
 }
 
 /// What came of a flush.
@@ -38,8 +54,23 @@ pub struct FlushOutcome {
 }
 
 impl FlushOutcome {
+    /// The outcome of a flush that failed before it sent anything.
+    #[must_use]
+    pub fn failed(failure: impl Into<FlushFailure>) -> Self {
+        Self {
+            failure: Some(failure.into()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether there was nothing to do.
+    #[must_use]
+    pub const fn was_idle(&self) -> bool {
+        self.delivered == 0 && self.quarantined == 0 && self.failure.is_none()
+    }
+
     /// Adds what came of a further batch.
-    pub fn add(&mut self, batch: Self) {
+    fn add(&mut self, batch: Self) {
         self.delivered += batch.delivered;
         self.quarantined += batch.quarantined;
         self.refusal = batch.refusal.or(self.refusal.take());
@@ -95,68 +126,28 @@ impl<R: TelemetryRepository> TelemetryService<R> {
         self.repository.save(entry)
     }
 
-    /// Sends one batch of the oldest entries and marks what was delivered.
+    /// Sends `backlog`, oldest entries first and batch by batch, and marks what was delivered. `goes_on` is told after
+    /// each batch what has been done so far; on `false` the flush ends.
     pub fn flush_telemetry(
         &self,
-        sender: &mut dyn TelemetrySender,
-        config: FlushConfig<'_>,
-    ) -> FlushOutcome {
-        match self.repository.backlog() {
-            Ok(mut backlog) => self.flush_batch(&mut backlog, sender, config),
-            Err(error) => FlushOutcome {
-                failure: Some(error.into()),
-                ..FlushOutcome::default()
-            },
-        }
-    }
-
-    /// Sends the next batch of `backlog` and marks what was delivered, as [`deliver_batch`](Self::deliver_batch) does.
-    pub fn flush_batch(
-        &self,
         backlog: &mut Backlog,
         sender: &mut dyn TelemetrySender,
         config: FlushConfig<'_>,
+        mut goes_on: impl FnMut(&FlushOutcome) -> bool,
     ) -> FlushOutcome {
-        let batch = self.read_batch(backlog, config.batch_size);
-        self.deliver_batch(&batch, backlog, sender, config)
-    }
-
-    /// Takes the next batch of `backlog`: up to `limit` entries.
-    pub fn read_batch(&self, backlog: &mut Backlog, limit: usize) -> Vec<SpooledEntry> {
-        backlog.take(limit, |name| self.repository.read(name))
-    }
-
-    /// Sends a batch that was taken of `backlog`, and marks what was delivered.
-    ///
-    /// An endpoint that refuses the batch for its content (400, 413, 422) is sent smaller ones, down to single
-    /// entries. An entry that it refuses alone is quarantined, but only when it accepts another: an endpoint
-    /// that refuses everything says nothing about any one entry.
-    pub fn deliver_batch(
-        &self,
-        entries: &[SpooledEntry],
-        backlog: &mut Backlog,
-        sender: &mut dyn TelemetrySender,
-        config: FlushConfig<'_>,
-    ) -> FlushOutcome {
-        let mut delivery = Delivery {
-            repository: &self.repository,
-            sender,
-            config,
-            refused: Vec::new(),
-            outcome: FlushOutcome::default(),
-        };
-        if entries.is_empty() {
-            return delivery.outcome;
-        }
-        delivery.deliver(entries);
-        if delivery.everything_was_refused(entries.len()) {
-            // The batch may hold nothing but poison: one entry more tells that from an endpoint that takes nothing.
-            let witness = self.read_batch(backlog, 1);
-            if !witness.is_empty() {
-                delivery.deliver(&witness);
+        let mut outcome = FlushOutcome::default();
+        let mut deadline = config.deadline;
+        loop {
+            let batch = self.repository.find_unflushed(backlog, config.batch_size);
+            let delivery = Delivery::new(&self.repository, sender, &config, deadline);
+            outcome.add(delivery.deliver(&batch, backlog));
+            let done =
+                config.batches == Batches::One || backlog.is_empty() || outcome.failure.is_some();
+            if !goes_on(&outcome) || done {
+                return outcome;
             }
+            deadline = Deadline::after(config.time_limit);
         }
-        delivery.conclude()
     }
 
     /// Removes what is older than `retention_days`, sent or not.
@@ -171,83 +162,15 @@ impl<R: TelemetryRepository> TelemetryService<R> {
     }
 }
 
-struct Delivery<'a, R> {
-    repository: &'a R,
-    sender: &'a mut dyn TelemetrySender,
-    config: FlushConfig<'a>,
-    refused: Vec<EntryName>,
-    outcome: FlushOutcome,
-}
-
-impl<R: TelemetryRepository> Delivery<'_, R> {
-    fn deliver(&mut self, entries: &[SpooledEntry]) {
-        if self.outcome.failure.is_some() {
-            return;
-        }
-        let FlushConfig {
-            distinct_id,
-            deadline,
-            ..
-        } = self.config;
-        match self.sender.send_batch(entries, distinct_id, deadline) {
-            Ok(()) => self.mark_flushed(entries),
-            Err(error) if error.is_about_content() => match entries {
-                [entry] => {
-                    self.refused.push(entry.name.clone());
-                    self.outcome.refusal = Some(error);
-                }
-                _ if self.config.deadline.has_passed() => self.outcome.failure = Some(error.into()),
-                _ => {
-                    let (older, newer) = entries.split_at(entries.len() / 2);
-                    self.deliver(older);
-                    self.deliver(newer);
-                }
-            },
-            Err(error) => self.outcome.failure = Some(error.into()),
-        }
-    }
-
-    fn mark_flushed(&mut self, entries: &[SpooledEntry]) {
-        self.outcome.delivered += entries.len();
-        for entry in entries {
-            let marked = self
-                .repository
-                .mark_flushed(&entry.name, self.config.keep_flushed);
-            if let Err(error) = marked {
-                self.outcome.failure.get_or_insert(error.into());
-            }
-        }
-    }
-
-    fn everything_was_refused(&self, entries: usize) -> bool {
-        self.outcome.failure.is_none() && self.refused.len() == entries
-    }
-
-    fn conclude(mut self) -> FlushOutcome {
-        if self.outcome.delivered > 0 {
-            for name in &self.refused {
-                match self.repository.quarantine(name) {
-                    Ok(()) => self.outcome.quarantined += 1,
-                    Err(error) => {
-                        self.outcome.failure.get_or_insert(error.into());
-                    }
-                }
-            }
-        } else if let Some(refusal) = self.outcome.refusal.take() {
-            self.outcome.failure.get_or_insert(refusal.into());
-        }
-        self.outcome
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{EntryFields, EntryId};
+    use crate::domain::{EntryFields, EntryId, EntryName, SpooledEntry};
     use chrono::NaiveDate;
     use std::cell::RefCell;
     use std::collections::BTreeMap;
-    use std::time::Duration;
+
+    const AMPLE: Duration = Duration::from_hours(1);
 
     /// Entries in memory, and what was done to them.
     #[derive(Default)]
@@ -357,12 +280,15 @@ mod tests {
     fn flush(memory: Memory, sender: &mut Picky, keep_flushed: bool) -> (FlushOutcome, Memory) {
         let config = FlushConfig {
             distinct_id: "repo",
+            batches: Batches::One,
             batch_size: BATCH_SIZE,
             keep_flushed,
-            deadline: Deadline::after(Duration::from_hours(1)),
+            deadline: Deadline::after(AMPLE),
+            time_limit: AMPLE,
         };
         let service = TelemetryService::new(memory);
-        let outcome = service.flush_telemetry(sender, config);
+        let mut backlog = service.repository.backlog().unwrap();
+        let outcome = service.flush_telemetry(&mut backlog, sender, config, |_| true);
         (outcome, service.repository)
     }
 

@@ -144,7 +144,8 @@ impl Connector {
     /// The kept connection, where it can still be used. Takes [`SETTLE`] at most.
     pub(super) async fn kept(&self) -> Option<Connection> {
         let mut connection = locked(&self.kept).take()?;
-        // Lets the runtime see a close that has come in meanwhile, and then the connection's task.
+        // Two turns, since the runtime polls the future that it blocks on before the tasks that it has woken: in the
+        // first it sees a close that has come in meanwhile, in the second the connection's task does.
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;
         match timeout(SETTLE, connection.ready()).await {

@@ -1,8 +1,14 @@
-//! The flush of one repository, and starting it in the background.
+//! The flush of one repository, and starting it for a command.
 
 pub mod background;
 #[cfg(feature = "sender")]
+mod dry_run;
+#[cfg(feature = "sender")]
 mod flusher;
+#[cfg(feature = "sender")]
+mod setup;
 
 #[cfg(feature = "sender")]
-pub use flusher::{FlushSetup, Flusher, component_file};
+pub use flusher::{FlushJob, Flushed, How, flush};
+#[cfg(feature = "sender")]
+pub use setup::{FlushSetup, component_file};

@@ -82,7 +82,8 @@ pub use self::failure::Failure;
 pub use self::recording::Recording;
 use self::recording::Running;
 use crate::domain::{Invocation, Status, TelemetryRepository as _};
-use crate::recorder::repo::{Begun, LOG_VARIABLE, Repo};
+use crate::flush::background::{self, FLUSH_VARIABLE, FlushMode, LOG_VARIABLE};
+use crate::recorder::repo::{Begun, Repo};
 use crate::spool::FileSpool;
 
 /// Records the commands of one program.
@@ -233,7 +234,8 @@ fn flush(repo: &Repo, spool: &FileSpool) {
             .iter()
             .any(|seen| level.eq_ignore_ascii_case(seen))
     });
-    if let Err(error) = repo.flush(&program, spool, log.as_deref(), env_var) {
+    let mode = FlushMode::parse(env_var(FLUSH_VARIABLE).as_deref());
+    if let Err(error) = background::start(&program, &repo.root, spool, mode, log.as_deref()) {
         debug!("could not start the flush: {error}");
     }
 }

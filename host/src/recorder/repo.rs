@@ -1,9 +1,8 @@
-//! What happens before and after a command's own work: whether it is recorded, and who flushes.
+//! What happens before and after a command's own work: whether it is recorded, and where.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use tracing::debug;
@@ -11,18 +10,7 @@ use tracing::debug;
 use crate::config::marker_file::{MarkerFile, MarkerFileError, find_repo};
 use crate::config::{Marker, off_switch};
 use crate::domain::{Invocation, InvocationResult, TelemetryEntry};
-use crate::flush::background;
-use crate::process::worker::Program;
 use crate::spool::FileSpool;
-
-/// The environment variable that says who waits for the flush.
-pub const FLUSH_VARIABLE: &str = "SWAMP_TELEMETRY_FLUSH";
-
-/// The environment variable that sets the level of the log.
-pub const LOG_VARIABLE: &str = "SWAMP_LOG_LEVEL";
-
-/// How long a flush is waited for: its own 5 seconds, and a moment to start and to end.
-const INLINE_LIMIT: Duration = Duration::from_millis(5_500);
 
 /// When a command began.
 #[derive(Clone, Copy, Debug)]
@@ -125,32 +113,5 @@ impl Repo {
         FileSpool::create(&self.root)
             .inspect_err(|error| debug!("{error}"))
             .ok()
-    }
-
-    /// Starts the flush of what is in the spool. `log` is the level to log at, where a failure is to be seen.
-    ///
-    /// # Errors
-    ///
-    /// When no process could be started. What was recorded waits for a later flush.
-    pub fn flush(
-        &self,
-        program: &Program,
-        spool: &FileSpool,
-        log: Option<&str>,
-        env: impl Fn(&str) -> Option<OsString>,
-    ) -> io::Result<()> {
-        let mode = env(FLUSH_VARIABLE);
-        let started = match mode.as_ref().and_then(|mode| mode.to_str()) {
-            Some("off") => return Ok(()),
-            mode if mode == Some("inline") || log.is_some() => {
-                let log = log.map(|level| (LOG_VARIABLE, level));
-                background::run(program, &self.root, spool, log, INLINE_LIMIT)?
-            }
-            _ => background::start(program, &self.root, spool)?,
-        };
-        if !started {
-            debug!("another flush is at work");
-        }
-        Ok(())
     }
 }

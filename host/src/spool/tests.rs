@@ -66,7 +66,8 @@ impl Fixture {
     }
 
     fn unflushed(&self, limit: usize) -> Vec<EntryName> {
-        let entries = self.spool.find_unflushed(limit).unwrap();
+        let mut backlog = self.spool.backlog().unwrap();
+        let entries = self.spool.find_unflushed(&mut backlog, limit);
         entries.into_iter().map(|entry| entry.name).collect()
     }
 }

@@ -2,12 +2,8 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use swamp::domain::{
-    BATCH_SIZE, Deadline, RepoId, SendError, TelemetryRepository as _, TelemetrySender as _,
-    printable,
-};
-use swamp::egress::{DryRunRequest, Network};
-use swamp::sender::ComponentSender;
+use swamp::domain::{RepoId, printable};
+use swamp::egress::DryRunRequest;
 use swamp::spool::FileSpool;
 
 use crate::cli::context::{Context, flush_setup};
@@ -29,31 +25,16 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
     let (root, marker) = context.repo()?;
     // A repository without an id gets one when something is sent, which this is not.
     let repo_id = marker.repo_id.clone().unwrap_or_else(RepoId::generate);
-    let mut setup = flush_setup(root, marker, repo_id.clone())?;
-    setup.network = Network::DryRun;
-    // What is damaged is left where it is: a dry run changes nothing.
-    let entries = match FileSpool::open(root)? {
-        Some(spool) => spool
-            .backlog()?
-            .take(BATCH_SIZE, |name| spool.load(name).ok()),
+    let setup = flush_setup(root, marker, repo_id)?;
+    let requests = match FileSpool::open(root)? {
+        Some(spool) => setup.dry_run(spool).map_err(|failure| {
+            CommandError::msg(
+                ErrorKind::Flush,
+                format!("could not make the requests of this batch: {failure}"),
+            )
+        })?,
         None => Vec::new(),
     };
-    let mut requests = Vec::new();
-    if !entries.is_empty() {
-        let failed = |why: String| CommandError::msg(ErrorKind::Flush, why);
-        let (compiled, config) = setup.prepare().map_err(|error| failed(error.to_string()))?;
-        let deadline = Deadline::after(config.limits.deadline);
-        let mut sender = ComponentSender::new(&compiled, config)?;
-        let sent = sender.send_batch(&entries, repo_id.as_str(), deadline);
-        requests = sender.take_dry_run_requests();
-        match sent {
-            // The answer was made up here: that it is no success to this sender says nothing about the endpoint.
-            Err(SendError::Rejected { .. }) if !requests.is_empty() => {}
-            sent => sent.map_err(|error| {
-                failed(format!("the sender would not deliver this batch: {error}"))
-            })?,
-        }
-    }
     let requests: Vec<_> = requests.into_iter().map(Request::from).collect();
     if context.ui.wants_json() {
         context.ui.json(&requests)?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
-use swamp::domain::{FlushOutcome, TelemetryRepository as _};
-use swamp::flush::Flusher;
+use swamp::domain::{Batches, FlushOutcome, TelemetryRepository as _};
+use swamp::flush::{Flushed, How};
 use swamp::process::worker;
 use swamp::spool::{Failure, FileSpool};
 
@@ -48,22 +48,17 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
     let setup = flush_setup(root, marker, repo_id)?;
     let endpoint = setup.endpoint.to_string();
     let spool = FileSpool::create(root)?;
-    let Some(mut flusher) = Flusher::begin(setup, spool, PATIENCE)? else {
-        return Err(CommandError::msg(
-            ErrorKind::Flush,
-            format!(
-                "could not flush: another flush has been at work for {} seconds; try again in a moment",
-                PATIENCE.as_secs()
-            ),
-        ));
-    };
-
     let interrupted = Arc::new(AtomicBool::new(false));
     let interrupt = Arc::clone(&interrupted);
     // Without a handler, Ctrl-C ends the flush at once, and loses nothing either.
     ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed)).ok();
     let progress = all.then(|| progress(context.ui));
-    let outcome = flusher.flush(all, |so_far, total| {
+    let how = How {
+        patience: PATIENCE,
+        batches: if all { Batches::All } else { Batches::One },
+        heeds_retry_after: false,
+    };
+    let flushed = setup.flush(spool, how, |so_far, total| {
         if let Some(progress) = &progress {
             progress.set_length(count(total));
             progress.set_position(count(so_far.delivered + so_far.quarantined));
@@ -74,12 +69,19 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
             .repo()
             .is_ok_and(|(_, marker)| goes_on.off_switch(marker).is_none());
         still_on && !interrupted.load(Ordering::Relaxed)
-    });
+    })?;
     if let Some(progress) = progress {
         progress.finish_and_clear();
     }
-    flusher.clean_up();
-    drop(flusher);
+    let Flushed::Done(outcome) = flushed else {
+        return Err(CommandError::msg(
+            ErrorKind::Flush,
+            format!(
+                "could not flush: another flush has been at work for {} seconds; try again in a moment",
+                PATIENCE.as_secs()
+            ),
+        ));
+    };
 
     let waiting = FileSpool::create(root)?.backlog()?.len();
     report(context, &endpoint, &outcome, waiting)?;

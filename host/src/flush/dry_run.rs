@@ -1,0 +1,71 @@
+//! A flush that sends nothing and changes nothing.
+
+use chrono::NaiveDate;
+
+use super::flusher::deliver;
+use super::setup::{FlushSetup, start};
+use crate::domain::{
+    Backlog, Batches, EntryName, Expired, FlushFailure, SendError, SpoolError, SpooledEntry,
+    TelemetryEntry, TelemetryRepository, TelemetryService,
+};
+use crate::egress::{DryRunRequest, Network};
+use crate::spool::FileSpool;
+
+/// A spool whose entries stay as they are, whatever becomes of them: damaged ones are not set aside either.
+struct Untouched(FileSpool);
+
+impl TelemetryRepository for Untouched {
+    fn save(&self, _: &TelemetryEntry) -> Result<(), SpoolError> {
+        Ok(())
+    }
+
+    fn backlog(&self) -> Result<Backlog, SpoolError> {
+        self.0.backlog()
+    }
+
+    fn read(&self, name: &EntryName) -> Option<SpooledEntry> {
+        self.0.load(name).ok()
+    }
+
+    fn mark_flushed(&self, _: &EntryName, _: bool) -> Result<(), SpoolError> {
+        Ok(())
+    }
+
+    fn quarantine(&self, _: &EntryName) -> Result<(), SpoolError> {
+        Ok(())
+    }
+
+    fn delete_older_than(&self, _: NaiveDate) -> Result<Expired, SpoolError> {
+        Ok(Expired::default())
+    }
+}
+
+impl FlushSetup {
+    /// Gives the requests that a flush of one batch would make, by making them to a host that answers 202 itself.
+    ///
+    /// # Errors
+    ///
+    /// As a flush: when the component cannot be run, or would not deliver the batch.
+    pub fn dry_run(mut self, spool: FileSpool) -> Result<Vec<DryRunRequest>, FlushFailure> {
+        self.network = Network::DryRun;
+        let service = TelemetryService::new(Untouched(spool));
+        let prepare = || self.prepare();
+        let (outcome, sender) = deliver(
+            &service,
+            &self.job(),
+            Batches::One,
+            prepare,
+            start,
+            |_, _| true,
+        );
+        let requests = sender.map_or_else(Vec::new, |mut sender| sender.take_dry_run_requests());
+        match outcome.failure {
+            // The answer was made up here: that it is no success to this sender says nothing about the endpoint.
+            Some(FlushFailure::Send(SendError::Rejected { .. })) if !requests.is_empty() => {
+                Ok(requests)
+            }
+            Some(failure) => Err(failure),
+            None => Ok(requests),
+        }
+    }
+}

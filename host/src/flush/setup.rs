@@ -1,0 +1,156 @@
+//! A flush through the component that the marker names.
+
+use std::path::{Path, PathBuf};
+
+use super::flusher::{FlushJob, Flushed, How, flush};
+use crate::config::trust::TrustStore;
+use crate::config::{AllowSenders, Marker, SenderSource};
+use crate::domain::{
+    Deadline, Endpoint, FlushOutcome, RepoId, SendError, SenderFailure, SpoolError,
+};
+use crate::egress::{HostHeader, Network, Reach};
+use crate::process::timer::Timer;
+use crate::sender::{Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig};
+use crate::spool::FileSpool;
+
+/// What a flush through a component needs to know.
+#[derive(Clone, Debug)]
+pub struct FlushSetup {
+    /// The repository.
+    pub root: PathBuf,
+    /// Its marker.
+    pub marker: Marker,
+    /// Its id.
+    pub repo_id: RepoId,
+    /// Where its telemetry goes.
+    pub endpoint: Endpoint,
+    /// Which senders this user lets run.
+    pub allow_senders: AllowSenders,
+    /// Which senders this user trusts.
+    pub trust: TrustStore,
+    /// What this user adds to requests to the endpoint's origin, or why that is not possible.
+    pub headers: Result<Vec<HostHeader>, String>,
+    /// How requests leave the machine.
+    pub network: Network,
+    /// Where compiled senders are kept.
+    pub cache: Cache,
+    /// What compiles them.
+    pub compiler: Compiler,
+    /// The version of the program, for the `user-agent`.
+    pub version: String,
+}
+
+impl FlushSetup {
+    /// Flushes the repository through its component, as [`flush`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`].
+    pub fn flush(
+        &self,
+        spool: FileSpool,
+        how: How,
+        goes_on: impl FnMut(&FlushOutcome, usize) -> bool,
+    ) -> Result<Flushed, SpoolError> {
+        flush(&self.job(), spool, how, || self.prepare(), start, goes_on)
+    }
+
+    /// What is flushed, whatever delivers it.
+    pub(super) fn job(&self) -> FlushJob {
+        FlushJob::new(&self.root, &self.marker, self.repo_id.clone())
+    }
+
+    /// The sender's component as this user lets it run.
+    ///
+    /// # Errors
+    ///
+    /// When it is missing, is not the one that the marker pins, or may not run.
+    pub fn component_file(&self) -> Result<ComponentFile, SenderFailure> {
+        let file = component_file(&self.root, &self.marker.telemetry_sender)?;
+        let may_run = match self.allow_senders {
+            AllowSenders::Any => true,
+            AllowSenders::Trusted => self.is_trusted(&file),
+            AllowSenders::Builtin => self.is_builtin(),
+        };
+        if !may_run {
+            return Err(SenderFailure::NotAllowed {
+                component: file.name().to_owned(),
+                allowed: self.allow_senders.as_str(),
+            });
+        }
+        match self.marker.telemetry_sender_digest {
+            Some(pinned) if pinned != file.digest() => Err(SenderFailure::NotPinned {
+                component: file.name().to_owned(),
+                digest: file.digest().to_string(),
+            }),
+            _ => Ok(file),
+        }
+    }
+
+    /// The sender, compiled, and what it works with.
+    ///
+    /// # Errors
+    ///
+    /// As [`component_file`](Self::component_file), or when it cannot be compiled, or when one of the user's
+    /// headers lacks its variable.
+    pub(super) fn prepare(&self) -> Result<(Compiled, SenderConfig), SendError> {
+        let file = self.component_file()?;
+        // Secrets are for senders that this user trusts.
+        let headers = if self.is_trusted(&file) {
+            let headers = self.headers.clone();
+            headers.map_err(SendError::InvalidConfiguration)?
+        } else {
+            Vec::new()
+        };
+        let marker = &self.marker;
+        let config = SenderConfig {
+            endpoint: self.endpoint.clone(),
+            user_agent: format!("swamp/{}", self.version),
+            options: marker.telemetry_sender_options.clone(),
+            limits: marker.telemetry_sender_limits,
+            network: self.network.clone(),
+            reach: Reach::default(),
+            headers,
+            timer: Timer::default(),
+        };
+        let compiled = Compiled::obtain(&file, &self.cache, &self.compiler)?;
+        Ok((compiled, config))
+    }
+
+    const fn is_builtin(&self) -> bool {
+        matches!(self.marker.telemetry_sender, SenderSource::Builtin(_))
+    }
+
+    fn is_trusted(&self, file: &ComponentFile) -> bool {
+        self.is_builtin() || self.trust.contains(file.digest())
+    }
+}
+
+/// The component that a marker in `root` names.
+///
+/// # Errors
+///
+/// [`SenderFailure::Missing`].
+pub fn component_file(root: &Path, source: &SenderSource) -> Result<ComponentFile, SenderFailure> {
+    match source {
+        SenderSource::Builtin(sender) => Ok(ComponentFile::builtin(*sender)),
+        SenderSource::File(path) => {
+            ComponentFile::read(&root.join(path), &path.display().to_string())
+        }
+    }
+}
+
+/// Brings the component to life by `deadline`.
+pub(super) fn start(
+    (compiled, config): (Compiled, SenderConfig),
+    timer: &Timer,
+    deadline: Deadline,
+) -> Result<ComponentSender, SendError> {
+    let config = SenderConfig {
+        timer: timer.clone(),
+        ..config
+    };
+    let mut sender = ComponentSender::new(&compiled, config)?;
+    sender.instantiate(deadline)?;
+    Ok(sender)
+}
