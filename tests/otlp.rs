@@ -428,6 +428,8 @@ fn a_collector_of_another_make_reads_the_records_back() {
          -> service.name: Str(swamp)
          -> service.version: Str(0.1.0)
          -> swamp.repo.id: Str(550e8400-e29b-41d4-a716-446655440000)
+         -> telemetry.sdk.name: Str(swamp)
+         -> telemetry.sdk.language: Str(rust)
     ScopeLogs #0
     ScopeLogs SchemaURL:
     InstrumentationScope swamp

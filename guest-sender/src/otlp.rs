@@ -15,7 +15,10 @@ use crate::answer::{Answer, Clock, Success};
 use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError, TelemetryEntry};
 use crate::protocol::Protocol;
 
+mod data;
 mod record;
+
+use data::Data;
 
 /// Bodies are log records; 200 is success, but for records that its body says were not taken.
 pub(crate) const PROTOCOL: Protocol = Protocol {
@@ -39,24 +42,36 @@ const REQUEST_BYTES: usize = 8 * 1024 * 1024;
 const BAD_REQUEST: u16 = 400;
 const TOO_LARGE: u16 = 413;
 
-/// The body of the request: a resource for each version that recorded any of the entries.
+/// What a resource is: a program of one version.
+#[derive(PartialEq, Eq)]
+struct Service {
+    /// `None` for swamp itself.
+    tool: Option<String>,
+    version: Option<String>,
+}
+
+/// The body of the request: a resource for each program and version that any of the entries is of.
 ///
 /// # Errors
 ///
 /// When the host would not send it for its size.
 fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<Vec<u8>, SendError> {
-    let mut by_version: Vec<(Option<&str>, Vec<Value>)> = Vec::new();
+    let mut by_service: Vec<(Service, Vec<Value>)> = Vec::new();
     for entry in entries {
-        let version = entry.swamp_version.as_deref();
-        let record = record::log_record(entry);
-        match by_version.iter_mut().find(|(known, _)| *known == version) {
+        let data = Data::of(entry);
+        let service = Service {
+            tool: data.tool().map(str::to_owned),
+            version: data.version(entry).map(str::to_owned),
+        };
+        let record = record::log_record(entry, &data);
+        match by_service.iter_mut().find(|(known, _)| *known == service) {
             Some((_, records)) => records.push(record),
-            None => by_version.push((version, vec![record])),
+            None => by_service.push((service, vec![record])),
         }
     }
-    let resources: Vec<_> = by_version
-        .into_iter()
-        .map(|(version, records)| resource_logs(version, distinct_id, &records))
+    let resources: Vec<_> = by_service
+        .iter()
+        .map(|(service, records)| resource_logs(service, distinct_id, records))
         .collect();
     let body = json!({ "resourceLogs": resources })
         .to_string()
@@ -70,11 +85,13 @@ fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<Vec<u8>, 
     Ok(body)
 }
 
-fn resource_logs(version: Option<&str>, distinct_id: &str, records: &[Value]) -> Value {
+fn resource_logs(service: &Service, distinct_id: &str, records: &[Value]) -> Value {
     let mut resource = record::Attributes::default();
-    resource.text("service.name", Some("swamp"));
-    resource.text("service.version", version);
+    resource.text("service.name", service.tool.as_deref().or(Some("swamp")));
+    resource.text("service.version", service.version.as_deref());
     resource.text("swamp.repo.id", Some(distinct_id));
+    resource.text("telemetry.sdk.name", Some("swamp"));
+    resource.text("telemetry.sdk.language", Some("rust"));
     json!({
         "resource": { "attributes": resource.into_value() },
         "scopeLogs": [{ "scope": { "name": "swamp" }, "logRecords": records }],

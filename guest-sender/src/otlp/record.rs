@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
+use super::data::Data;
 use crate::bindings::exports::swamp::telemetry::sender::{InvocationStatus, TelemetryEntry};
 
 const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
@@ -36,6 +37,11 @@ impl Attributes {
         self.push(key, value.map(integer));
     }
 
+    fn boolean(&mut self, key: &str, value: Option<bool>) {
+        let boolean = |value: bool| json!({ "boolValue": value });
+        self.push(key, value.map(boolean));
+    }
+
     fn push(&mut self, key: &str, value: Option<Value>) {
         if let Some(value) = value {
             self.0.push(json!({ "key": key, "value": value }));
@@ -51,7 +57,7 @@ fn text(text: &str) -> Value {
     json!({ "stringValue": text })
 }
 
-pub(super) fn log_record(entry: &TelemetryEntry) -> Value {
+pub(super) fn log_record(entry: &TelemetryEntry, data: &Data) -> Value {
     let mut record = Map::new();
     let mut put = |key: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -64,12 +70,12 @@ pub(super) fn log_record(entry: &TelemetryEntry) -> Value {
     put("observedTimeUnixNano", nanoseconds(entry.completed_at));
     put("severityNumber", severity.map(|(number, _)| number.into()));
     put("severityText", severity.map(|(_, name)| name.into()));
-    put("body", command_line(entry).map(|line| text(&line)));
-    put("attributes", Some(attributes(entry).into_value()));
+    put("body", command_line(entry, data).map(|line| text(&line)));
+    put("attributes", Some(attributes(entry, data).into_value()));
     Value::Object(record)
 }
 
-fn attributes(entry: &TelemetryEntry) -> Attributes {
+fn attributes(entry: &TelemetryEntry, data: &Data) -> Attributes {
     let mut attributes = Attributes::default();
     attributes.text("swamp.entry.id", Some(&entry.id));
     attributes.text("swamp.command", entry.command.as_deref());
@@ -84,15 +90,29 @@ fn attributes(entry: &TelemetryEntry) -> Attributes {
     // The conventions have given up `error.message`.
     attributes.text("exception.message", entry.error_message.as_deref());
     attributes.text("os.type", entry.platform.as_deref());
-    if has_more(entry) {
+    attributes.text("swamp.install.id", data.text("installId"));
+    attributes.text("swamp.parent.entry.id", data.text("parentInvocationId"));
+    let boolean = |key| data.context(key).and_then(Value::as_bool);
+    attributes.boolean("swamp.context.interactive", boolean("isInteractive"));
+    attributes.boolean("swamp.context.ci", boolean("isCi"));
+    attributes.boolean(
+        "swamp.context.agent_session",
+        boolean("agentSessionDetected"),
+    );
+    let agent = data.context("detectedAiTool").and_then(Value::as_str);
+    attributes.text("swamp.context.agent", agent);
+    if has_more(entry, data) {
         attributes.text("swamp.entry.data", Some(&entry.data));
     }
     attributes
 }
 
 /// The command line as far as it was recorded, which is without options: their keys are attributes.
-fn command_line(entry: &TelemetryEntry) -> Option<String> {
-    let mut words = vec!["swamp", entry.command.as_deref()?];
+fn command_line(entry: &TelemetryEntry, data: &Data) -> Option<String> {
+    let mut words = vec![entry.command.as_deref()?];
+    if data.tool().is_none() {
+        words.insert(0, "swamp");
+    }
     words.extend(entry.subcommand.as_deref());
     words.extend(entry.args.iter().flatten().map(String::as_str));
     Some(words.join(" "))
@@ -125,12 +145,12 @@ fn duration(entry: &TelemetryEntry) -> Option<i64> {
 
 /// Whether the entry's data holds anything that the rest of the record does not: fields of a later version, or in a
 /// spelling that the host does not know.
-fn has_more(entry: &TelemetryEntry) -> bool {
-    let Ok(Value::Object(data)) = serde_json::from_str(&entry.data) else {
+fn has_more(entry: &TelemetryEntry, data: &Data) -> bool {
+    let Some(data) = data.fields() else {
         return true;
     };
     data.iter().any(|(key, value)| match (key.as_str(), value) {
-        ("invocation" | "result", Value::Object(fields)) => fields
+        ("invocation" | "result" | "invocationContext", Value::Object(fields)) => fields
             .iter()
             .any(|(field, value)| !is_told(entry, key, field, value)),
         _ => !is_told(entry, "", key, value),
@@ -154,6 +174,13 @@ fn is_told(entry: &TelemetryEntry, parent: &str, key: &str, value: &Value) -> bo
             ("", "durationMs") => value.is_u64() && duration(entry).is_some(),
             ("", "swampVersion") => entry.swamp_version.is_some(),
             ("", "platform") => entry.platform.is_some(),
+            ("", "installId" | "parentInvocationId") | ("invocationContext", "detectedAiTool") => {
+                value.is_string()
+            }
+            ("invocationContext", "isInteractive" | "isCi" | "agentSessionDetected") => {
+                value.is_boolean()
+            }
+            ("invocation", "commandPath") => is_command_path(entry, value),
             ("invocation", "command") => entry.command.is_some(),
             ("invocation", "subcommand") => entry.subcommand.is_some(),
             ("invocation", "args") => entry.args.is_some(),
@@ -165,4 +192,15 @@ fn is_told(entry: &TelemetryEntry, parent: &str, key: &str, value: &Value) -> bo
             ("result", "exitCode") => entry.exit_code.is_some(),
             _ => false,
         }
+}
+
+/// Whether this path says what the command and the subcommand do.
+fn is_command_path(entry: &TelemetryEntry, path: &Value) -> bool {
+    let Some(path) = path.as_array() else {
+        return false;
+    };
+    let subcommand = entry.subcommand.iter();
+    let words = subcommand.flat_map(|words| words.split_whitespace());
+    let told = entry.command.as_deref().into_iter().chain(words);
+    path.iter().map(Value::as_str).eq(told.map(Some))
 }

@@ -116,13 +116,78 @@ fn entries_of_one_version_share_a_resource_in_their_order() {
     assert_eq!(ids, [vec!["a", "c"], vec!["b"]]);
 }
 
+/// The attributes of the only resource, a line each.
+fn resource(request: &Value) -> String {
+    let all = &request["resourceLogs"][0]["resource"]["attributes"];
+    let line = |one: &Value| format!("{}: {}", one["key"], one["value"]["stringValue"]);
+    let lines: Vec<_> = all.as_array().unwrap().iter().map(line).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn a_tool_is_a_service_of_its_own_name_and_version() {
+    let data = |path: &str, more: &str| {
+        format!(r#"{{"id":"a","invocation":{{"command":"deploy","commandPath":{path}}}{more}}}"#)
+    };
+    let tool = |data: &str, version: &str| TelemetryEntry {
+        command: Some("deploy".to_owned()),
+        subcommand: Some("run".to_owned()),
+        swamp_version: Some(version.to_owned()),
+        ..bare("a", data)
+    };
+    let ours = data(r#"["deploy","run"]"#, "");
+    let request_of_ours = request(&[tool(&ours, "2.3")]);
+    insta::assert_snapshot!(resource(&request_of_ours), @r#"
+    "service.name": "deploy"
+    "service.version": "2.3"
+    "swamp.repo.id": "0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5"
+    "telemetry.sdk.name": "swamp"
+    "telemetry.sdk.language": "rust"
+    "#);
+    let record = &request_of_ours["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+    assert_eq!(record["body"]["stringValue"], "deploy run");
+    assert!(attributes(&request_of_ours, "swamp.entry.data").is_empty());
+    let unversioned = resource(&request(&[tool(&ours, "unknown")]));
+    assert!(!unversioned.contains("service.version"), "{unversioned}");
+    let other_path = request(&[tool(&data(r#"["deploy","other"]"#, ""), "2")]);
+    assert_eq!(attributes(&other_path, "swamp.entry.data").len(), 1);
+    let of_deno = data(r#"["model","run"]"#, r#","denoVersion":"2.1.0""#);
+    let of_deno = resource(&request(&[tool(&of_deno, "2026")]));
+    assert!(
+        of_deno.starts_with("\"service.name\": \"swamp\""),
+        "{of_deno}"
+    );
+}
+
+#[test]
+fn what_is_known_of_the_invocation_is_told_in_attributes_of_its_own() {
+    let data = r#"{"id":"a","installId":"i","parentInvocationId":"p","invocationContext":{
+        "isInteractive":true,"isCi":false,"agentSessionDetected":true,"detectedAiTool":"claude"}}"#;
+    let request = request(&[bare("a", data)]);
+    let record = &request["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+    let line = |one: &Value| format!("{} {}", one["key"], one["value"]);
+    let all = record["attributes"].as_array().unwrap();
+    let lines: Vec<_> = all.iter().map(line).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    "swamp.entry.id" {"stringValue":"a"}
+    "swamp.install.id" {"stringValue":"i"}
+    "swamp.parent.entry.id" {"stringValue":"p"}
+    "swamp.context.interactive" {"boolValue":true}
+    "swamp.context.ci" {"boolValue":false}
+    "swamp.context.agent_session" {"boolValue":true}
+    "swamp.context.agent" {"stringValue":"claude"}
+    "#);
+    let odd = r#"{"id":"a","installId":7,"invocationContext":{"later":1}}"#;
+    assert!(carries(odd));
+}
+
 #[test]
 fn a_misuse_is_a_warning() {
     let entry = TelemetryEntry {
         status: Some(InvocationStatus::UserError),
         ..success()
     };
-    let record = record::log_record(&entry);
+    let record = record::log_record(&entry, &Data::of(&entry));
     assert_eq!(record["severityNumber"], 13);
     assert_eq!(record["severityText"], "WARN");
 }

@@ -1,0 +1,52 @@
+//! What an entry's data tells beyond the contract's fields.
+
+use alloc::string::String;
+
+use serde_json::{Map, Value};
+
+use crate::bindings::exports::swamp::telemetry::sender::TelemetryEntry;
+
+/// What stands for the version of a tool that nobody has named.
+const UNKNOWN_VERSION: &str = "unknown";
+
+/// The parsed data of an entry; `None` where it is no object, which the host would not have sent.
+#[derive(Debug)]
+pub(super) struct Data(Option<Map<String, Value>>);
+
+impl Data {
+    pub(super) fn of(entry: &TelemetryEntry) -> Self {
+        Self(serde_json::from_str(&entry.data).ok())
+    }
+
+    pub(super) fn fields(&self) -> Option<&Map<String, Value>> {
+        self.0.as_ref()
+    }
+
+    /// The tool whose run it is; `None` for a command of swamp's own. The Deno implementation writes the path of its own
+    /// commands.
+    pub(super) fn tool(&self) -> Option<&str> {
+        let entry = self.0.as_ref()?;
+        if entry.contains_key("denoVersion") {
+            return None;
+        }
+        entry
+            .get("invocation")?
+            .get("commandPath")?
+            .get(0)?
+            .as_str()
+    }
+
+    /// The version of what the entry is of, as far as it is known.
+    pub(super) fn version<'a>(&self, entry: &'a TelemetryEntry) -> Option<&'a str> {
+        let version = entry.swamp_version.as_deref();
+        version.filter(|version| self.tool().is_none() || *version != UNKNOWN_VERSION)
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        self.0.as_ref()?.get(key)?.as_str()
+    }
+
+    pub(super) fn context(&self, key: &str) -> Option<&Value> {
+        self.0.as_ref()?.get("invocationContext")?.get(key)
+    }
+}
