@@ -95,6 +95,77 @@ fn check_fails_with_the_reason_for_what_would_not_run() {
     );
 }
 
+/// A component for WASI 0.3, which needs the component model's async.
+const WASI_0_3: &str = r#"(component
+    (import "wasi:http/client@0.3.0" (instance))
+    (import "wasi:http/types@0.3.0" (instance))
+    (import "wasi:cli/stderr@0.2.6" (instance))
+    (type (stream u8))
+    (instance $sender)
+    (export "swamp:telemetry/sender@0.2.0" (instance $sender))
+)"#;
+
+#[test]
+fn check_reads_a_component_that_the_engine_refuses_and_names_the_remedy() {
+    let repo = TestRepo::new();
+    fs::write(repo.root().join("async.wat"), WASI_0_3).unwrap();
+    let check = repo.swamp(&["sender", "check", "async.wat"]);
+    assert_eq!(check.code, 1);
+    let shown: Vec<&str> = check
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with("digest"))
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"), @r"
+    component   async.wat
+    size        266 bytes
+    contract    0.2.0 (this host runs 0.1.0)
+    exports     swamp:telemetry/sender@0.2.0
+    compiled    no
+    verdict     does not run
+    imports
+      wasi:http/client@0.3.0  not offered by this host
+      wasi:http/types@0.3.0   not offered in this version: this host has 0.2
+      wasi:cli/stderr@0.2.6   output: to the debug log
+    ");
+    insta::assert_snapshot!(check.stderr, @"error: async.wat does not run on this host: it needs the component model's async (WASI 0.3), which this host does not run; build it without, for WASI 0.2");
+}
+
+#[test]
+fn check_in_json_says_of_each_import_the_same_as_in_words() {
+    let repo = TestRepo::new();
+    fs::write(repo.root().join("async.wat"), WASI_0_3).unwrap();
+    let check = repo.swamp(&["sender", "check", "--json", "async.wat"]);
+    assert_eq!(check.code, 1);
+    let check: Value = serde_json::from_str(&check.stdout).unwrap();
+    assert_eq!(check["contract"], "0.2.0");
+    assert_eq!(check["runs"], false);
+    assert!(check.get("compileMs").is_none(), "{check}");
+    for import in check["imports"].as_array().unwrap() {
+        let is_refused = import["grant"].as_str().unwrap().starts_with("not offered");
+        assert_eq!(import["offered"], !is_refused, "{import}");
+    }
+}
+
+#[test]
+fn check_never_recommends_itself() {
+    let repo = TestRepo::new();
+    for (name, text) in [
+        ("async.wat", WASI_0_3),
+        ("other.wat", "(component)"),
+        ("module.wat", "(module)"),
+        ("text.wat", "(component (oops))"),
+        ("wants.wat", r#"(component (import "a" (func)))"#),
+    ] {
+        fs::write(repo.root().join(name), text).unwrap();
+        let check = repo.swamp(&["sender", "check", name]);
+        assert_eq!(check.code, 1, "{name}");
+        assert!(!check.stderr.contains("sender check"), "{}", check.stderr);
+        let check = repo.swamp(&["sender", "check", "--json", name]);
+        assert!(!check.stdout.contains("sender check"), "{}", check.stdout);
+    }
+}
+
 #[test]
 fn check_finds_a_contract_of_the_same_name_with_other_types() {
     let repo = TestRepo::new();

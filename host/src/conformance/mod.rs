@@ -20,7 +20,7 @@ use crate::config::SenderLimits;
 use crate::domain::{Deadline, Endpoint, SendError, TelemetrySender as _};
 use crate::egress::{Environment, Network, Reach};
 use crate::process::timer::Timer;
-use crate::sender::{Compiled, ComponentSender, Grant, SenderConfig, inspect};
+use crate::sender::{Compiled, ComponentSender, SenderConfig, inspect};
 
 use judge::{Evidence, Finding};
 pub use report::{Outcome, Report, ScenarioReport};
@@ -120,7 +120,7 @@ fn imports(compiled: &Compiled) -> Result<(ScenarioReport, bool), SendError> {
     let refused: Vec<_> = inspection
         .imports
         .iter()
-        .filter(|import| import.grant == Grant::NotOffered)
+        .filter(|import| !import.grant.is_offered())
         .map(|import| import.name.as_str())
         .collect();
     let received = match &inspection.verdict {

@@ -8,7 +8,7 @@ use std::thread;
 use thiserror::Error;
 
 use super::contract::reason;
-use super::{engine, limits};
+use super::{engine, limits, outline};
 use crate::process::timer::Timer;
 use crate::process::watchdog::Watchdog;
 use crate::process::worker::{self, Program, Task};
@@ -119,14 +119,29 @@ pub fn compile(input: impl Read, mut output: impl Write) -> Result<(), CompileEr
     let component = binary(&bytes)?;
     let described = |error: wasmtime::Error| CompileError::Component(format!("{error:#}"));
     let engine = engine::compiling().map_err(described)?;
-    let code = engine.precompile_component(&component).map_err(described)?;
+    let code = engine
+        .precompile_component(&component)
+        .map_err(|error| unsupported(&component).unwrap_or_else(|| described(error)))?;
     output.write_all(&code)?;
     output.flush()?;
     Ok(())
 }
 
+/// Says what a component needs that the engine has switched off, where that is why it is refused.
+fn unsupported(component: &[u8]) -> Option<CompileError> {
+    let needs = outline::needs(component);
+    let (last, others) = needs.split_last()?;
+    let needs = match others {
+        [] => (*last).to_owned(),
+        others => format!("{} and {last}", others.join(", ")),
+    };
+    Some(CompileError::Component(format!(
+        "it needs {needs}, which this host does not run; build it without, for WASI 0.2"
+    )))
+}
+
 /// The component in binary, from binary or from text.
-fn binary(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
+pub(super) fn binary(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
     const MAGIC: &[u8] = b"\0asm";
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
     const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";

@@ -1,8 +1,12 @@
 //! What a component exports and asks for, in words.
 
 use super::compiled::Compiled;
+use super::compiler;
 use super::contract::{INTERFACE, VERSION, reason};
-use super::sender::{ComponentSender, SenderConfig};
+use super::file::ComponentFile;
+use super::grants::Grant;
+use super::outline::Outline;
+use super::run::{ComponentSender, SenderConfig};
 use crate::config::SenderLimits;
 use crate::domain::{DEFAULT_ENDPOINT, Deadline, Endpoint, SendError, SenderFailure};
 use crate::egress::{Network, Reach};
@@ -15,50 +19,6 @@ pub struct Import {
     pub name: String,
     /// What the host grants.
     pub grant: Grant,
-}
-
-/// What the host gives a component that imports an interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grant {
-    /// What these words say.
-    Granted(&'static str),
-    /// The interface works, but there is nothing behind it.
-    Empty(&'static str),
-    /// The host does not have it, so that the component cannot run.
-    NotOffered,
-}
-
-impl Grant {
-    /// In words: `files: none`.
-    #[must_use]
-    pub const fn in_words(self) -> &'static str {
-        match self {
-            Self::Granted(words) | Self::Empty(words) => words,
-            Self::NotOffered => "not offered by this host",
-        }
-    }
-
-    fn of(import: &str) -> Self {
-        let interface = import.split('@').next().unwrap_or(import);
-        let (package, name) = interface.split_once('/').unwrap_or((interface, ""));
-        match (package, name) {
-            ("wasi:http", "outgoing-handler") => {
-                Self::Granted("HTTP: POST and PUT to the endpoint's origin")
-            }
-            ("wasi:http", "types") => Self::Granted("HTTP: requests and answers"),
-            ("wasi:io", _) => Self::Granted("streams and waiting"),
-            ("wasi:clocks", _) => Self::Granted("the time"),
-            ("wasi:random", _) => Self::Granted("random numbers"),
-            ("wasi:cli", "stdout" | "stderr") => Self::Granted("output: to the debug log"),
-            ("wasi:cli", "exit") => Self::Granted("exit: ends the batch as a failure"),
-            ("wasi:cli", "environment") => Self::Empty("environment and arguments: none"),
-            ("wasi:cli", "stdin") => Self::Empty("input: none"),
-            ("wasi:cli", name) if name.starts_with("terminal-") => Self::Empty("terminal: none"),
-            ("wasi:filesystem", _) => Self::Empty("filesystem: none"),
-            ("wasi:sockets", _) => Self::Empty("sockets: none"),
-            _ => Self::NotOffered,
-        }
-    }
 }
 
 /// What a component is, seen from outside.
@@ -86,27 +46,41 @@ pub fn inspect(compiled: &Compiled) -> Result<Inspection, SenderFailure> {
     let component = compiled.load()?;
     let engine = compiled.engine();
     let component_type = component.component_type();
-    let exports: Vec<_> = component_type
-        .exports(engine)
-        .map(|(name, _)| reason(name))
-        .collect();
-    let imports = component_type.imports(engine).map(|(name, _)| Import {
-        grant: Grant::of(name),
-        name: reason(name),
-    });
-    let version = |name: &String| {
-        Some(
-            name.strip_prefix(INTERFACE)?
-                .trim_start_matches('@')
-                .to_owned(),
-        )
+    let outline = Outline {
+        exports: component_type
+            .exports(engine)
+            .map(|(name, _)| reason(name))
+            .collect(),
+        imports: component_type
+            .imports(engine)
+            .map(|(name, _)| reason(name))
+            .collect(),
     };
-    Ok(Inspection {
-        contract: exports.iter().find_map(version),
-        imports: imports.collect(),
-        verdict: verdict(compiled),
-        exports,
-    })
+    Ok(Inspection::new(outline, verdict(compiled)))
+}
+
+impl Inspection {
+    /// What the file of a component says that the engine refuses, and why it is refused.
+    #[must_use]
+    pub fn of_refused(file: &ComponentFile, why: SenderFailure) -> Self {
+        let binary = compiler::binary(file.bytes()).unwrap_or_default();
+        Self::new(Outline::read(&binary), Err(why.into()))
+    }
+
+    fn new(outline: Outline, verdict: Result<(), SendError>) -> Self {
+        let version =
+            |name: &String| Some(name.strip_prefix(INTERFACE)?.strip_prefix('@')?.to_owned());
+        let import = |name: String| Import {
+            grant: Grant::of(&name),
+            name,
+        };
+        Self {
+            contract: outline.exports.iter().find_map(version),
+            imports: outline.imports.into_iter().map(import).collect(),
+            exports: outline.exports,
+            verdict,
+        }
+    }
 }
 
 /// Whether the component comes to life in a sandbox without a network: only then is its contract known to be ours to
@@ -125,30 +99,4 @@ fn verdict(compiled: &Compiled) -> Result<(), SendError> {
         timer: Timer::default(),
     };
     ComponentSender::new(compiled, config)?.instantiate(Deadline::after(limits.deadline))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn imports_are_told_in_plain_words() {
-        let told = [
-            "wasi:filesystem/types@0.2.6",
-            "wasi:sockets/tcp@0.2.0",
-            "wasi:cli/environment@0.2.6",
-            "wasi:http/outgoing-handler@0.2.4",
-            "wasi:keyvalue/store@0.2.0",
-            "env",
-        ]
-        .map(|name| Grant::of(name).in_words());
-        insta::assert_snapshot!(told.join("\n"), @r"
-        filesystem: none
-        sockets: none
-        environment and arguments: none
-        HTTP: POST and PUT to the endpoint's origin
-        not offered by this host
-        not offered by this host
-        ");
-    }
 }

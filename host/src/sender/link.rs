@@ -6,56 +6,8 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
 use super::contract::{INTERFACE, SenderPre, VERSION, reason};
+use super::grants::{Grant, is_usual};
 use super::sandbox::Guest;
-
-/// The interfaces of WASI 0.2 that the host offers. What is in them is the sandbox's to grant: most are empty.
-const OFFERED: [&str; 29] = [
-    "wasi:cli/environment",
-    "wasi:cli/exit",
-    "wasi:cli/stderr",
-    "wasi:cli/stdin",
-    "wasi:cli/stdout",
-    "wasi:cli/terminal-input",
-    "wasi:cli/terminal-output",
-    "wasi:cli/terminal-stderr",
-    "wasi:cli/terminal-stdin",
-    "wasi:cli/terminal-stdout",
-    "wasi:clocks/monotonic-clock",
-    "wasi:clocks/wall-clock",
-    "wasi:filesystem/preopens",
-    "wasi:filesystem/types",
-    "wasi:http/outgoing-handler",
-    "wasi:http/types",
-    "wasi:io/error",
-    "wasi:io/poll",
-    "wasi:io/streams",
-    "wasi:random/insecure",
-    "wasi:random/insecure-seed",
-    "wasi:random/random",
-    "wasi:sockets/instance-network",
-    "wasi:sockets/ip-name-lookup",
-    "wasi:sockets/network",
-    "wasi:sockets/tcp",
-    "wasi:sockets/tcp-create-socket",
-    "wasi:sockets/udp",
-    "wasi:sockets/udp-create-socket",
-];
-
-/// What of that a sender imports which does nothing but post. The rest, five times as many functions, is linked only
-/// for a component that wants some of it.
-const USUAL: [&str; 11] = [
-    "wasi:cli/stderr",
-    "wasi:cli/stdin",
-    "wasi:cli/stdout",
-    "wasi:clocks/monotonic-clock",
-    "wasi:clocks/wall-clock",
-    "wasi:http/outgoing-handler",
-    "wasi:http/types",
-    "wasi:io/error",
-    "wasi:io/poll",
-    "wasi:io/streams",
-    "wasi:random/random",
-];
 
 /// How many imports that are not offered are named.
 const NAMED: usize = 5;
@@ -97,7 +49,7 @@ fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Gue
     let component_type = component.component_type();
     if component_type
         .imports(engine)
-        .all(|(name, _)| is_among(&USUAL, name))
+        .all(|(name, _)| is_usual(name))
     {
         wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
     } else {
@@ -112,31 +64,32 @@ fn check_imports(engine: &Engine, component: &Component) -> Result<(), String> {
     let missing: Vec<String> = component_type
         .imports(engine)
         .map(|(name, _)| name)
-        .filter(|name| !is_among(&OFFERED, name))
+        .filter(|name| !Grant::of(name).is_offered())
         .map(reason)
         .collect();
-    match missing.as_slice() {
-        [] => Ok(()),
-        [one] => Err(format!("it imports {one}, which this host does not offer")),
-        [named @ .., last] if named.len() < NAMED => Err(format!(
-            "it imports {} and {last}, which this host does not offer",
-            named.join(", ")
-        )),
-        many => Err(format!(
-            "it imports {} and {} others, which this host does not offer",
-            many[..NAMED].join(", "),
-            many.len() - NAMED
-        )),
+    if missing.is_empty() {
+        return Ok(());
     }
+    Err(not_offered(&missing))
 }
 
-/// Of WASI 0.2, each version is as good as another: each later one has what the earlier ones had.
-fn is_among(interfaces: &[&str], import: &str) -> bool {
-    import
-        .split_once("@0.2.")
-        .is_some_and(|(interface, patch)| {
-            interfaces.contains(&interface) && patch.parse::<u32>().is_ok()
-        })
+/// Names the imports that are missing.
+pub(super) fn not_offered(imports: &[String]) -> String {
+    let named = match imports {
+        [one] => one.clone(),
+        [named @ .., last] if named.len() < NAMED => format!("{} and {last}", named.join(", ")),
+        many => format!(
+            "{} and {} others",
+            many[..NAMED].join(", "),
+            many.len() - NAMED
+        ),
+    };
+    if imports.iter().all(|import| import.contains("@0.3.")) {
+        return format!(
+            "it imports {named} of WASI 0.3, and this host offers WASI 0.2; build it for WASI 0.2"
+        );
+    }
+    format!("it imports {named}, which this host does not offer")
 }
 
 fn check_export(engine: &Engine, component: &Component) -> Result<(), String> {
@@ -163,25 +116,4 @@ fn check_export(engine: &Engine, component: &Component) -> Result<(), String> {
         ),
         None => format!("it does not export {wanted}, so it is not a telemetry sender"),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wasi_0_2_is_offered_in_all_its_versions_and_nothing_else() {
-        for (import, offered) in [
-            ("wasi:http/types@0.2.0", true),
-            ("wasi:http/types@0.2.99", true),
-            ("wasi:http/types@0.3.0", false),
-            ("wasi:http/types@0.2.0-rc-2023-11-10", false),
-            ("wasi:http/types", false),
-            ("wasi:http/incoming-handler@0.2.0", false),
-            ("wasi:keyvalue/store@0.2.0", false),
-            ("run", false),
-        ] {
-            assert_eq!(is_among(&OFFERED, import), offered, "{import}");
-        }
-    }
 }

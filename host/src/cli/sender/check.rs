@@ -5,10 +5,10 @@ use std::path::Path;
 use anstyle::Style;
 use serde::Serialize;
 use swamp::config::BuiltinSender;
-use swamp::domain::{SenderFailure, printable};
-use swamp::sender::{CONTRACT_VERSION, Compiled, ComponentFile, Grant, Inspection, inspect};
+use swamp::domain::{SendError, SenderFailure, printable};
+use swamp::sender::{CONTRACT_VERSION, Compiled, ComponentFile, Inspection, inspect};
 
-use super::compiled;
+use super::try_compile;
 use crate::cli::context::{Context, cache};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::ui::{BAD, BOLD, GOOD};
@@ -26,8 +26,9 @@ struct Check<'a> {
     imports: Vec<ImportCheck<'a>>,
     /// Whether its machine code was in the cache already.
     cached: bool,
-    /// How long compiling it took, or finding it in the cache.
-    compile_ms: u128,
+    /// How long compiling it took, or finding it in the cache. Missing where it could not be compiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compile_ms: Option<u128>,
     runs: bool,
     /// Why it does not run: one stable word, and one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +39,7 @@ struct Check<'a> {
 struct ImportCheck<'a> {
     name: &'a str,
     /// What the host grants, in words.
-    grant: &'static str,
+    grant: String,
     offered: bool,
 }
 
@@ -79,8 +80,10 @@ pub(super) fn component(name: &Path) -> Result<ComponentFile, CommandError> {
 pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
     let file = component(name)?;
     let cached = Compiled::is_cached(&file, &cache());
-    let (compiled, took) = compiled(&file, context)?;
-    let inspection = inspect(&compiled)?;
+    let (inspection, took) = match try_compile(&file, context)? {
+        Ok((compiled, took)) => (inspect(&compiled)?, Some(took)),
+        Err(refused) => (Inspection::of_refused(&file, refused), None),
+    };
     let check = Check {
         component: file.name(),
         digest: file.digest().to_string(),
@@ -93,15 +96,15 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
             .map(|import| ImportCheck {
                 name: &import.name,
                 grant: import.grant.in_words(),
-                offered: import.grant != Grant::NotOffered,
+                offered: import.grant.is_offered(),
             })
             .collect(),
         cached,
-        compile_ms: took.as_millis(),
+        compile_ms: took.map(|took| took.as_millis()),
         runs: inspection.verdict.is_ok(),
         problem: inspection.verdict.as_ref().err().map(|failure| Problem {
             kind: failure.kind(),
-            reason: failure.to_string(),
+            reason: why_not(failure),
         }),
     };
     if context.ui.wants_json() {
@@ -109,7 +112,20 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
     } else {
         context.ui.answer(&check.in_words(&inspection))?;
     }
-    Ok(inspection.verdict?)
+    inspection
+        .verdict
+        .map_err(|failure| CommandError::msg(ErrorKind::Sender, why_not(&failure)))
+}
+
+/// Why a component does not run. What recommends this very command elsewhere is said without that here.
+fn why_not(failure: &SendError) -> String {
+    match failure {
+        SendError::Sender(
+            SenderFailure::NotCompilable { component, reason }
+            | SenderFailure::NotLinkable { component, reason },
+        ) => format!("{component} does not run on this host: {reason}"),
+        other => other.to_string(),
+    }
 }
 
 impl Check<'_> {
@@ -118,10 +134,10 @@ impl Check<'_> {
             Some(version) => format!("{version} (this host runs {CONTRACT_VERSION})"),
             None => format!("none (this host runs {CONTRACT_VERSION})"),
         };
-        let compiled = if self.cached {
-            format!("found in the cache, in {} ms", self.compile_ms)
-        } else {
-            format!("in {} ms", self.compile_ms)
+        let compiled = match self.compile_ms {
+            Some(ms) if self.cached => format!("found in the cache, in {ms} ms"),
+            Some(ms) => format!("in {ms} ms"),
+            None => "no".to_owned(),
         };
         let verdict = match inspection.verdict {
             Ok(()) => format!("{GOOD}runs{GOOD:#}"),

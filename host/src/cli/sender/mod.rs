@@ -44,6 +44,14 @@ impl From<SendError> for CommandError {
 /// Compiles `file`, or finds it compiled, and says how long that took. Some take seconds: a person sees that
 /// something is going on.
 fn compiled(file: &ComponentFile, context: &Context) -> Result<(Compiled, Duration), CommandError> {
+    Ok(try_compile(file, context)??)
+}
+
+/// The same, for whoever has something to say of a component that is refused.
+fn try_compile(
+    file: &ComponentFile,
+    context: &Context,
+) -> Result<Result<(Compiled, Duration), SenderFailure>, CommandError> {
     let spinner = spinner(context).with_message(format!(
         "compiling {}",
         swamp::domain::printable(file.name())
@@ -53,7 +61,7 @@ fn compiled(file: &ComponentFile, context: &Context) -> Result<(Compiled, Durati
     Compiled::forget_failure(file, &cache());
     let compiled = Compiled::obtain(file, &cache(), &Compiler::new(Program::current()?));
     spinner.finish_and_clear();
-    Ok((compiled?, began.elapsed()))
+    Ok(compiled.map(|compiled| (compiled, began.elapsed())))
 }
 
 /// Something that moves, where a person looks.
