@@ -17,10 +17,10 @@ use super::completions::sender_names;
 
 const FIRST_STEPS: &str = "\
 Examples:
-  swamp demo                            see everything once, and leave nothing behind
-  swamp init --endpoint https://HOST    make this directory a repository that sends there
-  swamp telemetry status                see where its telemetry goes, and what waits
-  swamp telemetry disable               turn it off here";
+  swamp demo                            Run everything once in a scratch directory
+  swamp init --endpoint https://HOST    Set up telemetry in this directory
+  swamp telemetry status                Show where telemetry goes and what is pending
+  swamp telemetry disable               Turn telemetry off in this repository";
 
 /// Records command-line invocations and delivers them through a sandboxed WebAssembly sender.
 #[derive(Debug, Parser)]
@@ -38,31 +38,31 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What every command takes.
+/// The options of every command.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-#[expect(clippy::doc_markdown, reason = "what is shown as help is no Markdown")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent flag")]
+#[expect(clippy::doc_markdown, reason = "help texts are not Markdown")]
 pub(crate) struct Globals {
-    /// Work in the repository at DIR instead of the nearest one
+    /// Use the repository in DIR instead of the nearest one
     #[arg(short = 'C', long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) repo_dir: Option<PathBuf>,
-    /// Answer with one JSON document
+    /// Print one JSON document
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Log what is at least this bad to stderr [env: SWAMP_LOG_LEVEL] [default: warning]
+    /// Minimum log level [env: SWAMP_LOG_LEVEL] [default: warning]
     #[arg(long, global = true, value_name = "LEVEL", ignore_case = true)]
     pub(crate) log_level: Option<LogLevel>,
-    /// Say nothing on stderr but errors
+    /// Print only errors on stderr
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Log more, like --log-level info
+    /// Log more; same as --log-level info
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
-    /// Record and send nothing
+    /// Do not record or send telemetry
     #[arg(long, global = true)]
     pub(crate) no_telemetry: bool,
-    /// Print without colours, as with the environment variable NO_COLOR
+    /// Do not use colors [env: NO_COLOR]
     #[arg(long, global = true)]
     pub(crate) no_color: bool,
 }
@@ -92,36 +92,36 @@ impl LogLevel {
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Command {
-    /// Make a directory a repository
+    /// Set up telemetry in a directory
     Init(Init),
-    /// Make or upgrade a repository
+    /// Set up or upgrade a repository
     #[command(subcommand)]
     Repo(Repo),
     /// Print the version
     Version,
     /// Print a completion script for a shell
     Completions {
-        /// The shell
+        /// Shell
         shell: Shell,
     },
-    /// See, send and steer what is recorded
+    /// Inspect, send and control telemetry
     #[command(subcommand)]
     Telemetry(Telemetry),
-    /// See, check and choose the component that delivers
+    /// Inspect, test and choose the sender component
     #[command(subcommand)]
     Sender(Sender),
-    /// Run a program, and record its run as an invocation
+    /// Run a program and record it as an invocation
     ///
-    /// The program has this terminal, its streams and its signals as if it ran alone, and its exit code is the answer.
-    /// Recorded are its name, the keys of its options, how it ended and how long it took; never a value, its output or its
-    /// environment. Where telemetry is off, it is simply run.
+    /// The program keeps the terminal, the standard streams and the signals, and its exit code becomes the exit code of
+    /// this command. Its name, option keys, result and duration are recorded; values, output and environment are not.
+    /// When telemetry is off, the program just runs.
     Exec(Exec),
-    /// Watch the whole path once, on this machine and in a scratch directory
+    /// Record, flush and receive telemetry once in a scratch directory
     Demo,
-    /// Write the manual page of every command into a directory
+    /// Write the manual pages to a directory
     #[command(hide = true)]
     Man {
-        /// The directory, made where it is missing
+        /// Directory to write to; created if missing
         #[arg(value_hint = ValueHint::DirPath)]
         dir: PathBuf,
     },
@@ -129,22 +129,22 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
-    /// Record it as NAME [default: the program's base name]
+    /// Name to record [default: the program's base name]
     #[arg(long, value_parser = label)]
     pub(crate) name: Option<Label>,
-    /// The program's version
+    /// Version of the program
     #[arg(long, value_name = "VERSION", value_parser = label)]
     pub(crate) tool_version: Option<Label>,
     #[command(flatten)]
     pub(crate) listed: ListedSubcommands,
-    /// The program, and what it is given
+    /// Program and its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     pub(crate) program: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Init {
-    /// The directory, made where it is missing [default: the current one]
+    /// Directory to set up; created if missing [default: current directory]
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
     /// Send telemetry to this http or https URL
@@ -155,52 +155,52 @@ pub(crate) struct Init {
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Repo {
-    /// Make a directory a repository
+    /// Set up telemetry in a directory
     Init(Init),
-    /// Bring the repository's marker up to this version
+    /// Upgrade .swamp.yaml to this version
     Upgrade,
 }
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Sender {
-    /// Tell which sender delivers for this repository
+    /// Show the sender of this repository
     Show,
-    /// Tell what a component exports and asks for, and whether it would run
+    /// Show what a component exports and imports, and whether it runs
     Check {
-        /// A component file, builtin:ingest or builtin:otlp
+        /// Component file, builtin:ingest or builtin:otlp
         #[arg(add = ArgValueCompleter::new(sender_names))]
         file: PathBuf,
     },
-    /// Put a component through everything that the contract speaks of, on this machine
+    /// Run the conformance tests against a component
     Test(SenderTest),
-    /// Write a project to build a sender from into the directory NAME
+    /// Create a sender project in the directory NAME
     New(SenderNew),
-    /// Check a sender, trust it on this machine, and write it into the marker with its digest
+    /// Check a sender, trust it on this machine and set it in .swamp.yaml
     Use {
-        /// A component file, builtin:ingest or builtin:otlp
+        /// Component file, builtin:ingest or builtin:otlp
         #[arg(value_name = "FILE", add = ArgValueCompleter::new(sender_names))]
         sender: PathBuf,
     },
-    /// Trust the sender that the marker names, on this machine
+    /// Trust the sender in .swamp.yaml on this machine
     Trust,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SenderTest {
-    /// A component file, builtin:ingest or builtin:otlp
+    /// Component file, builtin:ingest or builtin:otlp
     #[arg(add = ArgValueCompleter::new(sender_names))]
     pub(crate) file: PathBuf,
-    /// Use endpoints with this path
+    /// Path of the test endpoint
     #[arg(long, value_name = "/PATH", value_parser = endpoint_path)]
     pub(crate) endpoint_path: Option<String>,
-    /// Take this status for the endpoint's one success
+    /// Status that means the batch was accepted
     #[arg(long, value_name = "N", default_value_t = 202, value_parser = clap::value_parser!(u16).range(200..300))]
     pub(crate) accept_status: u16,
-    /// Run only this scenario; may be given again
+    /// Run only this scenario; can be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) only: Vec<String>,
-    /// Give the sender this option; may be given again
+    /// Option to pass to the sender; can be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
     pub(crate) option: Vec<(String, String)>,
 }
@@ -210,25 +210,25 @@ fn endpoint_path(text: &str) -> Result<String, &'static str> {
     if is_path {
         Ok(text.trim_end_matches('/').to_owned())
     } else {
-        Err("write a path such as /v1/logs, without a query")
+        Err("expected a path such as /v1/logs, without a query")
     }
 }
 
 fn key_and_value(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write a key, `=` and a value"),
+        _ => Err("expected KEY=VALUE"),
     }
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SenderNew {
-    /// The directory to make, and the name of the package
+    /// Name of the directory and of the package
     pub(crate) name: String,
-    /// The language, and the toolchain
+    /// Language and toolchain
     #[arg(long, value_name = "LANG", default_value = "rust")]
     pub(crate) lang: ScaffoldLanguage,
-    /// What the endpoint understands: what builtin:ingest sends, or what builtin:otlp does
+    /// Request format: like builtin:ingest or builtin:otlp
     #[arg(long, value_name = "TEMPLATE", default_value = "ingest")]
     pub(crate) template: ScaffoldFormat,
 }
@@ -268,7 +268,7 @@ impl ScaffoldLanguage {
     }
 }
 
-/// The commands that are no invocation to record, by name and subcommand.
+/// The commands that are not recorded, by name and subcommand.
 pub(crate) const UNRECORDED: [(&str, Option<&str>); 6] = [
     ("completions", None),
     ("demo", None),
@@ -278,6 +278,6 @@ pub(crate) const UNRECORDED: [(&str, Option<&str>); 6] = [
     ("telemetry", Some("record")),
 ];
 
-/// The positions whose values are one of a few known words, and may be recorded: the path of the command, and the
+/// The positional arguments whose values are one of a fixed set and may be recorded: the command's path and the
 /// argument's name.
 pub(crate) const CATEGORICAL: [(&[&str], &str); 1] = [(&["completions"], "shell")];

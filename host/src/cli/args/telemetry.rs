@@ -10,50 +10,50 @@ use swamp::domain::{Label, Subcommands};
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Telemetry {
-    /// Tell whether telemetry is on, where it goes, and what waits
+    /// Show whether telemetry is on, where it goes and what is pending
     Status,
-    /// Tell how commands are used, by what is in the spool
+    /// Show usage statistics of the entries in the spool
     Stats {
-        /// How many days to look at, today among them
+        /// Number of days to include, counting today
         #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
         days: u16,
     },
-    /// List what is in the spool, newest first
+    /// List the entries in the spool, newest first
     List,
     /// Turn telemetry on
     Enable {
-        /// For this user everywhere, instead of in this repository
+        /// For all your repositories instead of this one
         #[arg(long)]
         global: bool,
     },
     /// Turn telemetry off
     Disable {
-        /// For this user everywhere, instead of in this repository
+        /// For all your repositories instead of this one
         #[arg(long)]
         global: bool,
     },
-    /// Delete what is in the spool
+    /// Delete the entries in the spool
     Purge {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Be an endpoint on this machine, and print what arrives
+    /// Run a local endpoint and print what arrives
     Receive(Receive),
-    /// Record an entry of another program, from options or as JSON on stdin
+    /// Record entries of another program, from options or as JSON on stdin
     ///
-    /// Without --command, reads entries from stdin: a JSON object, or many, one a line. What they leave out of id, times,
-    /// version and platform is added, and fields that are unknown are kept. Prints the id of each entry that is recorded;
-    /// a line that is wrong is refused with its number, and the others are taken.
+    /// Without --command, reads entries from stdin: one JSON object, or one per line. Missing ids, times, versions and
+    /// platforms are filled in, and unknown fields are kept. Prints the id of each recorded entry. An invalid line is
+    /// reported with its number, and the other lines are recorded.
     ///
-    /// An id that was recorded already with the same content is no error, and with other content is refused.
+    /// Recording an id again is not an error if the content is the same; different content is refused.
     Record(Box<Record>),
-    /// Send what waits: one batch of up to 25, the oldest first
+    /// Send pending entries: one batch of up to 25, oldest first
     Flush {
-        /// Send everything, batch after batch
+        /// Send all pending entries, batch by batch
         #[arg(long)]
         all: bool,
-        /// Print the request that the next batch would be, and send nothing
+        /// Print the request for the next batch without sending it
         #[arg(long, conflicts_with = "all")]
         dry_run: bool,
     },
@@ -61,22 +61,22 @@ pub(crate) enum Telemetry {
 
 #[derive(Debug, Args)]
 pub(crate) struct Receive {
-    /// Listen on this address
+    /// Address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
     pub(crate) listen: SocketAddr,
-    /// Let it be an address that other machines can reach
+    /// Allow an address that other machines can reach
     #[arg(long)]
     pub(crate) allow_remote: bool,
-    /// Answer good requests with this status instead of 202
+    /// Respond to valid requests with this status instead of 202
     #[arg(long, value_name = "STATUS", value_parser = clap::value_parser!(u16).range(200..600))]
     pub(crate) respond: Option<u16>,
-    /// Hold each answer back for so many milliseconds
+    /// Delay each response by this many milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub(crate) delay: u64,
-    /// Refuse every Nth request with 503
+    /// Respond to every Nth request with 503
     #[arg(long, value_name = "N")]
     pub(crate) fail_every: Option<NonZeroU32>,
-    /// Close the connection of every Nth request without an answer
+    /// Close the connection of every Nth request without a response
     #[arg(long, value_name = "N")]
     pub(crate) drop_every: Option<NonZeroU32>,
     /// Append each new event to FILE as a line of JSON
@@ -86,16 +86,16 @@ pub(crate) struct Receive {
 
 #[derive(Debug, Args)]
 pub(crate) struct Record {
-    /// The command
+    /// Command
     #[arg(long)]
     pub(crate) command: Option<String>,
-    /// Its subcommand
+    /// Subcommand
     #[arg(long, requires = "command")]
     pub(crate) subcommand: Option<String>,
-    /// How it ended [default: by the exit code]
+    /// Result [default: from the exit code]
     #[arg(long, requires = "command", value_enum)]
     pub(crate) status: Option<RecordedStatus>,
-    /// Its exit code [default: by the status]
+    /// Exit code [default: from the status]
     #[arg(
         long,
         value_name = "CODE",
@@ -103,41 +103,41 @@ pub(crate) struct Record {
         allow_negative_numbers = true
     )]
     pub(crate) exit_code: Option<i32>,
-    /// When it began, as ISO 8601 has it [default: MS ago, or now]
+    /// Start time in ISO 8601 [default: MS ago, or now]
     #[arg(long, value_name = "TIME", requires = "command")]
     pub(crate) started_at: Option<String>,
-    /// How long it took, in milliseconds [default: from TIME until now]
+    /// Duration in milliseconds [default: from TIME until now]
     #[arg(long, value_name = "MS", requires = "command")]
     pub(crate) duration_ms: Option<u64>,
-    /// The key of an option that it was given, such as --force; may be repeated
+    /// Option key that was given, such as --force; can be repeated
     #[arg(long = "option-key", value_name = "KEY", requires = "command")]
     pub(crate) option_keys: Vec<String>,
-    /// The key of a global option that it was given; may be repeated
+    /// Key of a global option that was given, without dashes; can be repeated
     #[arg(long = "global-option", value_name = "KEY", requires = "command")]
     pub(crate) global_options: Vec<String>,
-    /// How many positional arguments it was given: their values are not recorded
+    /// Number of positional arguments; their values are not recorded
     #[arg(long, value_name = "COUNT", requires = "command")]
     pub(crate) args: Option<u16>,
-    /// The type of its error
+    /// Error type
     #[arg(long, value_name = "TYPE", requires = "command")]
     pub(crate) error_type: Option<String>,
-    /// A fixed sentence for that type of error, which quotes nothing
+    /// Fixed sentence for this error type, without values or paths
     #[arg(long, value_name = "SENTENCE", requires = "command")]
     pub(crate) error_message: Option<String>,
-    /// The version of the program that is recorded
+    /// Version of the recorded program
     #[arg(long, value_name = "VERSION", requires = "command")]
     pub(crate) tool_version: Option<String>,
     #[command(flatten)]
     pub(crate) listed: ListedSubcommands,
-    /// The entry's id: 1 to 64 letters, digits, - and _ [default: a new one]
+    /// Entry id: 1 to 64 letters, digits, - and _ [default: a new id]
     #[arg(long, requires = "command")]
     pub(crate) id: Option<String>,
-    /// Keep the args of JSON entries as they are, since they are redacted already
+    /// Keep the args of JSON entries, because they are already redacted
     #[arg(long, conflicts_with = "command")]
     pub(crate) args_are_redacted: bool,
 }
 
-/// How an invocation ended.
+/// The result of an invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RecordedStatus {
     Success,
@@ -159,10 +159,10 @@ impl RecordedStatus {
 // Which arguments of a program may be recorded. A doc comment would become the help of the commands that have it.
 #[derive(Debug, Args)]
 pub(crate) struct ListedSubcommands {
-    /// Record these words where they are the program's first argument; all else is redacted
+    /// Record the program's first argument if it is one of these words; other arguments are redacted
     #[arg(long, value_name = "WORD,...", value_delimiter = ',', value_parser = subcommand)]
     pub(crate) subcommands: Option<Vec<Label>>,
-    /// How many leading arguments may be one of these words, 1 to 8
+    /// Number of leading arguments that can be one of these words, 1 to 8
     #[arg(long, value_name = "N", default_value_t = 1, requires = "subcommands", value_parser = depth)]
     pub(crate) depth: usize,
 }
