@@ -1,5 +1,5 @@
-//! What the recorder costs a program that embeds it: the example next to itself without it, each a release build
-//! without default features.
+//! What the recorder costs a program that embeds it: the example next to itself without it, each built by the
+//! profile `dist` without default features.
 //!
 //!     cargo bench -p swamp --no-default-features --bench recorder
 //!
@@ -62,14 +62,20 @@ fn build() -> PathBuf {
     let bench = env::current_exe().unwrap();
     let target = bench.ancestors().nth(3).unwrap();
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--offline", "--release", "--no-default-features"])
+        .args([
+            "build",
+            "--offline",
+            "--profile",
+            "dist",
+            "--no-default-features",
+        ])
         .args(["--example", "greet", "--example", "unrecorded"])
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status();
     assert!(built.unwrap().success());
-    target.join("release").join("examples")
+    target.join("dist").join("examples")
 }
 
 /// What a run takes longer with the recorder, in milliseconds.
