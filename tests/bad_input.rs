@@ -85,7 +85,11 @@ fn a_sender_that_is_none_keeps_the_entries_and_is_told_apart() {
             None,
             "could not read the sender gone.wasm: No such file",
         ),
-        (".", None, "could not read the sender .: it is not a file"),
+        (
+            ".",
+            None,
+            "could not read the sender .: it is not a regular file",
+        ),
         (
             "text.wasm",
             Some("hello"),

@@ -41,12 +41,16 @@ const ARROWS: &[(&str, &[&str])] = &[
         "flush",
         &["sender", "egress", "spool", "config", "process", "domain"],
     ),
-    ("sender", &["egress", "config", "process", "domain"]),
+    (
+        "sender",
+        &["egress", "config", "process", "domain", "files"],
+    ),
     ("egress", &["domain"]),
-    ("spool", &["domain"]),
-    ("config", &["domain"]),
+    ("spool", &["domain", "files"]),
+    ("config", &["domain", "files"]),
     ("process", &["domain"]),
     ("domain", &[]),
+    ("files", &[]),
 ];
 
 fn source() -> PathBuf {

@@ -23,6 +23,7 @@ pub mod conformance;
 pub mod domain;
 #[cfg(feature = "sender")]
 pub mod egress;
+mod files;
 #[cfg_attr(not(feature = "cli"), doc(hidden))]
 pub mod flush;
 #[cfg_attr(not(feature = "cli"), doc(hidden))]

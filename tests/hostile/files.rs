@@ -33,7 +33,6 @@ fn what_is_no_component_is_told_in_a_sentence() {
         ),
         (b"\0asm", "of a version that this host does not know"),
         (b"hello", "it is neither a WebAssembly component nor"),
-        (b"", "it is neither a WebAssembly component nor"),
         (
             b"(component \xff)",
             "it is neither a WebAssembly component nor",
@@ -92,9 +91,27 @@ fn what_is_no_regular_file_is_not_opened() {
     for path in [fifo.as_path(), dir.path(), "/dev/zero".as_ref()] {
         let failure = ComponentFile::read(path, "odd").unwrap_err();
         assert!(
-            failure.to_string().contains("it is not a file"),
+            failure.to_string().contains("it is not a regular file"),
             "{failure}"
         );
+        assert_is_a_sentence(&failure.into());
+    }
+}
+
+/// The kernel makes up its content, says that it has none, and may let its reader wait for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_without_a_size_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty");
+    fs::write(&empty, "").unwrap();
+    for path in [
+        empty.as_path(),
+        "/proc/kmsg".as_ref(),
+        "/proc/self/maps".as_ref(),
+    ] {
+        let failure = ComponentFile::read(path, "odd").unwrap_err();
+        assert!(failure.to_string().contains("it is empty"), "{failure}");
         assert_is_a_sentence(&failure.into());
     }
 }

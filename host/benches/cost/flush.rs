@@ -16,7 +16,7 @@ use swamp::domain::{
     TelemetrySender,
 };
 use swamp::egress::{Environment, Network, Reach};
-use swamp::flush::{FlushSetup, Flushed, How};
+use swamp::flush::{FlushSetup, Flushed, How, Watch};
 use swamp::process::timer::Timer;
 use swamp::process::worker::{Program, close_inherited_files, forbid_core_dumps};
 use swamp::sender::{Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig};
@@ -60,6 +60,7 @@ fn flush(world: &World, flush: impl FnOnce()) -> Duration {
 pub(crate) fn by_component() {
     close_inherited_files();
     forbid_core_dumps();
+    let watch = Watch::start().unwrap();
     let root = Path::new(".");
     let marker = MarkerFile::new(root).read().unwrap();
     let user = config_path(|name| env::var_os(name)).unwrap();
@@ -80,7 +81,7 @@ pub(crate) fn by_component() {
         version: "0.1.0".into(),
         endpoint,
     };
-    let flushed = setup.flush(spool, like_a_worker(Batches::One), |_, _| true);
+    let flushed = setup.flush(spool, like_a_worker(Batches::One), &watch, |_, _| true);
     let Ok(Flushed::Done(outcome)) = flushed else {
         panic!("{flushed:?}");
     };

@@ -11,7 +11,7 @@ use hyper_util::rt::TokioIo;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::user_config_file::{config_path, read_user_config};
 use swamp::domain::{Batches, Deadline, Endpoint, SendError, SpooledEntry, TelemetrySender};
-use swamp::flush::{FlushJob, Flushed};
+use swamp::flush::{FlushJob, Flushed, Watch};
 use swamp::process::worker::{close_inherited_files, forbid_core_dumps};
 use swamp::spool::FileSpool;
 use tokio::net::TcpStream;
@@ -104,6 +104,7 @@ pub(crate) fn event(id: &str, data: &str, distinct_id: &str) -> String {
 pub(crate) fn flush(batches: Batches) {
     close_inherited_files();
     forbid_core_dumps();
+    let watch = Watch::start().unwrap();
     let root = Path::new(".");
     let marker = MarkerFile::new(root).read().unwrap();
     let config = config_path(|name| env::var_os(name)).unwrap();
@@ -115,6 +116,7 @@ pub(crate) fn flush(batches: Batches) {
         &job,
         spool,
         like_a_worker(batches),
+        &watch,
         || Ok(()),
         |(), _, _| Ok(NativeSender::new(&endpoint)),
         |_, _| true,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use swamp::config::marker_file::MarkerFile;
 use swamp::domain::Batches;
-use swamp::flush::{Flushed, How};
+use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker::{MACHINE_FAILED, Task, close_inherited_files, forbid_core_dumps};
 use swamp::sender::{CompileError, bound_compilation, compile};
 use swamp::spool::FileSpool;
@@ -36,12 +36,13 @@ pub(crate) fn run(task: Task) -> ExitCode {
         },
         Task::Flush => {
             forbid_core_dumps();
+            let watch = Watch::start();
             let context = Context::new(Globals {
                 repo_dir: Some(".".into()),
                 ..Globals::default()
             });
             logging::start(context.log_level());
-            if let Err(error) = flush(&context) {
+            if let Err(error) = flush(&context, watch) {
                 debug!("could not flush telemetry: {error}");
             }
             ExitCode::SUCCESS
@@ -54,7 +55,8 @@ fn compile_bounded() -> Result<(), CompileError> {
     compile(io::stdin().lock(), io::stdout().lock())
 }
 
-fn flush(context: &Context) -> Result<(), CommandError> {
+fn flush(context: &Context, watch: io::Result<Watch>) -> Result<(), CommandError> {
+    let watch = watch?;
     let (root, marker) = context.repo()?;
     if let Some(switch) = context.off_switch(marker) {
         return Err(switch.into());
@@ -73,7 +75,7 @@ fn flush(context: &Context) -> Result<(), CommandError> {
         heeds_retry_after: true,
     };
     let endpoint = &setup.endpoint;
-    match setup.flush(spool, how, |_, _| true)? {
+    match setup.flush(spool, how, &watch, |_, _| true)? {
         Flushed::OtherAtWork => debug!("another flush is at work"),
         Flushed::AskedToWait => debug!("{endpoint} asked to be left alone for now"),
         Flushed::Done(outcome) => {

@@ -1,20 +1,31 @@
 //! The marker's file: found, read, created, and changed without touching what is not ours.
 
-use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use cap_std::fs::Dir;
 use thiserror::Error;
 use tracing::debug;
 
-use super::atomic_file;
 use crate::config::{Edit, EditError, MAX_MARKER_BYTES, Marker, MarkerError, Scalar, edit};
 use crate::domain::RepoId;
+use crate::files::lock::LockedFile;
+use crate::files::regular::RegularFile;
+use crate::files::replace::{self, LinkTarget};
+use crate::files::{PRIVATE_DIR, directory};
 
 /// The marker's name.
 pub const MARKER: &str = ".swamp.yaml";
+
+/// The directory beside it that holds its lock, and the spool.
+const OWN_DIR: &str = ".swamp";
+
+const LOCK: &str = "marker.lock";
+
+/// The mode of a new marker, without the umask's bits.
+const MODE: u32 = 0o666;
 
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 const LOCK_POLL: Duration = Duration::from_millis(5);
@@ -53,6 +64,14 @@ pub enum MarkerFileError {
         path: PathBuf,
         /// What went wrong.
         source: io::Error,
+    },
+    /// It is a link, and is not written through.
+    #[error("could not write {}: it is a symbolic link{why}", path.display())]
+    Link {
+        /// The marker.
+        path: PathBuf,
+        /// Why not, and what to do.
+        why: String,
     },
     /// There is one already.
     #[error("could not create {}: it is there already; run `swamp repo upgrade` to bring it up to date", .0.display())]
@@ -118,10 +137,13 @@ impl MarkerFile {
     }
 
     pub(crate) fn text(&self) -> Result<String, MarkerFileError> {
-        atomic_file::read(&self.path, MAX_MARKER_BYTES).map_err(|source| MarkerFileError::Read {
-            path: self.path.clone(),
-            source,
-        })
+        let file = RegularFile::find_at(&self.path).map_err(|why| self.not_read(why))?;
+        self.text_of(&file)
+    }
+
+    fn text_of(&self, file: &RegularFile<'_>) -> Result<String, MarkerFileError> {
+        file.read_text(MAX_MARKER_BYTES)
+            .map_err(|why| self.not_read(why))
     }
 
     pub(crate) fn parse(&self, text: &str) -> Result<Marker, MarkerFileError> {
@@ -137,7 +159,9 @@ impl MarkerFile {
     ///
     /// When there is one already, even a broken link, or it cannot be written.
     pub fn create(&self, text: &str) -> Result<(), MarkerFileError> {
-        atomic_file::create(&self.path, text, 0o666).map_err(|source| match source.kind() {
+        let created = directory::open(&self.root)
+            .and_then(|root| replace::create_in(&root, MARKER.as_ref(), text, MODE));
+        created.map_err(|source| match source.kind() {
             io::ErrorKind::AlreadyExists => MarkerFileError::Exists(self.path.clone()),
             _ => self.not_written(source),
         })
@@ -146,6 +170,9 @@ impl MarkerFile {
     /// Makes the edits that `edits` wants for the marker as it is once nobody else can change it, and returns the
     /// marker as it is then. Without edits nothing is written. Waits for others for at most a second.
     ///
+    /// This is for commands that somebody gives in order to change the marker: one that is a link is written where the
+    /// link leads, if that is a file of this user's that nobody else could have put there.
+    ///
     /// # Errors
     ///
     /// When the marker stays as it was.
@@ -153,8 +180,21 @@ impl MarkerFile {
         &self,
         edits: impl FnOnce(&Marker) -> Vec<Edit>,
     ) -> Result<Marker, MarkerFileError> {
-        let _lock = self.lock()?;
-        let text = self.text()?;
+        self.change(Links::FollowOwn, edits)
+    }
+
+    fn change(
+        &self,
+        links: Links,
+        edits: impl FnOnce(&Marker) -> Vec<Edit>,
+    ) -> Result<Marker, MarkerFileError> {
+        let (root, _lock) = self.lock()?;
+        let target = self.link_target(&root, links)?;
+        let (dir, name) = target.as_ref().map_or((&root, MARKER.as_ref()), |target| {
+            (&target.dir, target.name.as_os_str())
+        });
+        let file = RegularFile::find_in(dir, name).map_err(|why| self.not_read(why))?;
+        let text = self.text_of(&file)?;
         let marker = self.parse(&text)?;
         let edited = edit(&text, &edits(&marker)).map_err(|source| MarkerFileError::Edit {
             path: self.path.clone(),
@@ -164,11 +204,33 @@ impl MarkerFile {
             return Ok(marker);
         }
         let marker = self.parse(&edited)?;
-        atomic_file::replace(&self.path, &edited).map_err(|source| self.not_written(source))?;
+        replace::replace_in(dir, name.as_ref(), &file, &edited)
+            .map_err(|source| self.not_written(source))?;
         Ok(marker)
     }
 
-    /// The repository's id, which it gets here if it has none.
+    /// Where the marker leads that is a link. `None` where it is none.
+    fn link_target(&self, root: &Dir, links: Links) -> Result<Option<LinkTarget>, MarkerFileError> {
+        if !(root.symlink_metadata(MARKER)).is_ok_and(|marker| marker.is_symlink()) {
+            return Ok(None);
+        }
+        let refused = |why| MarkerFileError::Link {
+            path: self.path.clone(),
+            why,
+        };
+        match links {
+            Links::Refuse => Err(refused(
+                ", which this command does not write through; run `swamp repo upgrade`".into(),
+            )),
+            Links::FollowOwn => LinkTarget::of(&self.path).map(Some).map_err(|why| {
+                refused(format!(
+                    " to a file that is not yours alone ({why}); put the file itself in its place"
+                ))
+            }),
+        }
+    }
+
+    /// The repository's id, which it gets here if it has none. A marker that is a link is not written through.
     ///
     /// # Errors
     ///
@@ -178,7 +240,7 @@ impl MarkerFile {
             return Ok(id);
         }
         let new = RepoId::generate();
-        let marker = self.update(|marker| match marker.repo_id {
+        let marker = self.change(Links::Refuse, |marker| match marker.repo_id {
             Some(_) => Vec::new(),
             None => vec![Edit::Set("repoId", Scalar::Text(new.to_string()))],
         })?;
@@ -187,11 +249,15 @@ impl MarkerFile {
 
     /// Removes what commands that were killed while they wrote the marker have left beside it.
     pub fn sweep(&self) {
-        // The marker may be a link to one elsewhere, which is written there.
-        let target = fs::canonicalize(&self.path);
-        let directory = target.as_deref().ok().and_then(Path::parent);
-        if let Err(why) = atomic_file::sweep(directory.unwrap_or(&self.root)) {
+        if let Err(why) = directory::open(&self.root).and_then(|root| replace::sweep(&root)) {
             debug!("could not clean up beside {}: {why}", self.path.display());
+        }
+    }
+
+    fn not_read(&self, source: io::Error) -> MarkerFileError {
+        MarkerFileError::Read {
+            path: self.path.clone(),
+            source,
         }
     }
 
@@ -202,45 +268,42 @@ impl MarkerFile {
         }
     }
 
-    /// The lock is free again when the file is closed.
-    fn lock(&self) -> Result<File, MarkerFileError> {
-        let directory = self.root.join(".swamp");
-        let path = directory.join("marker.lock");
+    /// The repository's directory, and the lock in it, which is free again when it is dropped.
+    fn lock(&self) -> Result<(Dir, LockedFile), MarkerFileError> {
+        let path = self.root.join(OWN_DIR).join(LOCK);
         let failed = |source| MarkerFileError::Lock {
             path: path.clone(),
             source,
         };
-        self.ensure_own_dir(&directory).map_err(failed)?;
-        let file = atomic_file::open_lock(&path).map_err(failed)?;
+        let root = directory::open(&self.root).map_err(failed)?;
+        // Whoever can rename the repository could have put another directory in its place.
+        root.symlink_metadata(MARKER)
+            .map_err(|why| self.not_read(why))?;
+        let own = directory::ensure_in(&root, OWN_DIR, PRIVATE_DIR).map_err(|why| {
+            failed(if why.kind() == io::ErrorKind::NotADirectory {
+                io::Error::new(why.kind(), ".swamp is not a directory")
+            } else {
+                why
+            })
+        })?;
         let start = Instant::now();
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::Error(why)) => return Err(failed(why)),
-                Err(TryLockError::WouldBlock) if start.elapsed() > LOCK_WAIT => {
-                    return Err(MarkerFileError::Busy(path));
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(LOCK_POLL),
+            if let Some(lock) = LockedFile::try_lock_in(&own, LOCK).map_err(failed)? {
+                return Ok((root, lock));
             }
+            if start.elapsed() > LOCK_WAIT {
+                return Err(MarkerFileError::Busy(path));
+            }
+            thread::sleep(LOCK_POLL);
         }
     }
+}
 
-    fn ensure_own_dir(&self, directory: &Path) -> io::Result<()> {
-        match fs::symlink_metadata(directory) {
-            Ok(metadata) if metadata.is_dir() => Ok(()),
-            Ok(_) => Err(io::Error::new(
-                io::ErrorKind::NotADirectory,
-                ".swamp is not a directory",
-            )),
-            Err(why) if why.kind() == io::ErrorKind::NotFound => {
-                // Not recursively: a repository that is gone must not come back.
-                fs::metadata(&self.root)?;
-                atomic_file::create_private_dir(directory)?;
-                atomic_file::give_to_owner_of(&self.root, &File::open(directory)?)
-            }
-            Err(why) => Err(why),
-        }
-    }
+/// What becomes of a marker that is a link.
+#[derive(Clone, Copy)]
+enum Links {
+    Refuse,
+    FollowOwn,
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! What a repository and its user have set: the marker, the user's own file, whom the user trusts, and what turns
 //! telemetry off.
 
-pub(crate) mod atomic_file;
 mod edit;
 mod marker;
 pub mod marker_file;

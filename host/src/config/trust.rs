@@ -1,15 +1,15 @@
 //! Which sender components this user trusts on this machine.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::atomic_file;
 use super::user_dirs::UserDir;
 use crate::domain::Digest;
+use crate::files::regular::RegularFile;
+use crate::files::{PRIVATE_FILE, create_new, directory};
 
 /// The largest list of trusted senders, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -57,7 +57,7 @@ impl TrustStore {
         let text = self
             .path
             .as_deref()
-            .and_then(|path| atomic_file::read(path, MAX_BYTES).ok())
+            .and_then(|path| RegularFile::find_at(path).ok()?.read_text(MAX_BYTES).ok())
             .unwrap_or_default();
         text.lines()
             .filter_map(|line| Digest::parse(line.split_whitespace().next()?))
@@ -83,14 +83,17 @@ impl TrustStore {
 
 /// One write of one short line: two at once end up as two lines.
 fn append(path: &Path, line: &str) -> io::Result<()> {
-    if let Some(dir) = path.parent() {
-        atomic_file::create_private_dir(dir)?;
-    }
-    let mut options = OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(line.as_bytes())
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let dir = directory::create_all(parent)?;
+    let mut file = match create_new(&dir, name, PRIVATE_FILE) {
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {
+            RegularFile::find_in(&dir, name)?.open_for_appending()?
+        }
+        created => created?,
+    };
+    file.write_all(line.as_bytes())
 }
 
 #[cfg(test)]

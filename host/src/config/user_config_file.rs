@@ -1,14 +1,16 @@
 //! The user's own file, outside of every repository.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::atomic_file;
 use super::user_dirs::UserDir;
 use crate::config::{Edit, EditError, MAX_MARKER_BYTES, Scalar, UserConfig, UserConfigError, edit};
+use crate::files::regular::RegularFile;
+use crate::files::replace::{self, LinkTarget};
+use crate::files::{PRIVATE_FILE, directory};
 
 /// Why the user's file was not read or changed.
 #[derive(Debug, Error)]
@@ -67,7 +69,7 @@ pub fn read_user_config(path: &Path) -> Result<UserConfig, UserConfigFileError> 
 }
 
 fn text(path: &Path) -> Result<Option<String>, UserConfigFileError> {
-    match atomic_file::read(path, MAX_MARKER_BYTES) {
+    match RegularFile::find_at(path).and_then(|file| file.read_text(MAX_MARKER_BYTES)) {
         Ok(text) => Ok(Some(text)),
         Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(UserConfigFileError::Read {
@@ -94,16 +96,40 @@ pub fn set_telemetry_disabled(path: &Path, disabled: bool) -> Result<(), UserCon
     })?;
     let written = match before {
         Some(before) if before == after => Ok(()),
-        Some(_) => atomic_file::replace(path, &after),
-        None => path
-            .parent()
-            .map_or(Ok(()), atomic_file::create_private_dir)
-            .and_then(|()| atomic_file::create(path, &after, 0o600)),
+        Some(_) => replace(path, &after),
+        None => create(path, &after),
     };
     written.map_err(|source| UserConfigFileError::Write {
         path: path.to_owned(),
         source,
     })
+}
+
+fn create(path: &Path, text: &str) -> io::Result<()> {
+    let (parent, name) = place(path)?;
+    let dir = directory::create_all(parent)?;
+    replace::create_in(&dir, name.as_ref(), text, PRIVATE_FILE)
+}
+
+/// A link is followed where it leads to a file of this user's own: many keep such files elsewhere.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let (parent, name) = place(path)?;
+    let dir = directory::open(parent)?;
+    if dir.symlink_metadata(name)?.is_symlink() {
+        let LinkTarget { dir, name } = LinkTarget::of(path)?;
+        let old = RegularFile::find_in(&dir, &name)?;
+        return replace::replace_in(&dir, name.as_ref(), &old, text);
+    }
+    replace::replace_in(
+        &dir,
+        name.as_ref(),
+        &RegularFile::find_in(&dir, name)?,
+        text,
+    )
+}
+
+fn place(path: &Path) -> io::Result<(&Path, &OsStr)> {
+    (path.parent().zip(path.file_name())).ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
 /// The user's own configuration.

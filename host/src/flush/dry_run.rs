@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 
 use super::flusher::deliver;
 use super::setup::{FlushSetup, start};
+use super::watch::Watch;
 use crate::domain::{
     Backlog, Batches, EntryName, Expired, FlushFailure, SendError, SpoolError, SpooledEntry,
     TelemetryEntry, TelemetryRepository, TelemetryService,
@@ -46,14 +47,19 @@ impl FlushSetup {
     /// # Errors
     ///
     /// As a flush: when the component cannot be run, or would not deliver the batch.
-    pub fn dry_run(mut self, spool: FileSpool) -> Result<Vec<DryRunRequest>, FlushFailure> {
+    pub fn dry_run(
+        mut self,
+        spool: FileSpool,
+        watch: &Watch,
+    ) -> Result<Vec<DryRunRequest>, FlushFailure> {
         self.network = Network::DryRun;
         let service = TelemetryService::new(Untouched(spool));
-        let prepare = || self.prepare();
+        let prepare = || self.prepare(watch);
         let (outcome, sender) = deliver(
             &service,
             &self.job(),
             Batches::One,
+            watch,
             prepare,
             start,
             |_, _| true,

@@ -17,9 +17,9 @@ use crate::domain::{
     TelemetryRepository, TelemetrySender, TelemetryService,
 };
 use crate::process::timer::Timer;
-use crate::process::watchdog::Watchdog;
-use crate::sender::limits;
 use crate::spool::{FileSpool, LastFlush};
+
+use super::watch::Watch;
 
 /// How far back the first flush of a spool looks for entries that are not on the disk yet: systems write what
 /// is older of their own accord, after half a minute or so.
@@ -76,7 +76,7 @@ pub enum Flushed {
 ///
 /// `prepare` may take its time, as compiling does; `start` has until its deadline, which is that of the first batch.
 /// Neither is called where nothing waits. `goes_on` is told after each batch what has been done so far, and how much
-/// there was to do; on `false` the flush ends.
+/// there was to do; on `false` the flush ends. `watch` is over all of it.
 ///
 /// # Errors
 ///
@@ -85,6 +85,7 @@ pub fn flush<P, S: TelemetrySender>(
     job: &FlushJob,
     spool: FileSpool,
     how: How,
+    watch: &Watch,
     prepare: impl FnOnce() -> Result<P, SendError>,
     start: impl FnOnce(P, &Timer, Deadline) -> Result<S, SendError>,
     goes_on: impl FnMut(&FlushOutcome, usize) -> bool,
@@ -92,6 +93,7 @@ pub fn flush<P, S: TelemetrySender>(
     let Some(_lock) = spool.wait_for_lock(how.patience)? else {
         return Ok(Flushed::OtherAtWork);
     };
+    watch.reset();
     let before = spool.last_flush();
     let service = TelemetryService::new(spool);
     let asked_to_wait = how.heeds_retry_after
@@ -100,7 +102,7 @@ pub fn flush<P, S: TelemetrySender>(
         Flushed::AskedToWait
     } else {
         let began = Instant::now();
-        let (outcome, sender) = deliver(&service, job, how.batches, prepare, start, goes_on);
+        let (outcome, sender) = deliver(&service, job, how.batches, watch, prepare, start, goes_on);
         // Each caller's process is about to end, which frees all that a sender holds. Taking it apart before would take
         // 0.2 to 0.4 ms, while the lock is held (seen with builtin:ingest and one entry; a whole flush takes 6 ms).
         mem::forget(sender);
@@ -123,6 +125,7 @@ pub(super) fn deliver<R: TelemetryRepository + Sync, P, S: TelemetrySender>(
     service: &TelemetryService<R>,
     job: &FlushJob,
     batches: Batches,
+    watch: &Watch,
     prepare: impl FnOnce() -> Result<P, SendError>,
     start: impl FnOnce(P, &Timer, Deadline) -> Result<S, SendError>,
     mut goes_on: impl FnMut(&FlushOutcome, usize) -> bool,
@@ -138,15 +141,14 @@ pub(super) fn deliver<R: TelemetryRepository + Sync, P, S: TelemetrySender>(
         Err(error) => return (FlushOutcome::failed(error), None),
     };
     // From here on everything counts, loading machine code too; only its compilation does not.
-    let timer = Timer::default();
     let deadline = Deadline::after(job.time_limit);
     let read = || {
         service
             .repository()
             .find_unflushed(&mut backlog, BATCH_SIZE)
     };
-    let started = begin(&timer, || start(prepared, &timer, deadline), read);
-    let (mut sender, watchdog, batch) = match started {
+    let started = begin(|| start(prepared, watch.timer(), deadline), read);
+    let (mut sender, batch) = match started {
         Ok(started) => started,
         Err(error) => return (FlushOutcome::failed(error), None),
     };
@@ -159,31 +161,28 @@ pub(super) fn deliver<R: TelemetryRepository + Sync, P, S: TelemetrySender>(
         deadline,
         time_limit: job.time_limit,
     };
-    watchdog.reset();
+    watch.reset();
     let outcome = service.flush_telemetry(&mut backlog, &mut sender, config, |so_far| {
-        watchdog.reset();
+        watch.reset();
         goes_on(so_far, total)
     });
     (outcome, Some(sender))
 }
 
-/// The sender that `start` makes, and a watchdog over everything that it does. Meanwhile a thread does `read`: the
-/// sender is what takes longer, and this thread is the one that runs it.
+/// The sender that `start` makes. Meanwhile a thread does `read`: the sender is what takes longer, and this thread is
+/// the one that runs it.
 fn begin<S, T: Send>(
-    timer: &Timer,
     start: impl FnOnce() -> Result<S, SendError>,
     read: impl FnOnce() -> T + Send,
-) -> Result<(S, Watchdog, T), SendError> {
+) -> Result<(S, T), SendError> {
     let no_thread =
         |error: io::Error| SendError::Other(format!("the system gives no thread for it: {error}"));
-    let last_words = || debug!("the flush hung and was ended");
-    let watchdog = Watchdog::start(timer, limits::WATCHDOG, last_words).map_err(no_thread)?;
     thread::scope(|scope| {
         let reader = thread::Builder::new().name("spool-reader".into());
         let reading = reader.spawn_scoped(scope, read).map_err(no_thread)?;
         let sender = start()?;
         let read = reading.join().unwrap_or_else(|panic| resume_unwind(panic));
-        Ok((sender, watchdog, read))
+        Ok((sender, read))
     })
 }
 

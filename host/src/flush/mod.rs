@@ -7,8 +7,12 @@ mod dry_run;
 mod flusher;
 #[cfg(feature = "sender")]
 mod setup;
+#[cfg(feature = "sender")]
+mod watch;
 
 #[cfg(feature = "sender")]
 pub use flusher::{FlushJob, Flushed, How, flush};
 #[cfg(feature = "sender")]
 pub use setup::{FlushSetup, component_file};
+#[cfg(feature = "sender")]
+pub use watch::Watch;

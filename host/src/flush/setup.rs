@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::flusher::{FlushJob, Flushed, How, flush};
+use super::watch::Watch;
 use crate::config::trust::TrustStore;
 use crate::config::{AllowSenders, Marker, SenderSource};
 use crate::domain::{
@@ -50,9 +51,11 @@ impl FlushSetup {
         &self,
         spool: FileSpool,
         how: How,
+        watch: &Watch,
         goes_on: impl FnMut(&FlushOutcome, usize) -> bool,
     ) -> Result<Flushed, SpoolError> {
-        flush(&self.job(), spool, how, || self.prepare(), start, goes_on)
+        let prepare = || self.prepare(watch);
+        flush(&self.job(), spool, how, watch, prepare, start, goes_on)
     }
 
     /// What is flushed, whatever delivers it.
@@ -93,7 +96,7 @@ impl FlushSetup {
     ///
     /// As [`component_file`](Self::component_file), or when it cannot be compiled, or when one of the user's
     /// headers lacks its variable.
-    pub(super) fn prepare(&self) -> Result<(Compiled, SenderConfig), SendError> {
+    pub(super) fn prepare(&self, watch: &Watch) -> Result<(Compiled, SenderConfig), SendError> {
         let file = self.component_file()?;
         // Secrets are for senders that this user trusts.
         let headers = if self.is_trusted(&file) {
@@ -111,9 +114,11 @@ impl FlushSetup {
             network: self.network.clone(),
             reach: Reach::default(),
             headers,
-            timer: Timer::default(),
+            timer: watch.timer().clone(),
         };
+        watch.allow_compiling();
         let compiled = Compiled::obtain(&file, &self.cache, &self.compiler)?;
+        watch.reset();
         Ok((compiled, config))
     }
 

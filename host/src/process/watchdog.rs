@@ -33,17 +33,22 @@ impl Watchdog {
             process::exit(OUT_OF_TIME);
         });
         let watchdog = Self { limit, alarm };
-        watchdog.await_sign()?;
+        watchdog.await_sign(Duration::ZERO)?;
         Ok(watchdog)
     }
 
     /// Tells that all is well.
     pub fn reset(&self) {
-        // That fails only where it is the first: the thread runs.
-        self.await_sign().ok();
+        self.allow(Duration::ZERO);
     }
 
-    fn await_sign(&self) -> io::Result<()> {
-        self.alarm.set(Deadline::after(self.limit))
+    /// Tells that all is well, and that the next sign of life may take longer than others, by this much.
+    pub fn allow(&self, longer: Duration) {
+        // That fails only where it is the first: the thread runs.
+        self.await_sign(longer).ok();
+    }
+
+    fn await_sign(&self, longer: Duration) -> io::Result<()> {
+        self.alarm.set(Deadline::after(self.limit + longer))
     }
 }

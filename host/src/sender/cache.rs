@@ -23,9 +23,9 @@ use tracing::debug;
 use wasmtime::Engine;
 
 use super::{limits, processor};
-use crate::config::atomic_file;
 use crate::config::user_dirs::UserDir;
 use crate::domain::Digest;
+use crate::files::private;
 
 /// How long a component that could not be compiled is not tried again.
 const FAILURE_LASTS: Duration = Duration::from_hours(1);
@@ -195,8 +195,7 @@ impl Cache {
         let path = self.dir.as_deref().ok_or_else(|| {
             io::Error::other("there is no cache directory (set HOME or XDG_CACHE_HOME)")
         })?;
-        atomic_file::create_private_dir(path)?;
-        open_own(path)?;
+        private::create(path)?;
         Ok(path)
     }
 
@@ -326,7 +325,7 @@ mod tests {
     fn what_was_used_least_recently_makes_room_for_what_is_new() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("components");
-        atomic_file::create_private_dir(&dir).unwrap();
+        private::create(&dir).unwrap();
         let now = SystemTime::now();
         for (name, minutes_ago) in [("old", 30), ("older", 60), ("new", 1), (".new-left", 90)] {
             let path = dir.join(name);

@@ -1,14 +1,14 @@
 //! A component's file, as it was read.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::config::BuiltinSender;
 use crate::domain::{Digest, SenderFailure};
+use crate::files::regular::RegularFile;
 
 use super::limits;
 
@@ -97,22 +97,17 @@ fn recorded_digest(record: &str) -> Option<Digest> {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Asked before it is opened: opening a FIFO waits for its writer.
-    let metadata = fs::metadata(path)?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a file"));
+    let file = RegularFile::find_at(path)?;
+    if file.len() == 0 {
+        return Err(io::Error::other("it is empty"));
     }
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(limits::COMPONENT_BYTES + 1)
-        .read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|len| len > limits::COMPONENT_BYTES) {
+    if file.len() > limits::COMPONENT_BYTES {
         return Err(io::Error::other(format!(
             "it is larger than {} MiB",
             limits::COMPONENT_BYTES / (1024 * 1024)
         )));
     }
-    Ok(bytes)
+    file.read(limits::COMPONENT_BYTES)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ mod record;
 mod unfinished;
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -24,6 +24,7 @@ use crate::domain::{
     Backlog, Deadline, EntryName, EntryState, Expired, SpoolError, SpooledEntry, TelemetryEntry,
     TelemetryRepository, Undeliverable,
 };
+use crate::files::regular::RegularFile;
 
 pub use self::last_flush::{Failure, LastFlush, MAX_RETRY_AFTER, Totals};
 pub use self::lock::FlushLock;
@@ -170,10 +171,8 @@ impl FileSpool {
     /// How the last flush went. `None` where there was none, or its record is damaged.
     #[must_use]
     pub fn last_flush(&self) -> Option<LastFlush> {
-        let file = directory::open_file(&self.dir, last_flush::FILE).ok()?;
-        let mut json = Vec::new();
-        file.take(MAX_ENTRY_BYTES).read_to_end(&mut json).ok()?;
-        serde_json::from_slice(&json).ok()
+        let file = RegularFile::find_in(&self.dir, last_flush::FILE).ok()?;
+        serde_json::from_slice(&file.read(MAX_ENTRY_BYTES).ok()?).ok()
     }
 
     /// Replaces the record of the last flush. Only whoever holds the lock does.
@@ -261,28 +260,21 @@ impl FileSpool {
         name: &EntryName,
         acceptable: impl FnOnce(&Metadata) -> bool,
     ) -> (Result<Vec<u8>, LoadError>, Option<SystemTime>) {
-        let opened = directory::open_file(&self.dir, &name.to_string())
-            .and_then(|file| Ok((file.metadata()?, file)));
-        let (metadata, file) = match opened {
-            Ok(opened) => opened,
+        let name = name.to_string();
+        let file = match RegularFile::find_in(&self.dir, &name) {
+            Ok(file) => file,
             Err(error) => return (Err(error.into()), None),
         };
-        let modified = metadata
-            .modified()
-            .ok()
-            .map(cap_std::time::SystemTime::into_std);
+        let modified = file.metadata().modified();
+        let modified = modified.ok().map(cap_std::time::SystemTime::into_std);
         let read = || {
-            if !acceptable(&metadata) {
+            if !acceptable(file.metadata()) {
                 return Err(LoadError::NotAPlainFile);
             }
-            // With room for all of it and no more to come, it takes two reads instead of six.
-            let room = usize::try_from(metadata.len().min(MAX_ENTRY_BYTES)).unwrap_or_default() + 1;
-            let mut content = Vec::with_capacity(room);
-            file.take(MAX_ENTRY_BYTES + 1).read_to_end(&mut content)?;
-            if u64::try_from(content.len()).is_ok_and(|len| len > MAX_ENTRY_BYTES) {
+            if file.len() > MAX_ENTRY_BYTES {
                 return Err(LoadError::TooLarge);
             }
-            Ok(content)
+            Ok(file.read(MAX_ENTRY_BYTES)?)
         };
         (read(), modified)
     }

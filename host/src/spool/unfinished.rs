@@ -4,15 +4,16 @@
 //! The lock ends with the process, however that ends. What is there without one is moved among the pending entries
 //! by whoever opens the spool next; nobody sends it before, and it never is in two places.
 
-use std::fs::TryLockError;
 use std::io::{self, Write};
 
-use cap_fs_ext::DirExt;
 use cap_std::fs::{Dir, File};
 use tracing::debug;
 
 use super::{FileSpool, TEMPORARY_PREFIX, directory};
 use crate::domain::{EntryName, EntryState, SpoolError, TelemetryEntry};
+use crate::files::directory::open_in;
+use crate::files::lock::LockedFile;
+use crate::files::regular::RegularFile;
 
 const DIR: &str = ".open";
 
@@ -21,7 +22,7 @@ const DIR: &str = ".open";
 pub struct UnfinishedEntry {
     dir: Dir,
     name: String,
-    _locked: std::fs::File,
+    _locked: LockedFile,
 }
 
 impl FileSpool {
@@ -35,12 +36,13 @@ impl FileSpool {
         let temporary = temporary(entry);
         let begin = || {
             let dir = directory::create_in(&self.dir, DIR)?;
-            // Locked before it has its name: there is no moment at which it could be taken for abandoned.
             let mut file = directory::create_file(&self.dir, &temporary)?.into_std();
-            file.try_lock()?;
             file.write_all(entry.to_json().as_bytes())?;
+            // Locked before it has its name: there is no moment at which it could be taken for abandoned.
+            let locked = LockedFile::try_lock(file, &temporary)?;
+            let locked = locked.ok_or(io::ErrorKind::WouldBlock)?;
             self.dir.rename(&temporary, &dir, &name)?;
-            Ok((dir, file))
+            Ok((dir, locked))
         };
         match begin() {
             Ok((dir, locked)) => Ok(UnfinishedEntry {
@@ -82,7 +84,7 @@ impl FileSpool {
 
     /// Moves what processes that are gone have left among the pending entries.
     pub(super) fn take_over_abandoned(&self) {
-        let Ok(dir) = self.dir.open_dir_nofollow(DIR) else {
+        let Ok(dir) = open_in(&self.dir, DIR) else {
             return;
         };
         let take_over = || {
@@ -111,16 +113,9 @@ fn temporary(entry: &TelemetryEntry) -> String {
 
 /// Whether nobody holds the lock of this file, which is a plain one.
 fn is_abandoned(dir: &Dir, name: &str) -> bool {
-    let Ok(file) = directory::open_file(dir, name) else {
-        return false;
-    };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return false;
-    }
-    match file.into_std().try_lock() {
-        Ok(()) => true,
-        Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
-    }
+    let file = RegularFile::find_in(dir, name).and_then(|file| file.open_for_writing());
+    file.and_then(|file| LockedFile::try_lock(file, name))
+        .is_ok_and(|locked| locked.is_some())
 }
 
 fn move_to(from: &Dir, to: &Dir, name: &str) -> io::Result<()> {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use swamp::domain::{RepoId, printable};
 use swamp::egress::DryRunRequest;
+use swamp::flush::Watch;
 use swamp::spool::FileSpool;
 
 use crate::cli::context::{Context, flush_setup};
@@ -22,12 +23,13 @@ struct Request {
 }
 
 pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
+    let watch = Watch::start()?;
     let (root, marker) = context.repo()?;
     // A repository without an id gets one when something is sent, which this is not.
     let repo_id = marker.repo_id.clone().unwrap_or_else(RepoId::generate);
     let setup = flush_setup(root, marker, repo_id)?;
     let requests = match FileSpool::open(root)? {
-        Some(spool) => setup.dry_run(spool).map_err(|failure| {
+        Some(spool) => setup.dry_run(spool, &watch).map_err(|failure| {
             CommandError::msg(
                 ErrorKind::Flush,
                 format!("could not make the requests of this batch: {failure}"),

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::domain::{Batches, FlushOutcome, TelemetryRepository as _};
-use swamp::flush::{Flushed, How};
+use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker;
 use swamp::spool::{Failure, FileSpool};
 
@@ -36,6 +36,7 @@ struct Report {
 }
 
 pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
+    let watch = Watch::start()?;
     let (root, marker) = context.repo()?;
     if let Some(switch) = context.off_switch(marker) {
         return Err(switch.into());
@@ -58,7 +59,7 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
         batches: if all { Batches::All } else { Batches::One },
         heeds_retry_after: false,
     };
-    let flushed = setup.flush(spool, how, |so_far, total| {
+    let flushed = setup.flush(spool, how, &watch, |so_far, total| {
         if let Some(progress) = &progress {
             progress.set_length(count(total));
             progress.set_position(count(so_far.delivered + so_far.quarantined));

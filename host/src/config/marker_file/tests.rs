@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 const TEXT: &str = "# ours\r\ntelemetryKeepFlushed: true # stays";
@@ -155,24 +157,75 @@ mod unix {
         }
     }
 
-    #[test]
-    fn a_link_stays_and_its_target_is_changed() {
+    /// A repository whose marker is a link to `sub/real.yaml` in it.
+    fn linked() -> (tempfile::TempDir, MarkerFile) {
         let (directory, marker) = repo(TEXT);
-        let target = directory.path().join("sub/real.yaml");
         fs::create_dir(directory.path().join("sub")).unwrap();
-        fs::rename(marker.path(), &target).unwrap();
+        fs::rename(marker.path(), directory.path().join("sub/real.yaml")).unwrap();
         symlink("sub/real.yaml", marker.path()).unwrap();
         assert_eq!(
             find_repo(directory.path()).as_deref(),
             Some(directory.path())
         );
-        let id = marker.ensure_repo_id().unwrap();
+        (directory, marker)
+    }
+
+    const EDIT: [Edit; 1] = [Edit::Set("telemetryDisabled", Scalar::Bool(true))];
+
+    #[test]
+    fn a_link_is_not_written_through_unless_the_marker_is_to_be_changed() {
+        let (directory, marker) = linked();
+        let target = directory.path().join("sub/real.yaml");
+        let why = marker.ensure_repo_id().unwrap_err();
+        insta::assert_snapshot!(without_place(&why, &directory), @"could not write REPO/.swamp.yaml: it is a symbolic link, which this command does not write through; run `swamp repo upgrade`");
+        assert_eq!(fs::read_to_string(&target).unwrap(), TEXT);
+
+        marker.update(|_| EDIT.into()).unwrap();
         assert!(fs::symlink_metadata(marker.path()).unwrap().is_symlink());
-        assert!(
-            fs::read_to_string(target)
-                .unwrap()
-                .ends_with(&format!("repoId: \"{id}\""))
-        );
+        let text = fs::read_to_string(target).unwrap();
+        assert_eq!(text, format!("{TEXT}\r\ntelemetryDisabled: true"));
+    }
+
+    #[test]
+    fn a_link_to_what_somebody_else_could_have_put_there_is_never_written_through() {
+        let refused = |open_up: &dyn Fn(&Path)| {
+            let (directory, marker) = linked();
+            open_up(directory.path());
+            let why = marker.update(|_| EDIT.into()).unwrap_err();
+            assert_eq!(marker.text().unwrap(), TEXT);
+            without_place(&why, &directory)
+        };
+        let chmod = |path: &Path, mode| {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        };
+        insta::assert_snapshot!(refused(&|root| chmod(&root.join("sub"), 0o777)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO/sub can be written by other users); put the file itself in its place");
+        insta::assert_snapshot!(refused(&|root| chmod(root, 0o707)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO can be written by other users); put the file itself in its place");
+        insta::assert_snapshot!(refused(&|root| chmod(&root.join("sub/real.yaml"), 0o666)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO/sub/real.yaml: other users can write to it); put the file itself in its place");
+        if nix::unistd::geteuid().is_root() {
+            let chown = |path: &Path| {
+                std::os::unix::fs::chown(path, Some(12345), Some(23456)).unwrap();
+            };
+            insta::assert_snapshot!(refused(&|root| chown(&root.join("sub/real.yaml"))), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO/sub/real.yaml: it belongs to another user); put the file itself in its place");
+            insta::assert_snapshot!(refused(&|root| chown(root)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO belongs to another user); put the file itself in its place");
+        }
+    }
+
+    #[test]
+    fn what_was_there_is_never_given_away() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let (directory, marker) = repo(TEXT);
+        let own = directory.path().join(".swamp");
+        fs::create_dir(&own).unwrap();
+        let root_only = directory.path().join("root-only");
+        fs::write(&root_only, "").unwrap();
+        fs::hard_link(&root_only, own.join("marker.lock")).unwrap();
+        for path in [directory.path(), &own] {
+            std::os::unix::fs::chown(path, Some(12345), Some(23456)).unwrap();
+        }
+        marker.ensure_repo_id().unwrap();
+        assert_eq!(fs::metadata(root_only).unwrap().uid(), 0);
     }
 
     #[test]

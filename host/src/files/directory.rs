@@ -1,0 +1,72 @@
+//! Opening and creating directories, never through a link.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use cap_fs_ext::DirExt as _;
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, DirBuilder};
+
+/// Opens the directory at `path`. Links in the path are followed: to be called once for a place.
+pub(crate) fn open(path: &Path) -> io::Result<Dir> {
+    Dir::open_ambient_dir(path, ambient_authority())
+}
+
+/// Opens the directory `name` in `parent`, which must not be a link.
+pub(crate) fn open_in(parent: &Dir, name: impl AsRef<Path>) -> io::Result<Dir> {
+    parent.open_dir_nofollow(name)
+}
+
+/// Opens the directory `name` in `parent`, creating it where it is missing.
+///
+/// The umask may take bits from `mode`, but none that the owner needs. Created by root in somebody else's directory, it
+/// belongs to the owner of that one.
+pub(crate) fn ensure_in(parent: &Dir, name: impl AsRef<Path>, mode: u32) -> io::Result<Dir> {
+    let name = name.as_ref();
+    match create_in(parent, name, mode) {
+        Err(why) if why.kind() == io::ErrorKind::AlreadyExists => open_in(parent, name),
+        created => created,
+    }
+}
+
+/// Opens the directory at `path`, creating what is missing of it for this user alone. Links in what is there are
+/// followed.
+pub(crate) fn create_all(path: &Path) -> io::Result<Dir> {
+    let missing = match open(path) {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => why,
+        opened => return opened,
+    };
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(missing);
+    };
+    ensure_in(&create_all(parent)?, name, super::PRIVATE_DIR)
+}
+
+fn create_in(parent: &Dir, name: &Path, mode: u32) -> io::Result<Dir> {
+    #[allow(unused_mut, reason = "Windows has no modes")]
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    cap_std::fs::DirBuilderExt::mode(&mut builder, mode);
+    parent.create_dir_with(name, &builder)?;
+    let dir = open_in(parent, name)?;
+    #[cfg(unix)]
+    super::owner::settle_dir(parent, &dir, mode)?;
+    #[cfg(not(unix))]
+    let _ = mode;
+    Ok(dir)
+}
+
+/// A descriptor of `dir` that can be read, synced and locked: [`Dir`]'s own only leads to names.
+#[cfg(unix)]
+pub(crate) fn readable(dir: &Dir) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, openat};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(openat(dir, ".", flags, Mode::empty())?.into())
+}
+
+/// A descriptor of `dir` that can be read.
+#[cfg(not(unix))]
+pub(crate) fn readable(dir: &Dir) -> io::Result<File> {
+    Ok(dir.try_clone()?.into_std_file())
+}
