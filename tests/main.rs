@@ -7,6 +7,8 @@
 )]
 
 mod bad_input;
+#[cfg(target_os = "linux")]
+mod browser;
 #[cfg(unix)]
 mod completions;
 mod conformance;
@@ -35,6 +37,8 @@ mod man;
 mod network;
 mod otlp;
 mod package;
+#[cfg(target_os = "linux")]
+mod page;
 mod poison;
 #[cfg(target_os = "linux")]
 mod power_cut;

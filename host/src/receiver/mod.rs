@@ -21,6 +21,7 @@
 mod arrival;
 mod ingest_event;
 mod ledger;
+mod page;
 mod plan;
 mod seen;
 mod service;
@@ -85,6 +86,8 @@ pub struct ReceiverOptions {
     pub max_connections: NonZeroUsize,
     /// Header fields whose values may be shown, beside those that are never secret.
     pub show_headers: Vec<HeaderName>,
+    /// Whether a browser on this machine is shown a page of what arrives, at `/`. Requests for it are not arrivals.
+    pub page: bool,
 }
 
 impl Default for ReceiverOptions {
@@ -106,6 +109,7 @@ impl Default for ReceiverOptions {
             max_body: 8 * 1024 * 1024,
             max_connections: CONNECTIONS,
             show_headers: Vec::new(),
+            page: false,
         }
     }
 }
@@ -183,7 +187,7 @@ impl Receiver {
                 source,
             })?;
         let connections = options.max_connections;
-        let service = Arc::new(Service::new(options, respond, ledger));
+        let service = Arc::new(Service::new(options, respond, ledger, endpoint_at(addr)));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -294,13 +298,13 @@ async fn accept_all(
             return;
         };
         while served.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, peer)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let service = Arc::clone(service);
         served.spawn(async move {
-            let answer = service_fn(|request| service.answer(request));
+            let answer = service_fn(|request| service.answer(request, peer.ip()));
             // An error is the client's going away, or a drop that the receiver was told to make.
             let _ = http1::Builder::new()
                 .timer(TokioTimer::new())

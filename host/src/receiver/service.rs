@@ -1,5 +1,6 @@
 //! The answer to one request.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use chrono::Utc;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body as _, Incoming};
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::ReceiverOptions;
 use super::arrival::{self, Arrival};
 use super::ledger::Ledger;
+use super::page::{self, Page};
 use super::plan::{Conduct, Plan};
 use crate::receiver::{IngestError, IngestEvent, parse_body};
 
@@ -37,6 +39,8 @@ pub(super) struct Service {
     started: Instant,
     ledger: Mutex<Ledger>,
     room: Arc<Semaphore>,
+    endpoint: String,
+    page: Option<Page>,
 }
 
 /// Why a connection is closed without an answer.
@@ -54,8 +58,15 @@ pub(super) enum Closed {
 struct Refusal(StatusCode, String);
 
 impl Service {
-    pub(super) fn new(options: ReceiverOptions, respond: StatusCode, ledger: Ledger) -> Self {
+    pub(super) fn new(
+        options: ReceiverOptions,
+        respond: StatusCode,
+        ledger: Ledger,
+        endpoint: String,
+    ) -> Self {
         Self {
+            endpoint,
+            page: options.page.then(Page::new),
             respond,
             plan: Plan {
                 fail_every: options.fail_every,
@@ -76,8 +87,15 @@ impl Service {
     pub(super) async fn answer(
         &self,
         request: Request<Incoming>,
-    ) -> Result<Response<Full<Bytes>>, Closed> {
+        peer: IpAddr,
+    ) -> Result<Response<page::Body>, Closed> {
         let (head, body) = request.into_parts();
+        if let Some(page) = &self.page
+            && page::is_for_page(&head)
+        {
+            let summary = self.ledger().summary;
+            return Ok(page.answer(&head, peer, &self.endpoint, &summary));
+        }
         let body = tokio::time::timeout(BODY_TIME, read(body, self.options.max_body))
             .await
             .map_err(|_| Closed::Body)??;
@@ -93,6 +111,9 @@ impl Service {
             let mut ledger = self.ledger();
             let arrival = self.settle(&mut ledger, &head, body);
             let outcome = (arrival.answered, answer_text(&arrival));
+            if let Some(page) = &self.page {
+                page.show(&arrival, &ledger.summary);
+            }
             ledger.record(arrival, room);
             outcome
         };
@@ -100,7 +121,7 @@ impl Service {
         let status = answered
             .and_then(|status| StatusCode::from_u16(status).ok())
             .ok_or(Closed::Told)?;
-        Ok(self.response(status, text))
+        Ok(self.response(status, text).map(Either::Left))
     }
 
     /// Decides what becomes of a request, and counts it.

@@ -552,3 +552,124 @@ fn its_endpoint_is_one_that_this_machine_can_reach() {
         assert_eq!(endpoint_at(listening.parse().unwrap()), endpoint);
     }
 }
+
+fn with_page() -> Receiver {
+    started(ReceiverOptions {
+        page: true,
+        ..ReceiverOptions::default()
+    })
+}
+
+fn asked(receiver: &Receiver, line: &str, fields: &str) -> Reply {
+    let request = format!("{line} HTTP/1.1\r\n{fields}connection: close\r\n\r\n");
+    exchange(receiver, &request).unwrap()
+}
+
+#[test]
+fn the_page_is_for_loopback_names_and_is_no_arrival() {
+    let receiver = with_page();
+    let page = asked(&receiver, "GET /", "host: localhost:8090\r\n");
+    assert_eq!(page.status, 200);
+    let nonce = page.head.split("script-src 'nonce-").nth(1).unwrap();
+    let nonce = nonce.split('\'').next().unwrap();
+    assert!(page.body.contains(&format!("<script nonce=\"{nonce}\">")));
+    assert!(page.head.contains("default-src 'none'; "));
+    assert!(!page.head.contains("access-control-"));
+    let again = asked(&receiver, "GET /", "host: localhost:8090\r\n");
+    assert!(
+        !again.head.contains(nonce),
+        "each answer has a nonce of its own"
+    );
+    assert_eq!(asked(&receiver, "HEAD /", "host: [::1]\r\n").status, 200);
+    for fields in [
+        "host: evil.example\r\n",
+        "host: 192.168.0.1:8090\r\n",
+        "host: localhost\r\nhost: localhost\r\n",
+    ] {
+        for line in ["GET /", "GET /events"] {
+            let reply = asked(&receiver, line, fields);
+            assert_eq!(reply.status, 403, "{line} {fields}");
+        }
+    }
+    for fields in [
+        "host: localhost\r\norigin: http://evil.example\r\n",
+        "host: localhost\r\nsec-fetch-site: same-site\r\n",
+    ] {
+        assert_eq!(asked(&receiver, "GET /events", fields).status, 403);
+    }
+    assert_eq!(receiver.summary(), Summary::default());
+    // Events may come by any name, as from a container.
+    let from_container = request(
+        "POST /ingest",
+        "content-type: application/json\r\n",
+        &event("a"),
+    )
+    .replace("host: localhost", "host: host.docker.internal:8090");
+    assert_eq!(
+        status(exchange(&receiver, &from_container).as_ref()),
+        Some(202)
+    );
+    // Without the page, its address is one like any other.
+    let plain = started(ReceiverOptions::default());
+    assert_eq!(asked(&plain, "GET /", "host: localhost\r\n").status, 404);
+}
+
+/// Opens the stream behind the page, and reads it until `end` has come.
+fn streamed(receiver: &Receiver, seen: &str, end: &str) -> String {
+    let mut stream = connected(receiver);
+    write!(
+        stream,
+        "GET /events HTTP/1.1\r\nhost: localhost\r\n{seen}\r\n"
+    )
+    .unwrap();
+    let mut text = Vec::new();
+    while !String::from_utf8_lossy(&text).contains(end) {
+        let mut piece = [0; 4096];
+        let length = stream.read(&mut piece).unwrap();
+        assert_ne!(length, 0, "the stream ended before {end}");
+        text.extend_from_slice(&piece[..length]);
+    }
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn the_stream_tells_what_is_kept_and_goes_on_where_it_was_left() {
+    let receiver = with_page();
+    posted(&receiver, &batch(&["a", "b"]));
+    posted(&receiver, &batch(&["b", "c"]));
+    let first = streamed(&receiver, "", "event: summary");
+    assert!(first.contains("content-type: text/event-stream"));
+    let all = streamed(&receiver, "", "\"insert_id\\\":\\\"c\\\"");
+    let id = |number: u64| {
+        let run = all.split("\"run\":\"").nth(1).unwrap();
+        format!("{}-{number}", &run[..32])
+    };
+    assert!(all.contains(&format!("id: {}\nevent: arrival\n", id(0))));
+    posted(&receiver, &batch(&["d"]));
+    let rest = streamed(&receiver, &format!("last-event-id: {}\r\n", id(1)), &id(2));
+    assert!(!rest.contains(&id(0)) && !rest.contains(&id(1)), "{rest}");
+}
+
+#[test]
+fn a_reader_that_stands_still_holds_nobody_up_and_too_many_are_refused() {
+    let receiver = with_page();
+    let open: Vec<TcpStream> = (0..16)
+        .map(|_| {
+            let mut stream = connected(&receiver);
+            write!(stream, "GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
+            let mut start = [0; 15];
+            stream.read_exact(&mut start).unwrap();
+            assert_eq!(&start, b"HTTP/1.1 200 OK");
+            stream
+        })
+        .collect();
+    let fields = "host: localhost\r\n";
+    assert_eq!(asked(&receiver, "GET /events", fields).status, 503);
+    for number in 0..200 {
+        let ids: Vec<String> = (0..25).map(|event| format!("{number}-{event}")).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        assert_eq!(status(posted(&receiver, &batch(&ids)).as_ref()), Some(202));
+    }
+    drop(open);
+    assert_eq!(receiver.shut_down().unique, 5000);
+}

@@ -64,6 +64,7 @@ pub(crate) fn run(args: &Receive, context: &Context) -> Result<(), CommandError>
         fail_every: args.fail_every,
         drop_every: args.drop_every,
         save: args.save.clone(),
+        page: true,
         ..ReceiverOptions::default()
     })
     .map_err(|error| CommandError::new(ErrorKind::Receiver, error))?;
@@ -77,7 +78,7 @@ pub(crate) fn run(args: &Receive, context: &Context) -> Result<(), CommandError>
         context.ui.json_line(&Line::Listening { endpoint })?;
     } else {
         context.ui.note(&format!(
-            "listening on {endpoint}; `swamp init --endpoint {endpoint}` makes a repository that sends here; Ctrl-C ends"
+            "listening on {endpoint}; open it in a browser to see what arrives; `swamp init --endpoint {endpoint}` makes a repository that sends here; Ctrl-C ends"
         ));
     }
     let arrivals = receiver.arrivals();
