@@ -96,7 +96,7 @@ pub(crate) enum Command {
     Init(Init),
     /// Set up or upgrade a repository
     #[command(subcommand)]
-    Repo(Repo),
+    Repo(RepoCommand),
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -154,7 +154,7 @@ pub(crate) struct Init {
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
-pub(crate) enum Repo {
+pub(crate) enum RepoCommand {
     /// Set up telemetry in a directory
     Init(Init),
     /// Upgrade .swamp.yaml to this version

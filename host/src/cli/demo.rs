@@ -45,7 +45,7 @@ struct Demo {
     recorded_ms: u128,
     /// How many different events arrived.
     arrived: usize,
-    batches: Vec<Batch>,
+    batches: Vec<DemoBatch>,
     /// How long the flush took, the compilation of the component included.
     flushed_ms: u128,
     /// How many entries were left in the spool.
@@ -55,7 +55,7 @@ struct Demo {
 /// One request that arrived.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Batch {
+struct DemoBatch {
     events: usize,
     bytes: usize,
     /// When it arrived, in milliseconds since the flush began.
@@ -137,7 +137,7 @@ impl<'a> Stage<'a> {
                 .receiver
                 .requests()
                 .iter()
-                .map(|arrival| Batch::of(arrival, began))
+                .map(|arrival| DemoBatch::of(arrival, began))
                 .collect(),
             flushed_ms,
             left: spool.backlog()?.len(),
@@ -228,7 +228,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-impl Batch {
+impl DemoBatch {
     fn of(arrival: &Arrival, began: chrono::DateTime<chrono::Utc>) -> Self {
         let events = arrival.events.as_deref().unwrap_or_default();
         let names: BTreeSet<_> = events.iter().map(command_of).collect();

@@ -1,12 +1,12 @@
 //! The command line: from arguments to an exit code.
 
-mod after;
 mod args;
 mod completions;
 mod context;
 mod demo;
 mod error;
 mod exec;
+mod finish;
 mod init;
 mod invocation;
 mod logging;
@@ -22,12 +22,12 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use swamp::domain::InvocationResult;
-use swamp::process::worker::{Task, VARIABLE};
+use swamp::process::worker::{VARIABLE, WorkerTask};
 
-use self::after::Begun;
-use self::args::{Cli, Command, Globals, Repo};
+use self::args::{Cli, Command, Globals, RepoCommand};
 use self::context::{Context, VERSION};
 use self::error::CommandError;
+use self::finish::StartTime;
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
@@ -37,28 +37,28 @@ pub(crate) fn run() -> ExitCode {
     if let Some(code) = completions::answer() {
         return code;
     }
-    let begun = Begun::now();
+    let start = StartTime::now();
     let argv: Vec<OsString> = std::env::args_os().collect();
     let mut root = Cli::command();
     let parsed = root
         .try_get_matches_from_mut(&argv)
         .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     match parsed {
-        Ok((cli, matches)) => command(begun, cli, &root, &matches),
-        Err(error) => no_command(begun, &argv, &error),
+        Ok((cli, matches)) => command(start, cli, &root, &matches),
+        Err(error) => no_command(start, &argv, &error),
     }
 }
 
-fn worker_task() -> Option<Task> {
-    let told = context::env_var(VARIABLE).and_then(|task| Task::parse(&task));
+fn worker_task() -> Option<WorkerTask> {
+    let told = context::env_var(VARIABLE).and_then(|task| WorkerTask::parse(&task));
     if cfg!(windows) {
-        told.or_else(|| Task::of_name(&std::env::args_os().next()?))
+        told.or_else(|| WorkerTask::of_name(&std::env::args_os().next()?))
     } else {
         told
     }
 }
 
-fn command(begun: Begun, cli: Cli, root: &clap::Command, matches: &ArgMatches) -> ExitCode {
+fn command(start: StartTime, cli: Cli, root: &clap::Command, matches: &ArgMatches) -> ExitCode {
     let mut context = Context::new(cli.globals);
     logging::start(context.log_level());
     let done = execute(&cli.command, &mut context);
@@ -72,15 +72,15 @@ fn command(begun: Begun, cli: Cli, root: &clap::Command, matches: &ArgMatches) -
     let invocation = invocation::invocation(root, matches);
     if invocation::is_recorded(&invocation) {
         context.refresh();
-        after::record(&context, begun, invocation, result, VERSION);
+        finish::record(&context, start, invocation, result, VERSION);
     }
     ExitCode::from(code)
 }
 
 fn execute(command: &Command, context: &mut Context) -> Result<(), CommandError> {
     match command {
-        Command::Init(args) | Command::Repo(Repo::Init(args)) => init::init(args, context),
-        Command::Repo(Repo::Upgrade) => init::upgrade(context),
+        Command::Init(args) | Command::Repo(RepoCommand::Init(args)) => init::init(args, context),
+        Command::Repo(RepoCommand::Upgrade) => init::upgrade(context),
         Command::Version => version::run(context),
         Command::Completions { shell } => completions::run(*shell, context),
         Command::Telemetry(command) => telemetry::run(command, context),
@@ -92,7 +92,7 @@ fn execute(command: &Command, context: &mut Context) -> Result<(), CommandError>
 }
 
 /// A command line that asks for help, or that is wrong.
-fn no_command(begun: Begun, argv: &[OsString], error: &clap::Error) -> ExitCode {
+fn no_command(start: StartTime, argv: &[OsString], error: &clap::Error) -> ExitCode {
     // There is nowhere left to tell that this could not be printed.
     error.print().ok();
     let root = Cli::command();
@@ -107,7 +107,7 @@ fn no_command(begun: Begun, argv: &[OsString], error: &clap::Error) -> ExitCode 
     logging::start(context.log_level());
     let code = u8::try_from(result.exit_code).unwrap_or(1);
     if invocation::is_recorded(&invocation) {
-        after::record(&context, begun, invocation, result, VERSION);
+        finish::record(&context, start, invocation, result, VERSION);
     }
     ExitCode::from(code)
 }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use swamp::config::marker_file::MarkerFile;
 use swamp::domain::Batches;
 use swamp::flush::{Flushed, How, Watch};
-use swamp::process::worker::{MACHINE_FAILED, Task, close_inherited_files, forbid_core_dumps};
+use swamp::process::worker::{
+    MACHINE_FAILED, WorkerTask, close_inherited_files, forbid_core_dumps,
+};
 use swamp::sender::{CompileError, bound_compilation, compile};
 use swamp::spool::FileSpool;
 use tracing::debug;
@@ -21,10 +23,10 @@ use super::logging;
 /// for a moment.
 const PATIENCE: Duration = Duration::from_millis(40);
 
-pub(crate) fn run(task: Task) -> ExitCode {
+pub(crate) fn run(task: WorkerTask) -> ExitCode {
     close_inherited_files();
     match task {
-        Task::Compile => match compile_bounded() {
+        WorkerTask::Compile => match compile_bounded() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 writeln!(io::stderr(), "{error}").ok();
@@ -34,7 +36,7 @@ pub(crate) fn run(task: Task) -> ExitCode {
                 }
             }
         },
-        Task::Flush => {
+        WorkerTask::Flush => {
             forbid_core_dumps();
             let watch = Watch::start();
             let context = Context::new(Globals {

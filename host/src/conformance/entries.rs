@@ -6,7 +6,7 @@ use crate::domain::{EntryId, EntryName, SpooledEntry};
 
 /// What a batch is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Batch {
+pub(super) enum TestBatch {
     /// So many ordinary entries.
     Ordinary(usize),
     /// Entries with nothing but their ids.
@@ -21,13 +21,13 @@ pub(super) enum Batch {
     Large,
 }
 
-/// The size of an entry of [`Batch::Large`], in bytes, roughly.
+/// The size of an entry of [`TestBatch::Large`], in bytes, roughly.
 const LARGE_BYTES: usize = 64 * 1024;
 
 const ODD_TEXT: &str =
     "quote \" backslash \\ newline \n return \r tab \t nul \0 é 日本 \u{1f980} \u{202e}";
 
-impl Batch {
+impl TestBatch {
     /// Its entries, with ids that occur nowhere else.
     pub(super) fn entries(self) -> Vec<SpooledEntry> {
         match self {
@@ -109,22 +109,22 @@ mod tests {
     #[test]
     fn ids_never_repeat_and_a_batch_is_what_its_name_says() {
         let all: Vec<_> = [
-            Batch::Ordinary(25),
-            Batch::Bare,
-            Batch::Large,
-            Batch::OddText,
+            TestBatch::Ordinary(25),
+            TestBatch::Bare,
+            TestBatch::Large,
+            TestBatch::OddText,
         ]
         .into_iter()
-        .flat_map(Batch::entries)
+        .flat_map(TestBatch::entries)
         .collect();
         let ids: HashSet<_> = all.iter().map(|entry| entry.name.id.clone()).collect();
         assert_eq!(ids.len(), all.len());
-        let bare = Batch::Bare.entries().remove(0).fields;
+        let bare = TestBatch::Bare.entries().remove(0).fields;
         assert_eq!(bare, EntryFields::default());
-        let full = Batch::Full.entries().remove(0).fields;
+        let full = TestBatch::Full.entries().remove(0).fields;
         assert!(full.error_type.is_some() && full.subcommand.is_some());
         assert!(full.started_at.is_some() && full.status.is_some());
-        let odd = Batch::OddText.entries().remove(0).fields;
+        let odd = TestBatch::OddText.entries().remove(0).fields;
         assert_eq!(odd.command.as_deref(), Some(ODD_TEXT));
     }
 }

@@ -1,6 +1,6 @@
 //! What a sender is put through, and what is expected of it.
 
-use super::entries::Batch;
+use super::entries::TestBatch;
 use super::faulty::Fault;
 use super::rules;
 
@@ -9,7 +9,7 @@ use super::rules;
 pub(super) struct Scenario {
     pub(super) name: String,
     /// What one instance is given, one after the other.
-    pub(super) batches: Vec<(Batch, Expected)>,
+    pub(super) batches: Vec<(TestBatch, Expected)>,
     pub(super) conduct: Conduct,
     pub(super) place: Place,
     /// Whether the sender gets an option that it cannot know.
@@ -77,7 +77,7 @@ impl Place {
 }
 
 /// The batch of scenarios that are about something else.
-const ONE: Batch = Batch::Ordinary(1);
+const ONE: TestBatch = TestBatch::Ordinary(1);
 
 /// The statuses that are a refusal whatever the endpoint.
 const REFUSALS: [u16; 5] = [400, 401, 404, 413, 500];
@@ -99,7 +99,7 @@ pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
 /// A scenario of one batch.
 fn scenario(
     name: &str,
-    batch: Batch,
+    batch: TestBatch,
     conduct: Conduct,
     expected: Expected,
     rule: &'static str,
@@ -121,16 +121,20 @@ fn deliveries(accept: u16) -> Vec<Scenario> {
         |name, batch, rule| scenario(name, batch, accepted.clone(), Expected::Delivered, rule);
     let mut all = vec![
         delivered("one-entry", ONE, rules::OK),
-        delivered("25-entries", Batch::Ordinary(25), rules::OK),
+        delivered("25-entries", TestBatch::Ordinary(25), rules::OK),
         Scenario {
-            batches: vec![(Batch::Ordinary(0), Expected::NothingSent)],
+            batches: vec![(TestBatch::Ordinary(0), Expected::NothingSent)],
             ..delivered("no-entries", ONE, rules::NO_ENTRIES)
         },
-        delivered("optional-fields-absent", Batch::Bare, rules::OPTIONAL),
-        delivered("optional-fields-present", Batch::Full, rules::OPTIONAL),
-        delivered("odd-text", Batch::OddText, rules::DATA),
-        delivered("later-fields-do-no-harm", Batch::LaterFields, rules::LATER),
-        delivered("large-batch", Batch::Large, rules::BATCH),
+        delivered("optional-fields-absent", TestBatch::Bare, rules::OPTIONAL),
+        delivered("optional-fields-present", TestBatch::Full, rules::OPTIONAL),
+        delivered("odd-text", TestBatch::OddText, rules::DATA),
+        delivered(
+            "later-fields-do-no-harm",
+            TestBatch::LaterFields,
+            rules::LATER,
+        ),
+        delivered("large-batch", TestBatch::Large, rules::BATCH),
         Scenario {
             unknown_option: true,
             ..delivered("unknown-options-do-no-harm", ONE, rules::OPTIONS)

@@ -28,7 +28,7 @@ pub use endpoint::{DEFAULT_ENDPOINT, Endpoint, EndpointError, Host, Origin};
 pub use entry_data::field;
 pub use entry_name::{EntryId, EntryName, EntryState};
 pub use printable::printable;
-pub use recorded_entry::{EntryFlaw, RecordedEntry, Recording};
+pub use recorded_entry::{EntryFlaw, RecordContext, RecordedEntry};
 pub use repo_id::RepoId;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
 pub use telemetry_entry::{

@@ -13,7 +13,7 @@ use super::{
 
 /// How entries are taken.
 #[derive(Clone, Copy, Debug)]
-pub struct Recording<'a> {
+pub struct RecordContext<'a> {
     /// The time.
     pub now: DateTime<Utc>,
     /// The version of an entry that names none, and of whose tool the repository says none.
@@ -76,7 +76,7 @@ impl RecordedEntry {
     /// # Errors
     ///
     /// Says what is wrong with it, by the path of the field.
-    pub fn parse(text: &str, recording: &Recording<'_>) -> Result<Self, EntryFlaw> {
+    pub fn parse(text: &str, recording: &RecordContext<'_>) -> Result<Self, EntryFlaw> {
         match serde_json::from_str(text) {
             Ok(Value::Object(entry)) => Self::of(entry, recording),
             Ok(_) => Err(EntryFlaw::NotAnObject),
@@ -92,7 +92,10 @@ impl RecordedEntry {
     /// # Errors
     ///
     /// As [`parse`](Self::parse).
-    pub fn of(mut entry: Map<String, Value>, recording: &Recording<'_>) -> Result<Self, EntryFlaw> {
+    pub fn of(
+        mut entry: Map<String, Value>,
+        recording: &RecordContext<'_>,
+    ) -> Result<Self, EntryFlaw> {
         let id = take(&mut entry, field::ID, AN_ID, entry_id)?;
         let started = take(&mut entry, field::STARTED_AT, AN_INSTANT, instant)?;
         let completed = take(&mut entry, field::COMPLETED_AT, AN_INSTANT, instant)?;
@@ -251,8 +254,8 @@ impl Times {
         })
     }
 
-    fn check(&self, recording: &Recording<'_>) -> Result<(), EntryFlaw> {
-        let Recording {
+    fn check(&self, recording: &RecordContext<'_>) -> Result<(), EntryFlaw> {
+        let RecordContext {
             now,
             retention_days: days,
             ..
@@ -279,7 +282,7 @@ const KEYS: &str = "a list of option keys without their values, such as --force 
 /// The invocation, and what the repository says of its tool.
 fn invocation<'a>(
     entry: &mut Map<String, Value>,
-    recording: &Recording<'a>,
+    recording: &RecordContext<'a>,
 ) -> Result<(InvocationData, Option<&'a Tool>), EntryFlaw> {
     let mut fields = object(entry, field::INVOCATION)?;
     let command =

@@ -13,8 +13,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use wasmtime_wasi_http::{Error as Wasi, WasiBody};
 
 use super::connect::Lease;
-use super::failure::{Failure, Limit, Phase};
-use super::report::Open;
+use super::failure::{EgressFailure, Limit, Phase};
+use super::report::InFlight;
 
 /// What the guest sends, up to a limit and without trailers: hyper would only send announced ones, and `trailer`
 /// is a header that guests may not set.
@@ -86,7 +86,7 @@ pub(super) struct AnswerBody {
     left: u64,
     limits: AnswerLimits,
     origin: Arc<str>,
-    open: Open,
+    open: InFlight,
     until: Instant,
     /// Until then, once there was something to wait for.
     timer: Option<Pin<Box<Sleep>>>,
@@ -99,7 +99,7 @@ impl AnswerBody {
         lease: Lease,
         limits: AnswerLimits,
         origin: Arc<str>,
-        open: Open,
+        open: InFlight,
     ) -> Self {
         open.enter(Phase::Reading {
             origin: Arc::clone(&origin),
@@ -142,7 +142,7 @@ impl AnswerBody {
     }
 
     /// Ends the answer. The connection, in an unknown state, is not used again.
-    fn fail(&mut self, failure: &Failure) -> Poll<Option<Result<Frame<Bytes>, Wasi>>> {
+    fn fail(&mut self, failure: &EgressFailure) -> Poll<Option<Result<Frame<Bytes>, Wasi>>> {
         self.over = true;
         if let Some(lease) = self.lease.take() {
             lease.discard();
@@ -152,7 +152,7 @@ impl AnswerBody {
         Poll::Ready(Some(Err(error)))
     }
 
-    fn late(&self) -> Failure {
+    fn late(&self) -> EgressFailure {
         self.open.late(match self.limits.between {
             Some(between) if !self.open.batch.deadline.has_passed() => Limit::Sender(between),
             _ => Limit::Deadline,
@@ -190,14 +190,14 @@ impl Body for AnswerBody {
                 Poll::Ready(None)
             }
             Some(Err(error)) => {
-                let failure = Failure::of_answer(&error, &this.origin);
+                let failure = EgressFailure::of_answer(&error, &this.origin);
                 this.fail(&failure)
             }
             Some(Ok(frame)) => {
                 this.rewind();
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 let Some(left) = this.left.checked_sub(bytes as u64) else {
-                    let failure = Failure::LongAnswer {
+                    let failure = EgressFailure::LongAnswer {
                         origin: Arc::clone(&this.origin),
                         limit: this.limits.body,
                     };

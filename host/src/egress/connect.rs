@@ -21,11 +21,11 @@ use crate::domain::{Host, Origin};
 
 use super::body::RequestBody;
 use super::environment::Environment;
-use super::failure::{Failure, Phase, innermost};
+use super::failure::{EgressFailure, Phase, innermost};
 use super::policy;
 use super::proxy::{self, Proxy};
 use super::reach::Reach;
-use super::report::Open;
+use super::report::InFlight;
 use super::resolve::{Resolver, prohibited};
 use super::target::Target;
 use super::tls::Tls;
@@ -155,10 +155,10 @@ impl Connector {
     }
 
     /// Makes a connection.
-    pub(super) async fn open(&self, open: &Open) -> Result<Connection, Failure> {
+    pub(super) async fn open(&self, open: &InFlight) -> Result<Connection, EgressFailure> {
         let proxy = match &self.proxy {
             Ok(proxy) => proxy,
-            Err(why) => return Err(Failure::ProxySetting(why.clone())),
+            Err(why) => return Err(EgressFailure::ProxySetting(why.clone())),
         };
         let Origin { https, host, port } = &self.target.origin;
         if *https || proxy.as_ref().is_some_and(|proxy| proxy.https) {
@@ -179,7 +179,7 @@ impl Connector {
         Box::pin(self.open_by(proxy, open)).await
     }
 
-    async fn open_by(&self, proxy: &Proxy, open: &Open) -> Result<Connection, Failure> {
+    async fn open_by(&self, proxy: &Proxy, open: &InFlight) -> Result<Connection, EgressFailure> {
         let Origin { host, .. } = &self.target.origin;
         // The proxy resolves, so the check is on what the endpoint says.
         match host {
@@ -187,12 +187,12 @@ impl Connector {
                 let limits = self
                     .reach
                     .limits()
-                    .map_err(|why| Failure::of_own_addresses(&why))?;
+                    .map_err(|why| EgressFailure::of_own_addresses(&why))?;
                 policy::usable(*address, host, &limits)
                     .map_err(|why| prohibited(host, *address, why))?;
             }
             Host::Name(name) if self.reach == Reach::PublicOnly => {
-                return Err(Failure::Unchecked {
+                return Err(EgressFailure::Unchecked {
                     host: name.clone(),
                     proxy: proxy.to_string(),
                 });
@@ -212,12 +212,12 @@ impl Connector {
     }
 
     /// Goes on where a proxy listens at the other end of `transport`.
-    async fn through<T: Transport>(
+    async fn through<T: ByteStream>(
         &self,
         proxy: &Proxy,
         transport: T,
-        open: &Open,
-    ) -> Result<Connection, Failure> {
+        open: &InFlight,
+    ) -> Result<Connection, EgressFailure> {
         let Origin { https, host, port } = &self.target.origin;
         if *https {
             let tunnel = self.tunnel(proxy, transport, open).await?;
@@ -228,38 +228,38 @@ impl Connector {
         }
     }
 
-    async fn secure<T: Transport>(
+    async fn secure<T: ByteStream>(
         &self,
         host: &Host,
         port: u16,
         transport: T,
-        open: &Open,
-    ) -> Result<tokio_rustls::client::TlsStream<T>, Failure> {
+        open: &InFlight,
+    ) -> Result<tokio_rustls::client::TlsStream<T>, EgressFailure> {
         let with = format!("{host}:{port}");
         open.enter(Phase::Handshaking { with: with.clone() });
         self.tls.connect(host, &with, transport).await
     }
 
     /// Asks the proxy for a connection to the origin.
-    async fn tunnel<T: Transport>(
+    async fn tunnel<T: ByteStream>(
         &self,
         proxy: &Proxy,
         transport: T,
-        open: &Open,
-    ) -> Result<TokioIo<hyper::upgrade::Upgraded>, Failure> {
+        open: &InFlight,
+    ) -> Result<TokioIo<hyper::upgrade::Upgraded>, EgressFailure> {
         let to = format!("{}:{}", self.target.origin.host, self.target.origin.port);
         open.enter(Phase::Tunnelling {
             proxy: proxy.to_string(),
             to: to.clone(),
         });
-        let broken = |why: &hyper::Error| Failure::ProxyBroken {
+        let broken = |why: &hyper::Error| EgressFailure::ProxyBroken {
             proxy: proxy.to_string(),
             to: to.clone(),
             why: innermost(why),
         };
         let mut ask = Request::new(Empty::<Bytes>::new());
         *ask.method_mut() = Method::CONNECT;
-        *ask.uri_mut() = to.parse().map_err(|_| Failure::ProxyBroken {
+        *ask.uri_mut() = to.parse().map_err(|_| EgressFailure::ProxyBroken {
             proxy: proxy.to_string(),
             to: to.clone(),
             why: "the name of the endpoint cannot be written in a request".to_owned(),
@@ -282,7 +282,7 @@ impl Connector {
         })?;
         let answer = sender.send_request(ask).await.map_err(|why| broken(&why))?;
         if !answer.status().is_success() {
-            return Err(Failure::ProxyRefused {
+            return Err(EgressFailure::ProxyRefused {
                 proxy: proxy.to_string(),
                 to,
                 status: answer.status(),
@@ -293,12 +293,12 @@ impl Connector {
     }
 
     /// Speaks HTTP over `transport`.
-    async fn start<T: Transport>(&self, transport: T) -> Result<Connection, Failure> {
+    async fn start<T: ByteStream>(&self, transport: T) -> Result<Connection, EgressFailure> {
         let (sender, connection) = self
             .builder()
             .handshake(TokioIo::new(transport))
             .await
-            .map_err(|why| Failure::of_exchange(&why, &self.target.name, self.max_head))?;
+            .map_err(|why| EgressFailure::of_exchange(&why, &self.target.name, self.max_head))?;
         self.spawn(async move {
             // Likewise.
             let _ = connection.await;
@@ -316,8 +316,8 @@ impl Connector {
         builder
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Result<(), Failure> {
-        let tasks = self.tasks.upgrade().ok_or(Failure::Stopped)?;
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> Result<(), EgressFailure> {
+        let tasks = self.tasks.upgrade().ok_or(EgressFailure::Stopped)?;
         let mut tasks = locked(&tasks);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(task);
@@ -326,17 +326,21 @@ impl Connector {
 }
 
 /// A stream of bytes in both directions.
-trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> Transport for T {}
+trait ByteStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> ByteStream for T {}
 
-fn enter_resolving(open: &Open, host: &Host) {
+fn enter_resolving(open: &InFlight, host: &Host) {
     if let Host::Name(name) = host {
         open.enter(Phase::Resolving { name: name.clone() });
     }
 }
 
 /// Connects to one of `addresses`: each a little after the one before it, or as soon as that one has failed.
-async fn dial(addresses: &[SocketAddr], host: &Host, open: &Open) -> Result<TcpStream, Failure> {
+async fn dial(
+    addresses: &[SocketAddr],
+    host: &Host,
+    open: &InFlight,
+) -> Result<TcpStream, EgressFailure> {
     let mut attempts = JoinSet::new();
     let mut first_failure = None;
     let mut left = addresses.iter().copied();
@@ -349,7 +353,7 @@ async fn dial(addresses: &[SocketAddr], host: &Host, open: &Open) -> Result<TcpS
             attempts.spawn(async move { (address, TcpStream::connect(address).await) });
         }
         if left.len() == 0 && attempts.is_empty() {
-            return Err(first_failure.unwrap_or_else(|| Failure::Unreachable {
+            return Err(first_failure.unwrap_or_else(|| EgressFailure::Unreachable {
                 to: host.to_string(),
                 why: "it has no address".to_owned(),
             }));
@@ -384,12 +388,12 @@ fn shown(address: SocketAddr, host: &Host) -> String {
     }
 }
 
-fn of_dial(why: &io::Error, address: SocketAddr, host: &Host) -> Failure {
+fn of_dial(why: &io::Error, address: SocketAddr, host: &Host) -> EgressFailure {
     let to = shown(address, host);
     if why.kind() == io::ErrorKind::ConnectionRefused {
-        Failure::Refused { to }
+        EgressFailure::Refused { to }
     } else {
-        Failure::Unreachable {
+        EgressFailure::Unreachable {
             to,
             why: innermost(why),
         }

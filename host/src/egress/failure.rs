@@ -95,7 +95,7 @@ impl fmt::Display for Limit {
 
 /// Why a request did not get its answer.
 #[derive(Debug, Error)]
-pub(super) enum Failure {
+pub(super) enum EgressFailure {
     #[error("could not resolve {name}: {why}")]
     Unresolved { name: String, why: String },
     #[error("{}", prohibited(host, *address, why))]
@@ -188,7 +188,7 @@ fn located(host: &str, address: IpAddr, why: &str) -> String {
     format!("{host} {means} {shown}{why}")
 }
 
-impl Failure {
+impl EgressFailure {
     /// What the guest is told.
     pub(super) fn code(&self) -> Wasi {
         match self {

@@ -23,10 +23,10 @@ use crate::domain::{Deadline, Endpoint};
 use super::body::{AnswerBody, AnswerLimits, RequestBody};
 use super::connect::{Connection, Connector, Lease, Tasks};
 use super::environment::Environment;
-use super::failure::{Failure, Limit, Phase};
+use super::failure::{EgressFailure, Limit, Phase};
 use super::header::{HostHeader, is_reserved};
 use super::reach::Reach;
-use super::report::{Batch, EgressReport, Open};
+use super::report::{BatchLog, EgressReport, InFlight};
 use super::resolve::Resolver;
 use super::target::Target;
 use super::{EgressLimits, policy};
@@ -40,7 +40,7 @@ const LOGGED_DENIALS: u32 = 8;
 /// Letters of a refused request that are shown.
 const SHOWN_DENIAL: usize = 120;
 
-type Answer = Result<(Response<WasiBody>, Tail), Wasi>;
+type HookResponse = Result<(Response<WasiBody>, Tail), Wasi>;
 /// What is left to do when the head of an answer has come. Nothing: the connection has a task of its own.
 type Tail = Box<dyn Future<Output = Result<(), Wasi>> + Send>;
 
@@ -82,11 +82,11 @@ pub struct Egress {
     limits: EgressLimits,
     headers: Arc<[HostHeader]>,
     forbidden: ForbiddenHeaderFilter,
-    batch: Arc<Batch>,
-    way: Way,
+    batch: Arc<BatchLog>,
+    transport: Transport,
 }
 
-enum Way {
+enum Transport {
     Live {
         connector: Arc<Connector>,
         /// The only owner: dropped, every task ends.
@@ -120,11 +120,11 @@ impl Egress {
         headers: Vec<HostHeader>,
     ) -> Self {
         let target = Target::new(endpoint.origin());
-        let way = match network {
-            Network::DryRun => Way::DryRun(Arc::default()),
+        let transport = match network {
+            Network::DryRun => Transport::DryRun(Arc::default()),
             Network::Live(environment, resolver) => {
                 let tasks = Arc::new(Mutex::new(JoinSet::new()));
-                Way::Live {
+                Transport::Live {
                     connector: Arc::new(Connector::new(
                         target.clone(),
                         &environment,
@@ -142,8 +142,8 @@ impl Egress {
             limits,
             headers: headers.into(),
             forbidden: Arc::new(is_reserved),
-            batch: Arc::new(Batch::new(Deadline::after(Duration::ZERO))),
-            way,
+            batch: Arc::new(BatchLog::new(Deadline::after(Duration::ZERO))),
+            transport,
         }
     }
 
@@ -151,7 +151,7 @@ impl Egress {
     ///
     /// What is left of an earlier batch keeps its own deadline, and is not reported any more.
     pub fn begin_batch(&mut self, deadline: Deadline) {
-        self.batch = Arc::new(Batch::new(deadline));
+        self.batch = Arc::new(BatchLog::new(deadline));
     }
 
     /// What was seen of the batch so far. Also while requests are under way.
@@ -163,9 +163,9 @@ impl Egress {
     /// The requests of a dry run since the last call, oldest first. None on a live network.
     #[must_use]
     pub fn take_dry_run_requests(&mut self) -> Vec<DryRunRequest> {
-        match &self.way {
-            Way::Live { .. } => Vec::new(),
-            Way::DryRun(requests) => {
+        match &self.transport {
+            Transport::Live { .. } => Vec::new(),
+            Transport::DryRun(requests) => {
                 mem::take(&mut *requests.lock().unwrap_or_else(PoisonError::into_inner))
             }
         }
@@ -186,7 +186,7 @@ impl Egress {
     }
 
     /// The request as it will leave, with its target in origin form.
-    fn prepare(&self, request: Request<WasiBody>) -> Result<(Request<WasiBody>, Open), Wasi> {
+    fn prepare(&self, request: Request<WasiBody>) -> Result<(Request<WasiBody>, InFlight), Wasi> {
         let (mut parts, body) = request.into_parts();
         let target = match parts.uri.path_and_query().map(PathAndQuery::as_str) {
             // One that is empty is shown as `/`, and would leave as nothing at all.
@@ -212,7 +212,7 @@ impl Egress {
         };
         let announced = content_length(&parts.headers).max(Some(body.size_hint().lower()));
         if announced > Some(self.limits.max_request_body) {
-            return Err(open.failed(&Failure::LongRequest {
+            return Err(open.failed(&EgressFailure::LongRequest {
                 limit: self.limits.max_request_body,
             }));
         }
@@ -270,13 +270,13 @@ impl WasiHttpHooks for Egress {
         request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _failed_answer: Box<dyn Future<Output = Result<(), Wasi>> + Send>,
-    ) -> Box<dyn Future<Output = Answer> + Send> {
+    ) -> Box<dyn Future<Output = HookResponse> + Send> {
         let (request, open) = match self.prepare(request) {
             Ok(prepared) => prepared,
             Err(refused) => return Box::new(async move { Err(refused) }),
         };
-        match &self.way {
-            Way::DryRun(requests) => {
+        match &self.transport {
+            Transport::DryRun(requests) => {
                 let record = DryRunRequest {
                     method: request.method().clone(),
                     url: format!(
@@ -292,7 +292,7 @@ impl WasiHttpHooks for Egress {
                 let limit = self.limits.max_request_body;
                 Box::new(dry_run(record, body, requests, limit, open))
             }
-            Way::Live { connector, .. } => {
+            Transport::Live { connector, .. } => {
                 let exchange = Exchange {
                     connector: Arc::clone(connector),
                     origin: Arc::clone(&self.target.name),
@@ -329,11 +329,11 @@ struct Exchange {
     origin: Arc<str>,
     limits: EgressLimits,
     options: RequestOptions,
-    open: Open,
+    open: InFlight,
 }
 
 impl Exchange {
-    async fn run(self, request: Request<WasiBody>) -> Answer {
+    async fn run(self, request: Request<WasiBody>) -> HookResponse {
         match self.exchange(request).await {
             Ok((answer, connection)) => {
                 self.open.answered(answer.status());
@@ -354,7 +354,7 @@ impl Exchange {
     async fn exchange(
         &self,
         request: Request<WasiBody>,
-    ) -> Result<(Response<Incoming>, Connection), Failure> {
+    ) -> Result<(Response<Incoming>, Connection), EgressFailure> {
         let (mut parts, body) = request.into_parts();
         let (body, too_long) = RequestBody::new(body, self.limits.max_request_body);
         self.connector.address(&mut parts);
@@ -386,13 +386,13 @@ impl Exchange {
         }
     }
 
-    fn failure(&self, error: &hyper::Error, too_long: &AtomicBool) -> Failure {
+    fn failure(&self, error: &hyper::Error, too_long: &AtomicBool) -> EgressFailure {
         if too_long.load(Ordering::Relaxed) {
-            Failure::LongRequest {
+            EgressFailure::LongRequest {
                 limit: self.limits.max_request_body,
             }
         } else {
-            Failure::of_exchange(error, &self.origin, self.limits.max_head)
+            EgressFailure::of_exchange(error, &self.origin, self.limits.max_head)
         }
     }
 
@@ -401,7 +401,7 @@ impl Exchange {
         &self,
         guest: Option<Duration>,
         work: impl Future<Output = T>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, EgressFailure> {
         let left = self.open.batch.deadline.remaining();
         let (patience, limit) = match guest.map(at_least) {
             Some(guest) if guest < left => (guest, Limit::Sender(guest)),
@@ -432,21 +432,21 @@ async fn dry_run(
     body: WasiBody,
     requests: Arc<Mutex<Vec<DryRunRequest>>>,
     limit: u64,
-    open: Open,
-) -> Answer {
+    open: InFlight,
+) -> HookResponse {
     let (body, too_long) = RequestBody::new(body, limit);
     let left = open.batch.deadline.remaining();
     record.body = match timeout(left, body.collect()).await {
         Ok(Ok(collected)) => collected.to_bytes(),
         Ok(Err(_)) if too_long.load(Ordering::Relaxed) => {
-            return Err(open.failed(&Failure::LongRequest { limit }));
+            return Err(open.failed(&EgressFailure::LongRequest { limit }));
         }
         unfinished => {
             let why = match unfinished {
                 Ok(Err(error)) => error.to_string(),
                 _ => "it did not end within the deadline".to_owned(),
             };
-            return Err(open.failed(&Failure::BrokenRequest {
+            return Err(open.failed(&EgressFailure::BrokenRequest {
                 origin: record.url.into(),
                 why,
             }));

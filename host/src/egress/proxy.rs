@@ -9,7 +9,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use crate::domain::{Host, Origin};
 
 use super::environment::{Environment, Variable};
-use super::failure::Failure;
+use super::failure::EgressFailure;
 
 /// Where curl assumes a proxy that names no port.
 const DEFAULT_PORT: u16 = 1080;
@@ -46,7 +46,7 @@ impl fmt::Debug for Proxy {
 pub(super) fn for_origin(
     environment: &Environment,
     origin: &Origin,
-) -> Result<Option<Proxy>, Failure> {
+) -> Result<Option<Proxy>, EgressFailure> {
     if let Some(exceptions) = &environment.no_proxy
         && is_excepted(text(exceptions)?, &origin.host)
     {
@@ -63,7 +63,7 @@ pub(super) fn for_origin(
     }
 }
 
-fn text(variable: &Variable) -> Result<&str, Failure> {
+fn text(variable: &Variable) -> Result<&str, EgressFailure> {
     variable
         .value
         .to_str()
@@ -71,11 +71,11 @@ fn text(variable: &Variable) -> Result<&str, Failure> {
 }
 
 /// A sentence that does not quote the value, which may hold a password.
-fn setting(variable: &Variable, what: &str) -> Failure {
-    Failure::ProxySetting(format!("the variable {} {what}", variable.name))
+fn setting(variable: &Variable, what: &str) -> EgressFailure {
+    EgressFailure::ProxySetting(format!("the variable {} {what}", variable.name))
 }
 
-fn parse(variable: &Variable) -> Result<Proxy, Failure> {
+fn parse(variable: &Variable) -> Result<Proxy, EgressFailure> {
     let value = text(variable)?;
     let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
     let scheme = scheme.to_ascii_lowercase();

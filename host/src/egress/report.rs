@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use crate::domain::Deadline;
 
-use super::failure::{Failure, Limit, Phase};
+use super::failure::{EgressFailure, Limit, Phase};
 
 /// What the host saw of a sender's requests during one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct EgressReport {
 
 /// One batch: its deadline and what was seen so far.
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(super) struct BatchLog {
     pub(super) deadline: Deadline,
     seen: Mutex<Seen>,
 }
@@ -44,7 +44,7 @@ struct Seen {
     late: Option<Phase>,
 }
 
-impl Batch {
+impl BatchLog {
     pub(super) fn new(deadline: Deadline) -> Self {
         Self {
             deadline,
@@ -71,7 +71,7 @@ impl Batch {
     }
 
     /// Counts a request. `None` when there were `limit` before it.
-    pub(super) fn admit(self: &Arc<Self>, limit: u32, phase: Phase) -> Option<Open> {
+    pub(super) fn admit(self: &Arc<Self>, limit: u32, phase: Phase) -> Option<InFlight> {
         let mut seen = self.seen();
         if seen.report.requests >= limit {
             return None;
@@ -80,7 +80,7 @@ impl Batch {
         let id = seen.report.requests;
         seen.open.push((id, phase));
         drop(seen);
-        Some(Open {
+        Some(InFlight {
             batch: Arc::clone(self),
             id,
         })
@@ -97,12 +97,12 @@ impl Batch {
 
 /// A request that is under way. Dropped, nothing is waiting for it any more.
 #[derive(Debug)]
-pub(super) struct Open {
-    pub(super) batch: Arc<Batch>,
+pub(super) struct InFlight {
+    pub(super) batch: Arc<BatchLog>,
     id: u32,
 }
 
-impl Open {
+impl InFlight {
     pub(super) fn enter(&self, phase: Phase) {
         let mut seen = self.batch.seen();
         if let Some((_, current)) = seen.open.iter_mut().find(|(id, _)| *id == self.id) {
@@ -111,16 +111,16 @@ impl Open {
     }
 
     /// The failure of having waited too long for what the request is waiting for.
-    pub(super) fn late(&self, limit: Limit) -> Failure {
+    pub(super) fn late(&self, limit: Limit) -> EgressFailure {
         let mut seen = self.batch.seen();
         let open = seen.open.iter().find(|(id, _)| *id == self.id);
         let Some(phase) = open.map(|(_, phase)| phase.clone()) else {
-            return Failure::Stopped;
+            return EgressFailure::Stopped;
         };
         if limit == Limit::Deadline {
             seen.late = Some(phase.clone());
         }
-        Failure::Late { phase, limit }
+        EgressFailure::Late { phase, limit }
     }
 
     /// Takes note of the complete head of an answer.
@@ -131,7 +131,7 @@ impl Open {
     }
 
     /// Takes note of what went wrong.
-    pub(super) fn failed(&self, failure: &Failure) -> wasmtime_wasi_http::Error {
+    pub(super) fn failed(&self, failure: &EgressFailure) -> wasmtime_wasi_http::Error {
         let text = failure.to_string();
         tracing::debug!("{text}");
         self.batch.seen().report.failure = Some(text);
@@ -144,7 +144,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.close();
     }

@@ -10,18 +10,18 @@ use std::sync::Arc;
 use crate::domain::Host;
 
 use super::detached::detached;
-use super::failure::{Failure, innermost};
+use super::failure::{EgressFailure, innermost};
 use super::policy::{self, Unusable};
 use super::reach::Reach;
 
 /// More addresses than this are not tried.
 const MAX_ADDRESSES: usize = 8;
 
-type Answer = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
+type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
 /// Asks for the addresses of a name.
 #[derive(Clone)]
-pub struct Resolver(Arc<dyn Fn(&str) -> Answer + Send + Sync>);
+pub struct Resolver(Arc<dyn Fn(&str) -> Lookup + Send + Sync>);
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,7 +43,7 @@ impl Resolver {
     }
 
     /// A resolver that asks `lookup`.
-    pub fn new(lookup: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+    pub fn new(lookup: impl Fn(&str) -> Lookup + Send + Sync + 'static) -> Self {
         Self(Arc::new(lookup))
     }
 
@@ -55,11 +55,11 @@ impl Resolver {
         host: &Host,
         port: u16,
         reach: Reach,
-    ) -> Result<Vec<SocketAddr>, Failure> {
+    ) -> Result<Vec<SocketAddr>, EgressFailure> {
         let all = self.addresses(host).await?;
         let limits = reach
             .limits()
-            .map_err(|why| Failure::of_own_addresses(&why))?;
+            .map_err(|why| EgressFailure::of_own_addresses(&why))?;
         let mut refused = None;
         let mut usable = Vec::new();
         for &address in &all {
@@ -75,12 +75,16 @@ impl Resolver {
     }
 
     /// Every address of `host`, for a proxy, which the user chose.
-    pub(super) async fn any(&self, host: &Host, port: u16) -> Result<Vec<SocketAddr>, Failure> {
+    pub(super) async fn any(
+        &self,
+        host: &Host,
+        port: u16,
+    ) -> Result<Vec<SocketAddr>, EgressFailure> {
         Ok(in_turn(self.addresses(host).await?, port))
     }
 
     /// At least one address.
-    async fn addresses(&self, host: &Host) -> Result<Vec<IpAddr>, Failure> {
+    async fn addresses(&self, host: &Host) -> Result<Vec<IpAddr>, EgressFailure> {
         let name = match host {
             Host::Address(address) => return Ok(vec![*address]),
             Host::Name(name) if policy::is_localhost(name) => {
@@ -88,7 +92,7 @@ impl Resolver {
             }
             Host::Name(name) => name,
         };
-        let unresolved = |why: String| Failure::Unresolved {
+        let unresolved = |why: String| EgressFailure::Unresolved {
             name: name.clone(),
             why,
         };
@@ -103,15 +107,15 @@ impl Resolver {
 }
 
 /// The failure of an address that is not used.
-pub(super) fn prohibited(host: &Host, address: IpAddr, why: Unusable) -> Failure {
+pub(super) fn prohibited(host: &Host, address: IpAddr, why: Unusable) -> EgressFailure {
     let host = host.to_string();
     match why {
-        Unusable::OutOfReach(why) => Failure::OutOfReach {
+        Unusable::OutOfReach(why) => EgressFailure::OutOfReach {
             host,
             address,
             why: why.to_string(),
         },
-        never => Failure::Prohibited {
+        never => EgressFailure::Prohibited {
             host,
             address,
             why: never.to_string(),

@@ -15,7 +15,7 @@ use crate::domain::Host;
 
 use super::detached::detached;
 use super::environment::Environment;
-use super::failure::{Failure, innermost};
+use super::failure::{EgressFailure, innermost};
 
 /// Makes TLS connections. The roots are read when the first one is made, and kept.
 #[derive(Debug)]
@@ -38,10 +38,10 @@ impl Tls {
         host: &Host,
         shown: &str,
         transport: T,
-    ) -> Result<TlsStream<T>, Failure> {
+    ) -> Result<TlsStream<T>, EgressFailure> {
         let name = match host {
             Host::Name(name) => {
-                ServerName::try_from(name.clone()).map_err(|why| Failure::Handshake {
+                ServerName::try_from(name.clone()).map_err(|why| EgressFailure::Handshake {
                     with: shown.to_owned(),
                     why: why.to_string(),
                 })?
@@ -56,13 +56,13 @@ impl Tls {
     }
 
     /// Reads the roots now, so that a failure to do so comes before anything is connected.
-    pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, Failure> {
+    pub(super) async fn config(&self) -> Result<Arc<ClientConfig>, EgressFailure> {
         let load = || async {
             let environment = self.environment.clone();
             // Not here and now: a certificate file may be a pipe that nobody writes to.
             detached("certificates", move || config(&environment))
                 .await
-                .map_err(|why| Failure::NoRoots {
+                .map_err(|why| EgressFailure::NoRoots {
                     why: why.to_string(),
                 })?
         };
@@ -70,16 +70,16 @@ impl Tls {
     }
 }
 
-fn config(environment: &Environment) -> Result<Arc<ClientConfig>, Failure> {
+fn config(environment: &Environment) -> Result<Arc<ClientConfig>, EgressFailure> {
     let mut roots = RootCertStore::empty();
     let (usable, _) = roots.add_parsable_certificates(certificates(environment)?);
     if usable == 0 {
         return Err(match &environment.certificate_file {
-            Some(path) => Failure::CertificateFile {
+            Some(path) => EgressFailure::CertificateFile {
                 path: path.to_path_buf(),
                 why: "none of them can be used as a root".to_owned(),
             },
-            None => Failure::NoRoots {
+            None => EgressFailure::NoRoots {
                 why: "none that can be used were found".to_owned(),
             },
         });
@@ -87,7 +87,7 @@ fn config(environment: &Environment) -> Result<Arc<ClientConfig>, Failure> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(|why| Failure::NoRoots {
+        .map_err(|why| EgressFailure::NoRoots {
             why: why.to_string(),
         })?
         .with_root_certificates(roots)
@@ -97,12 +97,12 @@ fn config(environment: &Environment) -> Result<Arc<ClientConfig>, Failure> {
 }
 
 /// The certificates to trust: what the environment names, and nothing else where it names something.
-fn certificates(environment: &Environment) -> Result<Vec<CertificateDer<'static>>, Failure> {
+fn certificates(environment: &Environment) -> Result<Vec<CertificateDer<'static>>, EgressFailure> {
     let mut found = Vec::new();
     if let Some(path) = &environment.certificate_file {
         let loaded = rustls_native_certs::load_certs_from_paths(Some(path), None);
         if loaded.certs.is_empty() {
-            return Err(Failure::CertificateFile {
+            return Err(EgressFailure::CertificateFile {
                 path: path.to_path_buf(),
                 why: reason(&loaded.errors, "it holds none"),
             });
@@ -114,7 +114,7 @@ fn certificates(environment: &Environment) -> Result<Vec<CertificateDer<'static>
             let loaded = rustls_native_certs::load_certs_from_paths(None, Some(&path));
             // Beside a file, a directory may be empty; alone, it is all that there is.
             if loaded.certs.is_empty() && found.is_empty() {
-                return Err(Failure::CertificateDirectory {
+                return Err(EgressFailure::CertificateDirectory {
                     path,
                     why: reason(&loaded.errors, "it holds none"),
                 });
@@ -125,7 +125,7 @@ fn certificates(environment: &Environment) -> Result<Vec<CertificateDer<'static>
     if environment.certificate_file.is_none() && environment.certificate_directories.is_none() {
         let loaded = rustls_native_certs::load_native_certs();
         if loaded.certs.is_empty() {
-            return Err(Failure::NoRoots {
+            return Err(EgressFailure::NoRoots {
                 why: reason(&loaded.errors, "none were found"),
             });
         }
@@ -140,12 +140,12 @@ fn reason(errors: &[rustls_native_certs::Error], otherwise: &str) -> String {
         .map_or_else(|| otherwise.to_owned(), |error| innermost(error))
 }
 
-fn of_handshake(error: &io::Error, shown: &str) -> Failure {
-    let certificate = |why: &str| Failure::Certificate {
+fn of_handshake(error: &io::Error, shown: &str) -> EgressFailure {
+    let certificate = |why: &str| EgressFailure::Certificate {
         of: shown.to_owned(),
         why: why.to_owned(),
     };
-    let handshake = |why: &str| Failure::Handshake {
+    let handshake = |why: &str| EgressFailure::Handshake {
         with: shown.to_owned(),
         why: why.to_owned(),
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use crate::process::worker::{Program, Task};
+use crate::process::worker::{Program, WorkerTask};
 use crate::spool::FileSpool;
 
 /// The environment variable that says who waits for the flush.
@@ -68,9 +68,9 @@ pub fn start(
         return Ok(());
     }
     if mode == FlushMode::Background && log.is_none() {
-        return program.detach(Task::Flush, root);
+        return program.detach(WorkerTask::Flush, root);
     }
-    let mut command = program.command(Task::Flush);
+    let mut command = program.command(WorkerTask::Flush);
     command.current_dir(root);
     if let Some(level) = log {
         command.env(LOG_VARIABLE, level).stderr(Stdio::inherit());

@@ -32,14 +32,14 @@ struct Clock {
 
 #[derive(Default)]
 struct State {
-    tasks: Vec<Task>,
+    tasks: Vec<Slot>,
     /// Until when the thread sleeps by itself. `None` while it waits to be told.
     sleeps_until: Option<Deadline>,
     is_running: bool,
     is_over: bool,
 }
 
-struct Task {
+struct Slot {
     due: Option<Deadline>,
     action: Box<dyn FnMut() + Send>,
 }
@@ -49,7 +49,7 @@ impl Timer {
     #[must_use]
     pub fn alarm(&self, action: impl FnMut() + Send + 'static) -> Alarm {
         let mut state = self.0.0.state();
-        state.tasks.push(Task {
+        state.tasks.push(Slot {
             due: None,
             action: Box::new(action),
         });

@@ -23,14 +23,14 @@ pub const MACHINE_FAILED: u8 = 75;
 
 /// What a worker does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
+pub enum WorkerTask {
     /// Flushes the spool of the repository that is its working directory.
     Flush,
     /// Compiles the component on its standard input to its standard output.
     Compile,
 }
 
-impl Task {
+impl WorkerTask {
     /// The task that [`VARIABLE`] names.
     #[must_use]
     pub fn parse(text: &OsStr) -> Option<Self> {
@@ -89,13 +89,13 @@ impl Program {
     /// # Errors
     ///
     /// When no process could be started.
-    pub fn detach(&self, task: Task, root: &Path) -> io::Result<()> {
+    pub fn detach(&self, task: WorkerTask, root: &Path) -> io::Result<()> {
         detach::detach(self, task, root)
     }
 
     /// A command that starts a worker, with a process group of its own and without stdio.
     #[must_use]
-    pub fn command(&self, task: Task) -> Command {
+    pub fn command(&self, task: WorkerTask) -> Command {
         let mut command = Command::new(&self.path);
         command
             .env(VARIABLE, task.as_str())
@@ -153,9 +153,9 @@ mod tests {
 
     #[test]
     fn a_worker_is_told_by_its_name_only_in_full() {
-        let of_name = |name: &str| Task::of_name(OsStr::new(name));
-        assert_eq!(of_name("SWAMP_WORKER=flush"), Some(Task::Flush));
-        assert_eq!(of_name("SWAMP_WORKER=compile"), Some(Task::Compile));
+        let of_name = |name: &str| WorkerTask::of_name(OsStr::new(name));
+        assert_eq!(of_name("SWAMP_WORKER=flush"), Some(WorkerTask::Flush));
+        assert_eq!(of_name("SWAMP_WORKER=compile"), Some(WorkerTask::Compile));
         for other in [
             "swamp",
             "flush",

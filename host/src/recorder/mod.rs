@@ -79,11 +79,11 @@ use tracing::debug;
 pub use clap;
 
 pub use self::failure::Failure;
+use self::recording::OpenRecord;
 pub use self::recording::Recording;
-use self::recording::Running;
 use crate::domain::{Invocation, Status, TelemetryRepository as _};
 use crate::flush::background::{self, FLUSH_VARIABLE, FlushMode, LOG_VARIABLE};
-use crate::recorder::repo::{Begun, Repo};
+use crate::recorder::repo::{Repo, StartTime};
 use crate::spool::FileSpool;
 
 /// Records the commands of one program.
@@ -172,12 +172,12 @@ impl Recorder {
         argv: impl IntoIterator<Item = T>,
         error: &clap::Error,
     ) {
-        let begun = Begun::now();
+        let start = StartTime::now();
         let argv: Vec<OsString> = argv.into_iter().map(Into::into).collect();
         let (invocation, result) = redaction::refused(command, &argv, error.kind());
         let Some((repo, spool)) = place() else { return };
         let succeeded = result.status == Status::Success;
-        let entry = begun.entry(self.of_program(invocation), result, &self.version);
+        let entry = start.entry(self.of_program(invocation), result, &self.version);
         match spool.save(&entry) {
             Ok(()) if succeeded => flush(&repo, &spool),
             Ok(()) => {}
@@ -185,12 +185,12 @@ impl Recorder {
         }
     }
 
-    fn running(&self, invocation: Invocation) -> Option<Running> {
-        let begun = Begun::now();
+    fn running(&self, invocation: Invocation) -> Option<OpenRecord> {
+        let start = StartTime::now();
         let (repo, spool) = place()?;
         let left = Failure::UNFINISHED.result();
-        let entry = begun.entry(self.of_program(invocation), left, &self.version);
-        Some(Running::begin(repo, spool, begun, entry))
+        let entry = start.entry(self.of_program(invocation), left, &self.version);
+        Some(OpenRecord::begin(repo, spool, start, entry))
     }
 
     /// The program is the command, and what is below it the subcommand.

@@ -4,7 +4,7 @@ use tracing::debug;
 
 use super::{Failure, flush};
 use crate::domain::{InvocationResult, Status, TelemetryEntry, TelemetryRepository as _};
-use crate::recorder::repo::{Begun, Repo};
+use crate::recorder::repo::{Repo, StartTime};
 use crate::spool::{FileSpool, UnfinishedEntry};
 
 /// A command that is running: what [`Recorder::begin`](super::Recorder::begin) gives.
@@ -13,20 +13,20 @@ use crate::spool::{FileSpool, UnfinishedEntry};
 /// the process ends in between, however it does.
 #[derive(Debug)]
 #[must_use = "what is dropped at once is recorded as an error"]
-pub struct Recording(Option<Running>);
+pub struct Recording(Option<OpenRecord>);
 
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct OpenRecord {
     repo: Repo,
     spool: FileSpool,
-    begun: Begun,
+    start: StartTime,
     entry: TelemetryEntry,
     /// Where nothing could be left for the case that the process ends, the entry is written at the end only.
     unfinished: Option<UnfinishedEntry>,
 }
 
 impl Recording {
-    pub(super) const fn new(running: Option<Running>) -> Self {
+    pub(super) const fn new(running: Option<OpenRecord>) -> Self {
         Self(running)
     }
 
@@ -70,8 +70,13 @@ impl Drop for Recording {
     }
 }
 
-impl Running {
-    pub(super) fn begin(repo: Repo, spool: FileSpool, begun: Begun, entry: TelemetryEntry) -> Self {
+impl OpenRecord {
+    pub(super) fn begin(
+        repo: Repo,
+        spool: FileSpool,
+        start: StartTime,
+        entry: TelemetryEntry,
+    ) -> Self {
         let unfinished = spool
             .begin(&entry)
             .inspect_err(|error| debug!("{error}"))
@@ -79,7 +84,7 @@ impl Running {
         Self {
             repo,
             spool,
-            begun,
+            start,
             entry,
             unfinished,
         }
@@ -87,7 +92,7 @@ impl Running {
 
     fn end(mut self, result: InvocationResult) {
         let succeeded = result.status == Status::Success;
-        self.entry.end(result, self.begun.elapsed_ms());
+        self.entry.end(result, self.start.elapsed_ms());
         let ended = match &self.unfinished {
             Some(unfinished) => self.spool.finish(unfinished, &self.entry),
             None => self.spool.save(&self.entry),

@@ -14,12 +14,12 @@ use crate::spool::FileSpool;
 
 /// When a command began.
 #[derive(Clone, Copy, Debug)]
-pub struct Begun {
+pub struct StartTime {
     at: DateTime<Utc>,
     clock: Instant,
 }
 
-impl Begun {
+impl StartTime {
     /// Now.
     #[must_use]
     pub fn now() -> Self {

@@ -11,7 +11,7 @@ use super::contract::reason;
 use super::{engine, limits, outline};
 use crate::process::timer::Timer;
 use crate::process::watchdog::Watchdog;
-use crate::process::worker::{self, Program, Task};
+use crate::process::worker::{self, Program, WorkerTask};
 
 /// Why a component could not be compiled, in words.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -52,7 +52,7 @@ impl Compiler {
     pub(super) fn compile(&self, component: &[u8], output: &File) -> Result<(), CompileError> {
         let mut worker = self
             .program
-            .command(Task::Compile)
+            .command(WorkerTask::Compile)
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(Stdio::piped())

@@ -15,7 +15,7 @@ const NAMED: usize = 5;
 /// A component whose export of the right name has another type than the contract's.
 #[derive(Debug, Error)]
 #[error("its {INTERFACE}@{VERSION} is not the contract's")]
-pub(super) struct Misfit;
+pub(super) struct TypeMismatch;
 
 /// Links `component` to WASI 0.2 as the sandbox grants it, and finds its sender.
 ///

@@ -13,7 +13,7 @@ use super::alarm::interrupting;
 use super::compiled::Compiled;
 use super::contract::{self, Destination, Sender, SenderPre};
 use super::failure::{Interruption, frames};
-use super::link::{Misfit, link};
+use super::link::{TypeMismatch, link};
 use super::sandbox::Guest;
 use crate::config::SenderLimits;
 use crate::domain::{Deadline, Endpoint, SendError, SenderFailure, SpooledEntry, TelemetrySender};
@@ -70,7 +70,7 @@ struct Instance {
     sender: Option<Arc<Sender>>,
 }
 
-type Answer = Result<(), contract::GuestError>;
+type CallResult = Result<(), contract::GuestError>;
 
 impl ComponentSender {
     /// Loads and links a compiled component.
@@ -201,7 +201,7 @@ impl ComponentSender {
             debug!("{} was in {frame}", self.name);
         }
         let component = self.name.clone();
-        if error.is::<Misfit>() {
+        if error.is::<TypeMismatch>() {
             let what =
                 format!("{error:#}").replace("failed to convert function to given type: ", "");
             let reason = contract::reason(&what);
@@ -220,7 +220,7 @@ impl ComponentSender {
     }
 
     /// What a guest's answer amounts to, given what the host itself saw.
-    fn judge(&self, answer: Answer, report: EgressReport) -> Result<(), SendError> {
+    fn judge(&self, answer: CallResult, report: EgressReport) -> Result<(), SendError> {
         let component = self.name.clone();
         let error = match answer {
             Ok(()) if report.saw_success => return Ok(()),
@@ -289,7 +289,7 @@ impl Instance {
             .instantiate_async(&mut self.store)
             .await?;
         let sender = Sender::new(&mut self.store, &instance);
-        let sender = Arc::new(sender.map_err(|error| error.context(Misfit))?);
+        let sender = Arc::new(sender.map_err(|error| error.context(TypeMismatch))?);
         self.sender = Some(Arc::clone(&sender));
         Ok(sender)
     }

@@ -28,7 +28,7 @@ pub struct LastFlush {
     pub quarantined: u64,
     /// Why the rest was not delivered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
+    pub failure: Option<FailureRecord>,
     /// The endpoint asked to be left alone until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<DateTime<Utc>>,
@@ -39,7 +39,7 @@ pub struct LastFlush {
 
 /// Why a flush failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub struct FailureRecord {
     /// One stable word.
     pub kind: String,
     /// One sentence.
@@ -77,7 +77,7 @@ impl LastFlush {
             duration_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
             delivered,
             quarantined,
-            failure: outcome.failure.as_ref().map(Failure::of),
+            failure: outcome.failure.as_ref().map(FailureRecord::of),
             retry_at: outcome
                 .failure
                 .as_ref()
@@ -101,7 +101,7 @@ impl LastFlush {
     }
 }
 
-impl Failure {
+impl FailureRecord {
     /// The failure in words.
     #[must_use]
     pub fn of(failure: &FlushFailure) -> Self {

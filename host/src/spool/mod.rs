@@ -26,9 +26,9 @@ use crate::domain::{
 };
 use crate::files::regular::RegularFile;
 
-pub use self::last_flush::{Failure, LastFlush, MAX_RETRY_AFTER, Totals};
+pub use self::last_flush::{FailureRecord, LastFlush, MAX_RETRY_AFTER, Totals};
 pub use self::lock::FlushLock;
-pub use self::record::{NotTaken, Recorder};
+pub use self::record::{EntryRecorder, NotTaken};
 pub use self::unfinished::UnfinishedEntry;
 
 /// The largest entry, in bytes.

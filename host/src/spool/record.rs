@@ -13,7 +13,7 @@ use crate::domain::{EntryId, EntryName, RecordedEntry, SpoolError};
 
 /// Takes recorded entries into a spool, each once.
 #[derive(Debug)]
-pub struct Recorder<'a> {
+pub struct EntryRecorder<'a> {
     spool: &'a FileSpool,
     /// Where each id is, once one was asked for.
     known: Option<HashMap<EntryId, EntryName>>,
@@ -33,7 +33,7 @@ pub enum NotTaken {
     Spool(#[from] SpoolError),
 }
 
-impl<'a> Recorder<'a> {
+impl<'a> EntryRecorder<'a> {
     /// A recorder into this spool.
     #[must_use]
     pub const fn new(spool: &'a FileSpool) -> Self {

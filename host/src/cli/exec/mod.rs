@@ -15,9 +15,9 @@ use swamp::domain::{InvocationResult, Label, Status, UNKNOWN_VERSION, printable}
 use thiserror::Error;
 
 use self::system::Running;
-use super::after::{self, Begun};
 use super::args::Exec;
 use super::context::Context;
+use super::finish::{self, StartTime};
 
 /// How a program's run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
             Err(why) => refused(&program, &why, context),
         });
     }
-    let begun = Begun::now();
+    let start = StartTime::now();
     let running = Running::start(&program);
     // While the program runs nobody waits for this.
     let tools = context
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
         .map(|(_, marker)| marker.telemetry_tools.clone());
     let tool = arguments::tool(args, path, &tools.unwrap_or_default());
     let invocation = arguments::invocation(&tool, path, arguments);
-    after::prepare(context);
+    finish::prepare(context);
     let (result, code) = match running.and_then(Running::wait) {
         Ok(ended) => (ended.result(), ended.exit_code()),
         Err(why) => (why.result(), refused(&program, &why, context)),
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
     // The program may have changed the repository's marker.
     context.refresh();
     let version = tool.version.as_ref().map_or(UNKNOWN_VERSION, Label::as_str);
-    after::record(context, begun, invocation, result, version);
+    finish::record(context, start, invocation, result, version);
     process::exit(code)
 }
 

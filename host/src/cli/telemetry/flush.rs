@@ -10,7 +10,7 @@ use swamp::config::marker_file::MarkerFile;
 use swamp::domain::{Batches, FlushOutcome, TelemetryRepository as _};
 use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker;
-use swamp::spool::{Failure, FileSpool};
+use swamp::spool::{FailureRecord, FileSpool};
 
 use super::words::entries;
 use crate::cli::context::{Context, flush_setup};
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Report {
+struct FlushReport {
     endpoint: String,
     /// How many entries were delivered.
     delivered: u64,
@@ -32,7 +32,7 @@ struct Report {
     /// How many still wait.
     waiting: u64,
     /// Why they do, unless one batch was all that was asked for.
-    failure: Option<Failure>,
+    failure: Option<FailureRecord>,
 }
 
 pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
@@ -108,12 +108,12 @@ fn report(
     outcome: &FlushOutcome,
     waiting: usize,
 ) -> Result<(), CommandError> {
-    let report = Report {
+    let report = FlushReport {
         endpoint: endpoint.to_owned(),
         delivered: count(outcome.delivered),
         quarantined: count(outcome.quarantined),
         waiting: count(waiting),
-        failure: outcome.failure.as_ref().map(Failure::of),
+        failure: outcome.failure.as_ref().map(FailureRecord::of),
     };
     if context.ui.wants_json() {
         context.ui.json(&report)?;
@@ -129,7 +129,7 @@ fn report(
     Ok(())
 }
 
-impl Report {
+impl FlushReport {
     fn in_words(&self) -> String {
         let waiting = match self.waiting {
             0 => "nothing waits".to_owned(),

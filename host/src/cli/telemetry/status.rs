@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use swamp::config::{OffSwitch, SenderSource};
 use swamp::domain::{EntryState, printable};
-use swamp::spool::{Failure, FileSpool, LastFlush, Totals};
+use swamp::spool::{FailureRecord, FileSpool, LastFlush, Totals};
 
 use super::words::{ago, entries};
 use crate::cli::context::{Context, ENDPOINT_VARIABLE, EndpointSource, endpoint};
@@ -66,7 +66,7 @@ struct FlushStatus {
     delivered: u64,
     quarantined: u64,
     duration_ms: u64,
-    failure: Option<Failure>,
+    failure: Option<FailureRecord>,
     /// Until when the endpoint asked to be left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_at: Option<DateTime<Utc>>,
@@ -316,7 +316,7 @@ mod tests {
                 delivered: 0,
                 quarantined: 0,
                 duration_ms: 7,
-                failure: Some(Failure {
+                failure: Some(FailureRecord {
                     kind: "throttled".into(),
                     reason: "the endpoint asked to wait for 900 seconds".into(),
                 }),

@@ -5,8 +5,8 @@ use crate::domain::SpooledEntry;
 
 const SECRET: &str = "s3cret";
 
-fn recording() -> Recording<'static> {
-    Recording {
+fn recording() -> RecordContext<'static> {
+    RecordContext {
         now: at("2026-02-11T12:00:00Z"),
         version: "1.2.3",
         tools: const { &Tools::new(Vec::new()) },
@@ -201,7 +201,7 @@ fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
 fn positions_are_redacted_unless_they_are_said_to_be() {
     let text = r#"{"invocation":{"command":"a","args":["s3cret"]},"result":{"status":"error"}}"#;
     let args = |text: &str, args_are_redacted| {
-        let recording = Recording {
+        let recording = RecordContext {
             args_are_redacted,
             ..recording()
         };
@@ -236,7 +236,7 @@ fn of_a_listed_tool_only_listed_words_are_kept() {
         },
     )]);
     let recorded = |invocation: &str, args_are_redacted| {
-        let recording = Recording {
+        let recording = RecordContext {
             tools: &tools,
             args_are_redacted,
             ..recording()
@@ -299,7 +299,7 @@ fn a_repetition_is_told_by_what_was_given() {
     let with_id = with(r#","id":"a","more":{"x":1}"#);
     let first = parse(&with_id).unwrap();
     let stored: Value = serde_json::from_str(&first.to_json()).unwrap();
-    let later = Recording {
+    let later = RecordContext {
         now: at("2026-02-12T12:00:00Z"),
         ..recording()
     };

@@ -448,7 +448,7 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
     })
 }
 
-fn proxy(variables: &[(&str, &str)], url: &str) -> Result<Option<Proxy>, Failure> {
+fn proxy(variables: &[(&str, &str)], url: &str) -> Result<Option<Proxy>, EgressFailure> {
     for_origin(
         &environment(variables),
         &Endpoint::parse(url).unwrap().origin(),

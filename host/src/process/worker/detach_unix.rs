@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use super::{Program, Task};
+use super::{Program, WorkerTask};
 
-pub(super) fn detach(program: &Program, task: Task, root: &Path) -> io::Result<()> {
+pub(super) fn detach(program: &Program, task: WorkerTask, root: &Path) -> io::Result<()> {
     program.command(task).current_dir(root).spawn()?;
     Ok(())
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 use winsafe::co::{CREATE, ERROR};
 use winsafe::{CreateProcess, STARTUPINFO, SysResult};
 
-use super::{Program, Task, VARIABLE};
+use super::{Program, VARIABLE, WorkerTask};
 
-pub(super) fn detach(program: &Program, task: Task, root: &Path) -> io::Result<()> {
+pub(super) fn detach(program: &Program, task: WorkerTask, root: &Path) -> io::Result<()> {
     let program = text(&program.path)?;
     let root = text(root)?;
     // The worker is told by its name. It has this process's environment: winsafe 0.0.29 frees another one before

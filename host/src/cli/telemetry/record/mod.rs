@@ -10,21 +10,21 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use swamp::config::Marker;
-use swamp::domain::{EntryFlaw, RecordedEntry, Recording, Subcommands, UNKNOWN_VERSION};
-use swamp::spool::{FileSpool, MAX_ENTRY_BYTES, NotTaken, Recorder};
+use swamp::domain::{EntryFlaw, RecordContext, RecordedEntry, Subcommands, UNKNOWN_VERSION};
+use swamp::spool::{EntryRecorder, FileSpool, MAX_ENTRY_BYTES, NotTaken};
 use tracing::debug;
 
 use self::input::Input;
 use super::words::entries;
-use crate::cli::after;
 use crate::cli::args::{Record, RecordedStatus};
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::finish;
 use crate::cli::ui::Ui;
 
 /// The answer. Its keys are stable.
 #[derive(Default, Serialize)]
-struct Report {
+struct RecordReport {
     /// The ids of the entries that are recorded.
     recorded: Vec<String>,
     refused: Vec<Refusal>,
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> 
         ));
     }
     let spool = FileSpool::create(root)?;
-    let recorder = Recorder::new(&spool);
+    let recorder = EntryRecorder::new(&spool);
     let kept = Keeper {
         recorder,
         marker,
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> 
         None => stream(kept, context.ui)?,
     }
     if let Some(repo) = &context.repo
-        && let Err(error) = after::flush(context, repo, &spool)
+        && let Err(error) = finish::flush(context, repo, &spool)
     {
         debug!("could not start the flush: {error}");
     }
@@ -69,15 +69,15 @@ pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> 
 }
 
 struct Keeper<'a> {
-    recorder: Recorder<'a>,
+    recorder: EntryRecorder<'a>,
     marker: &'a Marker,
     args_are_redacted: bool,
     subcommands: Option<Subcommands>,
 }
 
 impl Keeper<'_> {
-    fn recording(&self) -> Recording<'_> {
-        Recording {
+    fn recording(&self) -> RecordContext<'_> {
+        RecordContext {
             now: Utc::now(),
             version: UNKNOWN_VERSION,
             tools: &self.marker.telemetry_tools,
@@ -114,9 +114,9 @@ fn one(mut kept: Keeper<'_>, entry: Map<String, Value>, ui: Ui) -> Result<(), Co
     })?;
     if ui.wants_json() {
         let recorded = vec![id];
-        ui.json(&Report {
+        ui.json(&RecordReport {
             recorded,
-            ..Report::default()
+            ..RecordReport::default()
         })?;
     } else {
         ui.answer(&id)?;
@@ -127,7 +127,7 @@ fn one(mut kept: Keeper<'_>, entry: Map<String, Value>, ui: Ui) -> Result<(), Co
 fn stream(mut kept: Keeper<'_>, ui: Ui) -> Result<(), CommandError> {
     let limit = usize::try_from(MAX_ENTRY_BYTES).unwrap_or(usize::MAX);
     let mut input = Input::new(io::stdin().lock(), limit);
-    let mut report = Report::default();
+    let mut report = RecordReport::default();
     let (mut taken, mut refused) = (0, 0);
     let progress = progress(ui);
     while let Some(piece) = input.next()? {

@@ -5,7 +5,7 @@ use std::io;
 use swamp::domain::{Invocation, InvocationResult, Status, TelemetryRepository as _};
 use swamp::flush::background::{self, FLUSH_VARIABLE, FlushMode};
 use swamp::process::worker::Program;
-pub(crate) use swamp::recorder::repo::Begun;
+pub(crate) use swamp::recorder::repo::StartTime;
 use swamp::spool::FileSpool;
 use tracing::debug;
 use tracing::level_filters::LevelFilter;
@@ -24,7 +24,7 @@ pub(crate) fn prepare(context: &Context) {
 /// but the debug log's.
 pub(crate) fn record(
     context: &Context,
-    begun: Begun,
+    start: StartTime,
     invocation: Invocation,
     result: InvocationResult,
     version: &str,
@@ -34,7 +34,7 @@ pub(crate) fn record(
         return;
     };
     let succeeded = result.status == Status::Success;
-    if let Err(error) = spool.save(&begun.entry(invocation, result, version)) {
+    if let Err(error) = spool.save(&start.entry(invocation, result, version)) {
         debug!("{error}");
         return;
     }
