@@ -9,31 +9,27 @@ use crate::bindings::exports::swamp::telemetry::sender::TelemetryEntry;
 /// What stands for the version of a tool that nobody has named.
 const UNKNOWN_VERSION: &str = "unknown";
 
-/// The parsed data of an entry; `None` where it is no object, which the host would not have sent.
+/// The parsed data of an entry; null where it is no JSON, which the host would not have sent.
 #[derive(Debug)]
-pub(super) struct Data(Option<Map<String, Value>>);
+pub(super) struct Data(Value);
 
 impl Data {
     pub(super) fn of(entry: &TelemetryEntry) -> Self {
-        Self(serde_json::from_str(&entry.data).ok())
+        Self(serde_json::from_slice(entry.data.as_bytes()).unwrap_or_default())
     }
 
     pub(super) fn fields(&self) -> Option<&Map<String, Value>> {
-        self.0.as_ref()
+        self.0.as_object()
     }
 
     /// The tool whose run it is; `None` for a command of swamp's own. The Deno implementation writes the path of its own
     /// commands.
     pub(super) fn tool(&self) -> Option<&str> {
-        let entry = self.0.as_ref()?;
-        if entry.contains_key("denoVersion") {
+        if self.0.get("denoVersion").is_some() {
             return None;
         }
-        entry
-            .get("invocation")?
-            .get("commandPath")?
-            .get(0)?
-            .as_str()
+        let path = self.0.get("invocation")?.get("commandPath")?;
+        path.get(0)?.as_str()
     }
 
     /// The version of what the entry is of, as far as it is known.
@@ -43,10 +39,10 @@ impl Data {
     }
 
     pub(super) fn text(&self, key: &str) -> Option<&str> {
-        self.0.as_ref()?.get(key)?.as_str()
+        self.0.get(key)?.as_str()
     }
 
     pub(super) fn context(&self, key: &str) -> Option<&Value> {
-        self.0.as_ref()?.get("invocationContext")?.get(key)
+        self.0.get("invocationContext")?.get(key)
     }
 }

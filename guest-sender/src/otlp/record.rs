@@ -200,7 +200,7 @@ fn is_command_path(entry: &TelemetryEntry, path: &Value) -> bool {
         return false;
     };
     let subcommand = entry.subcommand.iter();
-    let words = subcommand.flat_map(|words| words.split_whitespace());
+    let words = subcommand.flat_map(|words| words.split(' '));
     let told = entry.command.as_deref().into_iter().chain(words);
     path.iter().map(Value::as_str).eq(told.map(Some))
 }
