@@ -48,6 +48,7 @@ mod promises;
 mod record;
 mod scaffold;
 mod scale;
+mod secrets;
 mod sender_commands;
 mod senders;
 mod server;

@@ -197,13 +197,40 @@ pub(crate) fn cache() -> Cache {
 }
 
 fn host_headers(config: &UserConfig, endpoint: &Endpoint) -> Result<Vec<HostHeader>, String> {
+    let mut headers = Vec::new();
+    for url in config.headers_for(&endpoint.origin()) {
+        if url.go_plain() && !url.allow_plain {
+            continue;
+        }
+        for (name, template) in &url.headers {
+            let scope = &url.scope;
+            let value = template.resolve(env_text).map_err(|missing| {
+                format!("the header {name} for {scope} in your config.yaml: {missing}")
+            })?;
+            let header = HostHeader::new(scope.clone(), name.clone(), value, template.to_string());
+            headers.push(header.map_err(|error| error.to_string())?);
+        }
+    }
+    Ok(headers)
+}
+
+/// What is to be said of this user's headers for `endpoint`, if they would go out where others can read them.
+pub(crate) fn plain_headers(endpoint: &Endpoint) -> Option<String> {
+    let config = user_config().ok()?;
     let origin = endpoint.origin();
-    let header = |(name, template): &(_, swamp::config::HeaderTemplate)| {
-        let value = template.resolve(env_text).map_err(|missing| {
-            format!("the header {name} for {origin} in your config.yaml: {missing}")
-        })?;
-        HostHeader::new(http::HeaderName::clone(name), value, template.to_string())
-            .map_err(|error| error.to_string())
-    };
-    config.headers_for(&origin).iter().map(header).collect()
+    let plain: Vec<_> = config
+        .headers_for(&origin)
+        .filter(|url| url.go_plain())
+        .collect();
+    let first = plain.iter().find(|url| url.allow_plain).or(plain.first())?;
+    let scope = &first.scope;
+    Some(if first.allow_plain {
+        format!(
+            "those for {scope} are sent unencrypted, as allowPlain in your config.yaml says; use https where you can"
+        )
+    } else {
+        format!(
+            "those for {scope} are not sent, since everybody on the way could read them; use https, or write `allowPlain: true` beside them in your config.yaml"
+        )
+    })
 }

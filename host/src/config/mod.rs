@@ -17,6 +17,6 @@ pub use marker::{BuiltinSender, Marker, MarkerError, SenderLimits, SenderSource}
 pub use off_switch::{OFF_VARIABLES, OffSwitch, off_switch};
 pub use user_config::{AllowSenders, UserConfig, UserConfigError};
 #[cfg(feature = "sender")]
-pub use user_config::{HeaderTemplate, MissingVariable, OriginHeaders};
+pub use user_config::{HeaderTemplate, MissingVariable, UrlHeaders};
 pub(crate) use yaml::MAX_BYTES as MAX_MARKER_BYTES;
 pub use yaml::YamlError;

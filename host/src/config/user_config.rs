@@ -12,7 +12,7 @@ use super::yaml::{Document, Entry, Kind, YamlError};
 #[cfg(feature = "sender")]
 pub use self::header::{HeaderTemplate, MissingVariable};
 #[cfg(feature = "sender")]
-pub use self::headers::OriginHeaders;
+pub use self::headers::UrlHeaders;
 
 /// Which senders may run for this user.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,9 +45,9 @@ pub struct UserConfig {
     pub telemetry_disabled: bool,
     /// `allowSenders`.
     pub allow_senders: AllowSenders,
-    /// `headers`: each origin and each name within it once. Who only records does not read them.
+    /// `headers`: each URL and each name within it once. Who only records does not read them.
     #[cfg(feature = "sender")]
-    pub headers: Vec<OriginHeaders>,
+    pub headers: Vec<UrlHeaders>,
 }
 
 /// Why a text is not such a file. Values are never quoted.
@@ -66,22 +66,22 @@ pub enum UserConfigError {
         /// What to write instead.
         wanted: &'static str,
     },
-    /// A key of `headers` is no origin.
+    /// A key of `headers` is no URL.
     #[error(
-        "line {line} names {origin:?}, which is no origin; write one without path or query, such as https://telemetry.example.com"
+        "line {line} names {url:?}, which is no URL for headers; write one without a query, such as https://telemetry.example.com/path"
     )]
-    NotAnOrigin {
+    NotAUrl {
         /// The line, from 1.
         line: usize,
         /// What is written there.
-        origin: String,
+        url: String,
     },
-    /// Two spellings of one origin, or of one header's name.
+    /// Two spellings of one URL, or of one header's name.
     #[error("line {line} names {name} a second time; write both as one")]
     Twice {
         /// The line of the second, from 1.
         line: usize,
-        /// The origin or the header.
+        /// The URL or the header.
         name: String,
     },
     /// A header that is HTTP's own.
@@ -125,7 +125,7 @@ impl UserConfig {
                 (Some("headers"), kind) => match kind {
                     Kind::Null => {}
                     Kind::Mapping(origins) => config.headers = headers::parse(origins)?,
-                    _ => return Err(wrong(entry, "", "a mapping of origins to headers")),
+                    _ => return Err(wrong(entry, "", "a mapping of URLs to headers")),
                 },
                 _ => {}
             }
@@ -152,7 +152,7 @@ mod tests {
     fn everything_is_read() {
         let config = UserConfig::parse(
             "telemetryDisabled: true\nallowSenders: trusted\nother: 1\nheaders:\n  https://EXAMPLE.com:\n    \
-             Authorization: Bearer ${TOKEN}\n    x-n: 1.10\n  http://localhost:8090: {x-y: \"a\"}\n  http://empty:\n",
+             Authorization: Bearer ${TOKEN}\n    x-n: 1.10\n  http://localhost:8090: {x-y: \"a\"}\n  http://example.com/a/: {x-y: b, allowPlain: true}\n  http://empty:\n",
         )
         .unwrap();
         assert!(config.telemetry_disabled);
@@ -160,24 +160,29 @@ mod tests {
         let shown: Vec<_> = config
             .headers
             .iter()
-            .flat_map(|(origin, headers)| {
+            .flat_map(|url| {
+                let UrlHeaders {
+                    scope,
+                    allow_plain,
+                    headers,
+                } = url;
                 headers
                     .iter()
-                    .map(move |(name, value)| format!("{origin} {name}: {value}"))
+                    .map(move |(name, value)| format!("{scope} {name}: {value} {allow_plain}"))
             })
             .collect();
         insta::assert_snapshot!(shown.join("\n"), @r"
-        https://example.com:443 authorization: <redacted>${TOKEN}
-        https://example.com:443 x-n: <redacted>
-        http://localhost:8090 x-y: <redacted>
-        ");
+            https://example.com:443 authorization: <redacted>${TOKEN} false
+            https://example.com:443 x-n: <redacted> false
+            http://localhost:8090 x-y: <redacted> false
+            http://example.com:80/a x-y: <redacted> true
+            ");
         let origin = Origin::parse("https://example.com:443").unwrap();
-        assert_eq!(config.headers_for(&origin).len(), 2);
-        assert!(
-            config
-                .headers_for(&Origin::parse("https://example.org").unwrap())
-                .is_empty()
-        );
+        assert_eq!(config.headers_for(&origin).count(), 1);
+        let other = Origin::parse("https://example.org").unwrap();
+        assert_eq!(config.headers_for(&other).count(), 0);
+        let plain: Vec<bool> = config.headers.iter().map(UrlHeaders::go_plain).collect();
+        assert_eq!(plain, [false, false, true]);
     }
 
     #[test]
@@ -200,15 +205,18 @@ mod tests {
             why("allowSenders: s3cret"),
             why("headers: s3cret"),
             why("headers: {https://a.example: s3cret}"),
-            why("headers: {https://a.example/path: {}}"),
+            why("headers: {https://a.example/path?key=s3cret: {}}"),
             why("headers: {'https://a.example/?key=s3cret': {}}"),
             why("headers: {'https://me:s3cret@a.example': {}}"),
             why("headers: {a.example: {}}"),
-            why("headers:\n  https://a.example: {}\n  https://A.example:443: {}"),
+            why("headers:\n  https://a.example/b: {}\n  https://A.example:443/b/: {}"),
             in_headers("X-A: s3cret\n    x-a: s3cret"),
             in_headers("x a: s3cret"),
             in_headers("Host: s3cret"),
             in_headers("Proxy-Authorization: s3cret"),
+            in_headers("Expect: s3cret"),
+            in_headers("Content-Length: s3cret"),
+            in_headers("allowPlain: s3cret"),
             in_headers("x-a: [s3cret]"),
             in_headers("x-a: \"s3cret\\n\""),
             in_headers("x-a: s3cret${"),
@@ -220,26 +228,29 @@ mod tests {
         .join("\n");
         assert!(!errors.contains("s3cret"), "{errors}");
         insta::assert_snapshot!(errors, @r#"
-        line 1 sets telemetryDisabled to something that it cannot be; write true or false
-        line 1 sets allowSenders to something that it cannot be; write any, trusted or builtin
-        line 1 sets headers to something that it cannot be; write a mapping of origins to headers
-        line 1 sets headers.https://a.example to something that it cannot be; write a mapping of header names to values
-        line 1 names "https://a.example/path", which is no origin; write one without path or query, such as https://telemetry.example.com
-        line 1 names "https://a.example/", which is no origin; write one without path or query, such as https://telemetry.example.com
-        line 1 names "a.example", which is no origin; write one without path or query, such as https://telemetry.example.com
-        line 1 names "a.example", which is no origin; write one without path or query, such as https://telemetry.example.com
-        line 3 names https://a.example:443 a second time; write both as one
-        line 4 names the header x-a a second time; write both as one
-        line 3 sets the header "x a", which is not the name of a header; remove it
-        line 3 sets the header "Host", which belongs to the connection and not to the user; remove it
-        line 3 sets the header "Proxy-Authorization", which belongs to the connection and not to the user; remove it
-        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
-        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
-        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
-        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
-        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
-        line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
-        line 1 is not valid YAML (while parsing a flow sequence, expected ',' or ']'); correct it
-        "#);
+            line 1 sets telemetryDisabled to something that it cannot be; write true or false
+            line 1 sets allowSenders to something that it cannot be; write any, trusted or builtin
+            line 1 sets headers to something that it cannot be; write a mapping of URLs to headers
+            line 1 sets headers.https://a.example to something that it cannot be; write a mapping of header names to values
+            line 1 names "https://a.example/path", which is no URL for headers; write one without a query, such as https://telemetry.example.com/path
+            line 1 names "https://a.example/", which is no URL for headers; write one without a query, such as https://telemetry.example.com/path
+            line 1 names "a.example", which is no URL for headers; write one without a query, such as https://telemetry.example.com/path
+            line 1 names "a.example", which is no URL for headers; write one without a query, such as https://telemetry.example.com/path
+            line 3 names https://a.example:443/b a second time; write both as one
+            line 4 names the header x-a a second time; write both as one
+            line 3 sets the header "x a", which is not the name of a header; remove it
+            line 3 sets the header "Host", which belongs to the connection and not to the user; remove it
+            line 3 sets the header "Proxy-Authorization", which belongs to the connection and not to the user; remove it
+            line 3 sets the header "Expect", which belongs to the connection and not to the user; remove it
+            line 3 sets the header "Content-Length", which belongs to the connection and not to the user; remove it
+            line 3 sets headers.allowPlain to something that it cannot be; write true or false
+            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+            line 1 is not valid YAML (while parsing a flow sequence, expected ',' or ']'); correct it
+            "#);
     }
 }

@@ -65,6 +65,12 @@ impl Endpoint {
         // `http` and `https` URLs always have a host and a known default port.
         Origin::of(&self.0).unwrap_or_else(|| unreachable!("an endpoint is an http or https URL"))
     }
+
+    /// The path of the normalised URL, which begins with a slash.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0.path()
+    }
 }
 
 /// The normalised URL, without the slash of an empty path.
@@ -86,6 +92,18 @@ pub enum Host {
     Name(String),
     /// An address.
     Address(IpAddr),
+}
+
+impl Host {
+    /// Whether it says itself that this machine is meant: `localhost`, a name below it (RFC 6761), or a loopback
+    /// address.
+    #[must_use]
+    pub fn names_loopback(&self) -> bool {
+        match self {
+            Self::Name(name) => name == "localhost" || name.ends_with(".localhost"),
+            Self::Address(address) => address.to_canonical().is_loopback(),
+        }
+    }
 }
 
 /// What a sender may talk to: scheme, host and port, each normalised, so that equal origins are equal values.

@@ -4,6 +4,8 @@
 //! [`spool`](crate::spool) and `sender` do.
 
 mod backlog;
+#[cfg(feature = "sender")]
+mod connection_header;
 mod deadline;
 mod delivery;
 mod digest;
@@ -19,8 +21,12 @@ mod telemetry_entry;
 mod telemetry_sender;
 mod telemetry_service;
 mod tool;
+#[cfg(feature = "sender")]
+mod url_scope;
 
 pub use backlog::Backlog;
+#[cfg(feature = "sender")]
+pub use connection_header::is_connection_header;
 pub use deadline::Deadline;
 pub use digest::Digest;
 #[cfg(feature = "sender")]
@@ -40,3 +46,5 @@ pub use telemetry_service::{
     BATCH_SIZE, Batches, FlushConfig, FlushFailure, FlushOutcome, TelemetryService,
 };
 pub use tool::{Label, Positions, Subcommands, Tool, Tools, UNKNOWN_VERSION, command_path};
+#[cfg(feature = "sender")]
+pub use url_scope::UrlScope;

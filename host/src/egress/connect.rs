@@ -383,7 +383,7 @@ async fn dial(
 
 fn shown(address: SocketAddr, host: &Host) -> String {
     match host {
-        Host::Name(name) if !policy::is_localhost(name) => format!("{address} ({name})"),
+        Host::Name(name) if !host.names_loopback() => format!("{address} ({name})"),
         _ => address.to_string(),
     }
 }

@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue};
 use thiserror::Error;
-use wasmtime_wasi_http::DEFAULT_FORBIDDEN_HEADERS;
+
+use crate::domain::{UrlScope, is_connection_header};
 
 /// A header field that the host adds when the guest is done with its request.
 #[derive(Clone)]
 pub struct HostHeader {
+    pub(super) scope: UrlScope,
     pub(super) name: HeaderName,
     pub(super) value: HeaderValue,
     pub(super) display: String,
@@ -25,21 +28,23 @@ pub enum HostHeaderError {
 }
 
 impl HostHeader {
-    /// The field `name` with `value`, shown as `display` (such as `${API_KEY}`) wherever a person may see it.
+    /// The field `name` with `value` for requests within `scope`, shown as `display` (such as `${API_KEY}`) wherever a person may see it.
     ///
     /// # Errors
     ///
     /// `name` is one that only the host itself may set.
     pub fn new(
+        scope: UrlScope,
         name: HeaderName,
         mut value: HeaderValue,
         display: String,
     ) -> Result<Self, HostHeaderError> {
-        if is_reserved(&name) || name == http::header::CONTENT_LENGTH {
+        if is_connection_header(name.as_str()) {
             return Err(HostHeaderError::Reserved(name));
         }
         value.set_sensitive(true);
         Ok(Self {
+            scope,
             name,
             value,
             display,
@@ -49,13 +54,23 @@ impl HostHeader {
 
 impl fmt::Debug for HostHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.display)
+        write!(f, "{} {}: {}", self.scope, self.name, self.display)
     }
 }
 
-/// Whether guests may not set this field, and never see it in an answer.
+/// Whether guests may not set this field, and never see it in an answer. They may say how long their body is.
 pub(super) fn is_reserved(name: &HeaderName) -> bool {
-    DEFAULT_FORBIDDEN_HEADERS.contains(name)
-        || matches!(name.as_str(), "te" | "trailer" | "expect")
-        || name.as_str().starts_with("proxy-")
+    name != CONTENT_LENGTH && is_connection_header(name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_sandbox_would_refuse_is_refused_here_too() {
+        for name in &wasmtime_wasi_http::DEFAULT_FORBIDDEN_HEADERS {
+            assert!(is_reserved(name), "{name}");
+        }
+    }
 }

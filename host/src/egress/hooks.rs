@@ -1,48 +1,41 @@
 //! What the sandbox asks for every request of a sender.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::{PathAndQuery, Scheme, Uri};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 use wasmtime_wasi_http::{
     Error as Wasi, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
 
 use crate::domain::{Deadline, Endpoint};
 
-use super::body::{AnswerBody, AnswerLimits, RequestBody};
-use super::connect::{Connection, Connector, Lease, Tasks};
+use super::connect::{Connector, Tasks};
+use super::dry_run::{DryRunRequest, dry_run};
 use super::environment::Environment;
-use super::failure::{EgressFailure, Limit, Phase};
+use super::exchange::{Exchange, HookResponse};
+use super::failure::{EgressFailure, Phase};
 use super::header::{HostHeader, is_reserved};
 use super::reach::Reach;
 use super::report::{BatchLog, EgressReport, InFlight};
 use super::resolve::Resolver;
+use super::secrets::Secrets;
 use super::target::Target;
 use super::{EgressLimits, policy};
 
-/// The least that a timeout of the guest's can be: hyper and tokio need a moment to do anything at all.
-const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 /// Bytes that a guest may write to a request's body at once, and that the host then holds for it.
 const CHUNK: usize = 64 << 10;
 /// Refused requests of one batch that are logged each on its own.
 const LOGGED_DENIALS: u32 = 8;
 /// Letters of a refused request that are shown.
 const SHOWN_DENIAL: usize = 120;
-
-type HookResponse = Result<(Response<WasiBody>, Tail), Wasi>;
-/// What is left to do when the head of an answer has come. Nothing: the connection has a task of its own.
-type Tail = Box<dyn Future<Output = Result<(), Wasi>> + Send>;
 
 /// How requests leave.
 #[derive(Clone, Debug)]
@@ -61,26 +54,15 @@ impl Network {
     }
 }
 
-/// A request as it would have left the machine, but for secrets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DryRunRequest {
-    /// The method.
-    pub method: Method,
-    /// The whole URL.
-    pub url: String,
-    /// The fields, in order. A secret is shown as what stands for it in the user's file, such as `${API_KEY}`.
-    pub headers: Vec<(String, String)>,
-    /// The body.
-    pub body: Bytes,
-}
-
 /// The way out for one sender: its requests, and nobody else's.
 ///
 /// Connections are kept from one batch to the next, and closed when this is dropped.
 pub struct Egress {
     target: Target,
     limits: EgressLimits,
+    /// Those with the longest paths first.
     headers: Arc<[HostHeader]>,
+    secrets: Secrets,
     forbidden: ForbiddenHeaderFilter,
     batch: Arc<BatchLog>,
     transport: Transport,
@@ -108,7 +90,8 @@ impl fmt::Debug for Egress {
 
 impl Egress {
     /// A way to the origin of `endpoint`, by `network`, as far as `reach` goes and within `limits`. Each request gets
-    /// `headers`, which replace the guest's of the same names. A name is resolved once, whatever the batches.
+    /// those of `headers` that it is within the scope of, of each name the one with the longest path; they replace the
+    /// guest's of the same names. A name is resolved once, whatever the batches.
     ///
     /// Nothing is sent before the first [`begin_batch`](Self::begin_batch).
     #[must_use]
@@ -117,9 +100,12 @@ impl Egress {
         network: Network,
         reach: Reach,
         limits: EgressLimits,
-        headers: Vec<HostHeader>,
+        mut headers: Vec<HostHeader>,
     ) -> Self {
         let target = Target::new(endpoint.origin());
+        headers.retain(|header| *header.scope.origin() == target.origin);
+        headers.sort_by_key(|header| Reverse(header.scope.path().len()));
+        let secrets = Secrets::of(&headers);
         let transport = match network {
             Network::DryRun => Transport::DryRun(Arc::default()),
             Network::Live(environment, resolver) => {
@@ -142,7 +128,11 @@ impl Egress {
             limits,
             headers: headers.into(),
             forbidden: Arc::new(is_reserved),
-            batch: Arc::new(BatchLog::new(Deadline::after(Duration::ZERO))),
+            batch: Arc::new(BatchLog::new(
+                Deadline::after(Duration::ZERO),
+                secrets.clone(),
+            )),
+            secrets,
             transport,
         }
     }
@@ -151,7 +141,7 @@ impl Egress {
     ///
     /// What is left of an earlier batch keeps its own deadline, and is not reported any more.
     pub fn begin_batch(&mut self, deadline: Deadline) {
-        self.batch = Arc::new(BatchLog::new(deadline));
+        self.batch = Arc::new(BatchLog::new(deadline, self.secrets.clone()));
     }
 
     /// What was seen of the batch so far. Also while requests are under way.
@@ -173,7 +163,8 @@ impl Egress {
 
     /// Refuses a request, telling the report and the log.
     fn deny(&self, method: &Method, uri: &Uri, why: &str) -> Wasi {
-        let what = format!("{}{why}", shown_request(method, uri));
+        let request = format!("{method} {uri}");
+        let what = format!("{}{why}", shown(&self.secrets.mask(&request)));
         let denials = self.batch.deny(&what);
         if denials <= LOGGED_DENIALS {
             tracing::debug!(
@@ -216,23 +207,39 @@ impl Egress {
                 limit: self.limits.max_request_body,
             }));
         }
+        parts.headers = self.fields(&parts.headers, target.as_str());
         parts.uri = target.into();
-        parts.headers = self.fields(&parts.headers);
         Ok((Request::from_parts(parts, body), open))
     }
 
+    /// The user's fields of a request to `target`.
+    fn own(&self, target: &str) -> Vec<&HostHeader> {
+        let mut own: Vec<&HostHeader> = Vec::new();
+        for header in self
+            .headers
+            .iter()
+            .filter(|header| header.scope.covers(target))
+        {
+            if !own.iter().any(|found| found.name == header.name) {
+                own.push(header);
+            }
+        }
+        own
+    }
+
     /// The guest's fields, those it may set; the host's own before and after them.
-    fn fields(&self, guest: &HeaderMap) -> HeaderMap {
+    fn fields(&self, guest: &HeaderMap, target: &str) -> HeaderMap {
+        let own = self.own(target);
         let mut fields = HeaderMap::with_capacity(guest.len() + self.headers.len() + 1);
         if let Ok(host) = HeaderValue::try_from(&*self.target.authority) {
             fields.insert(header::HOST, host);
         }
         for (name, value) in guest {
-            if !is_reserved(name) && !self.headers.iter().any(|own| own.name == name) {
+            if !is_reserved(name) && !own.iter().any(|own| own.name == name) {
                 fields.append(name, value.clone());
             }
         }
-        for own in &*self.headers {
+        for own in own {
             fields.append(&own.name, own.value.clone());
         }
         fields
@@ -240,16 +247,16 @@ impl Egress {
 
     /// The fields as a dry run shows them.
     fn shown_fields(&self, request: &Request<WasiBody>) -> Vec<(String, String)> {
+        let own = self.own(&request.uri().to_string());
         let guest = request
             .headers()
             .iter()
-            .filter(|(name, _)| !self.headers.iter().any(|own| own.name == *name))
+            .filter(|(name, _)| !own.iter().any(|own| own.name == *name))
             .map(|(name, value)| {
                 let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
                 (name.to_string(), value)
             });
-        let own = self
-            .headers
+        let own = own
             .iter()
             .map(|own| (own.name.to_string(), own.display.clone()));
         let mut fields: Vec<_> = guest.chain(own).collect();
@@ -323,154 +330,13 @@ impl WasiHttpHooks for Egress {
     }
 }
 
-/// One request on its way to its answer.
-struct Exchange {
-    connector: Arc<Connector>,
-    origin: Arc<str>,
-    limits: EgressLimits,
-    options: RequestOptions,
-    open: InFlight,
-}
-
-impl Exchange {
-    async fn run(self, request: Request<WasiBody>) -> HookResponse {
-        match self.exchange(request).await {
-            Ok((answer, connection)) => {
-                self.open.answered(answer.status());
-                let lease = Lease::new(&self.connector, connection);
-                let limits = AnswerLimits {
-                    body: self.limits.max_response_body,
-                    between: self.options.between_bytes_timeout.map(at_least),
-                };
-                let body = |body| {
-                    AnswerBody::new(body, lease, limits, self.origin, self.open).boxed_unsync()
-                };
-                Ok((answer.map(body), nothing_left()))
-            }
-            Err(failure) => Err(self.open.failed(&failure)),
-        }
-    }
-
-    async fn exchange(
-        &self,
-        request: Request<WasiBody>,
-    ) -> Result<(Response<Incoming>, Connection), EgressFailure> {
-        let (mut parts, body) = request.into_parts();
-        let (body, too_long) = RequestBody::new(body, self.limits.max_request_body);
-        self.connector.address(&mut parts);
-        let mut request = Request::from_parts(parts, body);
-        let first_byte = self.options.first_byte_timeout;
-        let waiting = Phase::Waiting {
-            origin: Arc::clone(&self.origin),
-        };
-
-        if let Some(mut kept) = self.connector.kept().await {
-            self.open.enter(waiting.clone());
-            let sent = self.within(first_byte, kept.try_send_request(request));
-            match sent.await? {
-                Ok(answer) => return Ok((answer, kept)),
-                Err(mut error) => match error.take_message() {
-                    // It was closed just now, and took nothing of the request.
-                    Some(untouched) => request = untouched,
-                    None => return Err(self.failure(&error.into_error(), &too_long)),
-                },
-            }
-        }
-        let open = self.connector.open(&self.open);
-        let mut connection = self.within(self.options.connect_timeout, open).await??;
-        self.open.enter(waiting);
-        let sent = self.within(first_byte, connection.send_request(request));
-        match sent.await? {
-            Ok(answer) => Ok((answer, connection)),
-            Err(error) => Err(self.failure(&error, &too_long)),
-        }
-    }
-
-    fn failure(&self, error: &hyper::Error, too_long: &AtomicBool) -> EgressFailure {
-        if too_long.load(Ordering::Relaxed) {
-            EgressFailure::LongRequest {
-                limit: self.limits.max_request_body,
-            }
-        } else {
-            EgressFailure::of_exchange(error, &self.origin, self.limits.max_head)
-        }
-    }
-
-    /// Waits for `work` until the deadline, or as long as the guest wants where that is less.
-    async fn within<T>(
-        &self,
-        guest: Option<Duration>,
-        work: impl Future<Output = T>,
-    ) -> Result<T, EgressFailure> {
-        let left = self.open.batch.deadline.remaining();
-        let (patience, limit) = match guest.map(at_least) {
-            Some(guest) if guest < left => (guest, Limit::Sender(guest)),
-            _ => (left, Limit::Deadline),
-        };
-        // `timeout` begins the work even when no time is left.
-        if left.is_zero() {
-            return Err(self.open.late(limit));
-        }
-        timeout(patience, work)
-            .await
-            .map_err(|_| self.open.late(limit))
-    }
-}
-
-/// A timeout of the guest's, but for those that nothing could meet.
-fn at_least(guest: Duration) -> Duration {
-    guest.max(MIN_TIMEOUT)
-}
-
-fn nothing_left() -> Tail {
-    Box::new(async { Ok(()) })
-}
-
-/// Takes note of a request and answers it.
-async fn dry_run(
-    mut record: DryRunRequest,
-    body: WasiBody,
-    requests: Arc<Mutex<Vec<DryRunRequest>>>,
-    limit: u64,
-    open: InFlight,
-) -> HookResponse {
-    let (body, too_long) = RequestBody::new(body, limit);
-    let left = open.batch.deadline.remaining();
-    record.body = match timeout(left, body.collect()).await {
-        Ok(Ok(collected)) => collected.to_bytes(),
-        Ok(Err(_)) if too_long.load(Ordering::Relaxed) => {
-            return Err(open.failed(&EgressFailure::LongRequest { limit }));
-        }
-        unfinished => {
-            let why = match unfinished {
-                Ok(Err(error)) => error.to_string(),
-                _ => "it did not end within the deadline".to_owned(),
-            };
-            return Err(open.failed(&EgressFailure::BrokenRequest {
-                origin: record.url.into(),
-                why,
-            }));
-        }
-    };
-    requests
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(record);
-    let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
-    let mut answer = Response::new(body);
-    *answer.status_mut() = StatusCode::ACCEPTED;
-    open.answered(answer.status());
-    Ok((answer, nothing_left()))
-}
-
 fn content_length(fields: &HeaderMap) -> Option<u64> {
     let value = fields.get(header::CONTENT_LENGTH)?;
     value.to_str().ok()?.parse().ok()
 }
 
-/// Method and URL, shortened, with whatever is not plain ASCII escaped.
-fn shown_request(method: &Method, uri: &Uri) -> String {
-    let text = format!("{method} {uri}");
+/// A request's method and URL, shortened, with whatever is not plain ASCII escaped.
+fn shown(text: &str) -> String {
     let shown = |letter: char| match letter {
         ' '..='~' => letter.to_string(),
         other => other.escape_unicode().to_string(),

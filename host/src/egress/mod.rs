@@ -8,7 +8,9 @@
 mod body;
 mod connect;
 mod detached;
+mod dry_run;
 mod environment;
+mod exchange;
 mod failure;
 mod header;
 mod hooks;
@@ -17,15 +19,18 @@ mod proxy;
 mod reach;
 mod report;
 mod resolve;
+mod secrets;
 mod target;
 mod tls;
 
+pub use dry_run::DryRunRequest;
 pub use environment::Environment;
 pub use header::{HostHeader, HostHeaderError};
-pub use hooks::{DryRunRequest, Egress, Network};
+pub use hooks::{Egress, Network};
 pub use reach::Reach;
 pub use report::EgressReport;
 pub use resolve::Resolver;
+pub use secrets::Secrets;
 
 /// What one sender may use up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -83,7 +83,7 @@ impl fmt::Display for Unusable {
 ///
 /// Says why not.
 pub(super) fn usable(address: IpAddr, host: &Host, limits: &Limits) -> Result<(), Unusable> {
-    let loopback_named = names_loopback(host);
+    let loopback_named = host.names_loopback();
     let judge = |v4: Ipv4Addr| {
         usable_v4(v4, loopback_named)?;
         in_reach(v4.into(), limits)
@@ -138,19 +138,6 @@ fn closed_v6(address: Ipv6Addr) -> Option<Closed> {
         }
         _ => Some(Closed::Special),
     }
-}
-
-/// Whether `host` itself says that this machine is meant.
-pub(super) fn names_loopback(host: &Host) -> bool {
-    match host {
-        Host::Name(name) => is_localhost(name),
-        Host::Address(address) => address.to_canonical().is_loopback(),
-    }
-}
-
-/// Whether `name` is `localhost` or below it: never asked of a resolver (RFC 6761).
-pub(super) fn is_localhost(name: &str) -> bool {
-    name == "localhost" || name.ends_with(".localhost")
 }
 
 fn usable_v4(address: Ipv4Addr, loopback_named: bool) -> Result<(), Unusable> {

@@ -7,6 +7,7 @@ use http::StatusCode;
 use crate::domain::Deadline;
 
 use super::failure::{EgressFailure, Limit, Phase};
+use super::secrets::Secrets;
 
 /// What the host saw of a sender's requests during one batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct EgressReport {
 #[derive(Debug)]
 pub(super) struct BatchLog {
     pub(super) deadline: Deadline,
+    /// Kept out of everything that is told.
+    secrets: Secrets,
     seen: Mutex<Seen>,
 }
 
@@ -45,9 +48,10 @@ struct Seen {
 }
 
 impl BatchLog {
-    pub(super) fn new(deadline: Deadline) -> Self {
+    pub(super) fn new(deadline: Deadline, secrets: Secrets) -> Self {
         Self {
             deadline,
+            secrets,
             seen: Mutex::default(),
         }
     }
@@ -133,6 +137,7 @@ impl InFlight {
     /// Takes note of what went wrong.
     pub(super) fn failed(&self, failure: &EgressFailure) -> wasmtime_wasi_http::Error {
         let text = failure.to_string();
+        let text = self.batch.secrets.mask(&text).into_owned();
         tracing::debug!("{text}");
         self.batch.seen().report.failure = Some(text);
         failure.code()

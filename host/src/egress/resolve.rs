@@ -87,7 +87,7 @@ impl Resolver {
     async fn addresses(&self, host: &Host) -> Result<Vec<IpAddr>, EgressFailure> {
         let name = match host {
             Host::Address(address) => return Ok(vec![*address]),
-            Host::Name(name) if policy::is_localhost(name) => {
+            Host::Name(_) if host.names_loopback() => {
                 return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
             }
             Host::Name(name) => name,

@@ -17,7 +17,7 @@ use wasmtime_wasi_http::{Error as Wasi, RequestOptions, WasiBody, WasiHttpHooks}
 
 use super::tls::tests::Authority;
 use super::{Egress, EgressLimits, Environment, HostHeader, Network, Reach, Resolver};
-use crate::domain::{Deadline, Endpoint};
+use crate::domain::{Deadline, Endpoint, UrlScope};
 
 /// Longer than any test takes.
 const AMPLE: Duration = Duration::from_mins(1);
@@ -1192,26 +1192,67 @@ mod proxies {
 mod secrets {
     use super::*;
 
-    fn header(name: &'static str, value: &str, shown: &str) -> HostHeader {
+    fn header(url: &str, name: &'static str, value: &str, shown: &str) -> HostHeader {
         let value = HeaderValue::from_str(value).unwrap();
-        HostHeader::new(HeaderName::from_static(name), value, shown.to_owned()).unwrap()
+        let scope = UrlScope::parse(url).unwrap();
+        let name = HeaderName::from_static(name);
+        HostHeader::new(scope, name, value, shown.to_owned()).unwrap()
+    }
+
+    fn way_with(endpoint: &str, network: Network, headers: Vec<HostHeader>) -> Egress {
+        let endpoint = Endpoint::parse(endpoint).unwrap();
+        let limits = EgressLimits::default();
+        let mut egress = Egress::new(&endpoint, network, Reach::default(), limits, headers);
+        egress.begin_batch(Deadline::after(AMPLE));
+        egress
     }
 
     fn way_with_secrets(endpoint: &str, network: Network) -> Egress {
-        let endpoint = Endpoint::parse(endpoint).unwrap();
         let headers = vec![
-            header("authorization", "Bearer s3cret", "Bearer ${API_KEY}"),
-            header("x-team", "t34m", "${TEAM}"),
+            header(
+                endpoint,
+                "authorization",
+                "Bearer s3cret",
+                "Bearer ${API_KEY}",
+            ),
+            header(endpoint, "x-team", "t34m", "${TEAM}"),
         ];
-        let mut egress = Egress::new(
-            &endpoint,
-            network,
-            Reach::default(),
-            EgressLimits::default(),
-            headers,
-        );
-        egress.begin_batch(Deadline::after(AMPLE));
-        egress
+        way_with(endpoint, network, headers)
+    }
+
+    #[tokio::test]
+    async fn a_header_is_for_its_url_and_what_is_below_it_and_the_longest_path_wins() {
+        let headers = vec![
+            header("http://h.example", "x-key", "of the origin", "origin"),
+            header("http://h.example/a/b", "x-key", "of a/b", "a/b"),
+            header("http://h.example/a/", "x-key", "of a", "a"),
+            header("http://h.example/c", "x-other", "of c", "c"),
+            header("https://h.example", "x-other", "of https", "https"),
+            header("http://h.example:81", "x-other", "of 81", "81"),
+        ];
+        let mut egress = way_with("http://h.example", Network::DryRun, headers);
+        for (path, expected) in [
+            ("", "x-key: origin"),
+            ("/ab", "x-key: origin"),
+            ("/a", "x-key: a"),
+            ("/a/b", "x-key: a/b"),
+            ("/a/b/c?d", "x-key: a/b"),
+            ("/a/b/../c", "x-key: origin"),
+            ("/c/d", "x-other: c, x-key: origin"),
+            ("/c/%2e%2e/d", "x-key: origin"),
+        ] {
+            let url = format!("http://h.example{path}");
+            send(&mut egress, request("POST", &url)).await.unwrap();
+            let sent = egress.take_dry_run_requests().remove(0);
+            let own = sent
+                .headers
+                .iter()
+                .filter(|(name, _)| name.starts_with("x-"));
+            let own: Vec<_> = own
+                .map(|(name, value)| format!("{name}: {value}"))
+                .collect();
+            assert_eq!(own.join(", "), expected, "{path}");
+        }
     }
 
     fn guessing_request(uri: &str) -> Request<WasiBody> {
@@ -1310,6 +1351,7 @@ mod secrets {
     #[test]
     fn a_header_that_belongs_to_the_connection_is_no_users() {
         let refused = HostHeader::new(
+            UrlScope::parse("http://h.example").unwrap(),
             http::header::TRANSFER_ENCODING,
             HeaderValue::from_static("chunked"),
             String::new(),

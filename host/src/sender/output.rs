@@ -12,6 +12,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError};
 
 use super::limits;
 use crate::domain::printable;
+use crate::egress::Secrets;
 
 /// How much the guest is told that it can write at once.
 const WRITE_BYTES: usize = 64 * 1024;
@@ -29,11 +30,12 @@ impl Output {
         kept.extend(news);
     }
 
-    /// Takes what was kept: its lines, harmless to a terminal.
-    pub(super) fn take_lines(&self) -> Vec<String> {
+    /// Takes what was kept: its lines, harmless to a terminal and without `secrets`.
+    pub(super) fn take_lines(&self, secrets: &Secrets) -> Vec<String> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes: Vec<u8> = kept.drain(..).collect();
-        String::from_utf8_lossy(&bytes)
+        secrets
+            .mask(&String::from_utf8_lossy(&bytes))
             .lines()
             .map(|line| printable(line).into_owned())
             .collect()
@@ -107,17 +109,20 @@ mod tests {
             output.append(format!("line {n}\n").as_bytes());
         }
         output.append(b"\x1b[31mred\xff\n");
-        let lines = output.take_lines();
+        let lines = output.take_lines(&Secrets::default());
         assert!(lines.iter().map(|line| line.len() + 1).sum::<usize>() < limits::OUTPUT_BYTES * 2);
         assert_eq!(lines[lines.len() - 2], "line 9999");
         assert!(!lines.last().unwrap().contains('\x1b'));
-        assert!(output.take_lines().is_empty());
+        assert!(output.take_lines(&Secrets::default()).is_empty());
     }
 
     #[test]
     fn one_huge_write_keeps_its_end() {
         let output = Output::default();
         output.append(&vec![b'x'; 1_000_000]);
-        assert_eq!(output.take_lines().concat().len(), limits::OUTPUT_BYTES);
+        assert_eq!(
+            output.take_lines(&Secrets::default()).concat().len(),
+            limits::OUTPUT_BYTES
+        );
     }
 }

@@ -18,7 +18,7 @@ use super::sandbox::Guest;
 use crate::config::SenderLimits;
 use crate::domain::{Deadline, Endpoint, SendError, SenderFailure, SpooledEntry, TelemetrySender};
 use crate::egress::{
-    DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network, Reach,
+    DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network, Reach, Secrets,
 };
 use crate::process::timer::{Alarm, Timer};
 
@@ -51,6 +51,8 @@ pub struct ComponentSender {
     alarm: Alarm,
     linked: SenderPre<Guest>,
     config: Arc<SenderConfig>,
+    /// Kept out of whatever the guest says.
+    secrets: Secrets,
     runtime: Option<Runtime>,
     instance: Option<Instance>,
     peak_memory: u64,
@@ -96,6 +98,7 @@ impl ComponentSender {
             alarm: interrupting(engine.clone(), &config.timer),
             engine,
             linked,
+            secrets: Secrets::of(&config.headers),
             config: Arc::new(config),
             runtime: Some(runtime),
             instance: None,
@@ -225,7 +228,7 @@ impl ComponentSender {
         let error = match answer {
             Ok(()) if report.saw_success => return Ok(()),
             Ok(()) => return Err(SenderFailure::Unconfirmed { component }.into()),
-            Err(error) => contract::send_error(error),
+            Err(error) => contract::send_error(error, &self.secrets),
         };
         Err(match (error, report.denied, report.failure) {
             (SendError::Unreachable(_) | SendError::Other(_), Some(request), _) => {
@@ -237,10 +240,10 @@ impl ComponentSender {
     }
 
     fn log_output(&self, guest: &Guest) {
-        for line in guest.stdout.take_lines() {
+        for line in guest.stdout.take_lines(&self.secrets) {
             debug!("{} wrote: {line}", self.name);
         }
-        for line in guest.stderr.take_lines() {
+        for line in guest.stderr.take_lines(&self.secrets) {
             debug!("{} wrote to stderr: {line}", self.name);
         }
     }

@@ -7,7 +7,7 @@ use swamp::domain::{EntryState, printable};
 use swamp::spool::{FailureRecord, FileSpool, LastFlush, Totals};
 
 use super::words::{ago, entries};
-use crate::cli::context::{Context, ENDPOINT_VARIABLE, EndpointSource, endpoint};
+use crate::cli::context::{Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, plain_headers};
 use crate::cli::error::CommandError;
 use crate::cli::ui::{BAD, BOLD, GOOD};
 
@@ -25,6 +25,9 @@ struct Status {
     /// The repository's id; missing until the first command that records.
     repo_id: Option<String>,
     endpoint: EndpointStatus,
+    /// What is to be said of the user's headers, which would go out unencrypted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    header_warning: Option<String>,
     sender: SenderStatus,
     /// How many entries wait to be sent.
     pending: u64,
@@ -100,6 +103,7 @@ fn status(context: &Context) -> Result<Status, CommandError> {
         off_by: off.as_ref().map(OffSwitch::kind),
         off_in_words: off.map(|off| off.to_string()),
         repo_id: marker.repo_id.as_ref().map(ToString::to_string),
+        header_warning: url.as_ref().ok().and_then(plain_headers),
         endpoint: EndpointStatus {
             problem: url.as_ref().err().map(ToString::to_string),
             url: url.ok().map(|url| url.to_string()),
@@ -156,6 +160,8 @@ impl Status {
             0 => String::new(),
             kept => format!(", {kept} kept here"),
         };
+        let warning = self.header_warning.as_deref().map(printable);
+        let warning = warning.map(|warning| ("headers", format!("{BAD}warning:{BAD:#} {warning}")));
         let rows = [
             ("telemetry", telemetry),
             ("endpoint", self.endpoint.in_words()),
@@ -171,8 +177,9 @@ impl Status {
                     .map_or_else(|| "never".to_owned(), |last| last.in_words(now)),
             ),
         ];
-        rows.map(|(name, value)| format!("{BOLD}{name:<16}{BOLD:#}{value}"))
-            .join("\n")
+        let shown = |(name, value)| format!("{BOLD}{name:<16}{BOLD:#}{value}");
+        let rows: Vec<_> = rows.into_iter().chain(warning).map(shown).collect();
+        rows.join("\n")
     }
 }
 
@@ -258,6 +265,7 @@ mod tests {
                 source: "marker",
                 problem: None,
             },
+            header_warning: None,
             sender: SenderStatus {
                 component: "builtin:ingest".into(),
                 pinned_digest: None,

@@ -2,25 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use thiserror::Error;
-
-/// Whether a header says how to talk to the next hop, which the host alone knows.
-pub(super) fn is_http_own(name: &HeaderName) -> bool {
-    [
-        HOST,
-        CONNECTION,
-        CONTENT_LENGTH,
-        TRANSFER_ENCODING,
-        UPGRADE,
-        TE,
-        TRAILER,
-    ]
-    .contains(name)
-        || name.as_str() == "keep-alive"
-        || name.as_str().starts_with("proxy-")
-}
 
 /// A header's value before its `${NAME}` parts are replaced. No form of it shows the literal parts.
 #[derive(Clone, PartialEq, Eq)]

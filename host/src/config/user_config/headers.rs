@@ -1,39 +1,57 @@
-//! The headers that this user adds to requests, by origin.
+//! The headers that this user adds to requests, by the URL that they are for.
 
 use std::collections::HashSet;
 
 use http::HeaderName;
 
-use super::header::{HeaderTemplate, is_http_own};
+use super::header::HeaderTemplate;
 use super::{Entry, Kind, UserConfig, UserConfigError, wrong};
-use crate::domain::Origin;
+use crate::domain::{Origin, UrlScope, is_connection_header};
 
-/// An origin, and the headers of requests to it.
-pub type OriginHeaders = (Origin, Vec<(HeaderName, HeaderTemplate)>);
+/// Stands beside headers that may go out in plain text.
+const ALLOW_PLAIN: &str = "allowPlain";
+
+/// A URL, and the headers of requests at or below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlHeaders {
+    /// The URL.
+    pub scope: UrlScope,
+    /// `allowPlain`: whether they may be sent over plain http to another machine.
+    pub allow_plain: bool,
+    /// The headers, each name once.
+    pub headers: Vec<(HeaderName, HeaderTemplate)>,
+}
+
+impl UrlHeaders {
+    /// Whether everybody on the way to the endpoint can read them.
+    #[must_use]
+    pub fn go_plain(&self) -> bool {
+        let Origin { https, host, .. } = self.scope.origin();
+        !https && !host.names_loopback() && !self.headers.is_empty()
+    }
+}
 
 impl UserConfig {
-    /// The headers of requests to `origin`.
-    #[must_use]
-    pub fn headers_for(&self, origin: &Origin) -> &[(HeaderName, HeaderTemplate)] {
+    /// The headers of requests to `origin`, by path.
+    pub fn headers_for(&self, origin: &Origin) -> impl Iterator<Item = &UrlHeaders> {
         self.headers
             .iter()
-            .find(|(of, _)| of == origin)
-            .map_or(&[], |(_, headers)| headers)
+            .filter(move |headers| headers.scope.origin() == origin)
     }
 }
 
 /// The value of `headers`.
-pub(super) fn parse(origins: &[Entry]) -> Result<Vec<OriginHeaders>, UserConfigError> {
+pub(super) fn parse(urls: &[Entry]) -> Result<Vec<UrlHeaders>, UserConfigError> {
     let mut seen = HashSet::new();
     let mut all = Vec::new();
-    for entry in origins {
+    for entry in urls {
         let text = entry.key.as_deref().unwrap_or_default();
         let line = entry.key_node.line;
-        let Some(origin) = Origin::parse(text) else {
-            return Err(UserConfigError::NotAnOrigin {
+        let Some(scope) = UrlScope::parse(text) else {
+            return Err(UserConfigError::NotAUrl {
                 line,
                 // Whatever is before an `@` could be a password, and a query a key.
-                origin: text
+                url: text
                     .rsplit('@')
                     .next()
                     .and_then(|rest| rest.split(['?', '#']).next())
@@ -41,15 +59,15 @@ pub(super) fn parse(origins: &[Entry]) -> Result<Vec<OriginHeaders>, UserConfigE
                     .to_owned(),
             });
         };
-        if !seen.insert(origin.clone()) {
+        if !seen.insert(scope.clone()) {
             return Err(UserConfigError::Twice {
                 line,
-                name: origin.to_string(),
+                name: scope.to_string(),
             });
         }
         match &entry.value.kind {
             Kind::Null => {}
-            Kind::Mapping(headers) => all.push((origin, of_origin(headers)?)),
+            Kind::Mapping(headers) => all.push(of_url(scope, headers)?),
             _ => {
                 return Err(wrong(
                     entry,
@@ -62,12 +80,23 @@ pub(super) fn parse(origins: &[Entry]) -> Result<Vec<OriginHeaders>, UserConfigE
     Ok(all)
 }
 
-fn of_origin(entries: &[Entry]) -> Result<Vec<(HeaderName, HeaderTemplate)>, UserConfigError> {
+fn of_url(scope: UrlScope, entries: &[Entry]) -> Result<UrlHeaders, UserConfigError> {
     let mut seen = HashSet::new();
-    let mut headers = Vec::new();
+    let mut found = UrlHeaders {
+        scope,
+        allow_plain: false,
+        headers: Vec::new(),
+    };
     for entry in entries {
         let text = entry.key.as_deref().unwrap_or_default();
         let line = entry.key_node.line;
+        if text == ALLOW_PLAIN {
+            match entry.value.kind {
+                Kind::Bool(on) => found.allow_plain = on,
+                _ => return Err(wrong(entry, "headers.", "true or false")),
+            }
+            continue;
+        }
         let refused = |why| UserConfigError::Header {
             line,
             name: text.to_owned(),
@@ -75,7 +104,7 @@ fn of_origin(entries: &[Entry]) -> Result<Vec<(HeaderName, HeaderTemplate)>, Use
         };
         let name = HeaderName::from_bytes(text.as_bytes())
             .map_err(|_| refused("is not the name of a header"))?;
-        if is_http_own(&name) {
+        if is_connection_header(name.as_str()) {
             return Err(refused("belongs to the connection and not to the user"));
         }
         if !seen.insert(name.clone()) {
@@ -96,7 +125,7 @@ fn of_origin(entries: &[Entry]) -> Result<Vec<(HeaderName, HeaderTemplate)>, Use
                 "one line of text, in which ${NAME} stands for an environment variable",
             )
         })?;
-        headers.push((name, template));
+        found.headers.push((name, template));
     }
-    Ok(headers)
+    Ok(found)
 }

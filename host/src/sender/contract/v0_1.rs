@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::domain::{SendError, SpooledEntry, Status, printable};
 
+use crate::egress::Secrets;
 use crate::sender::limits;
 
 #[allow(
@@ -96,7 +97,9 @@ fn entry_of<'a>(
     }
 }
 
-pub(crate) fn send_error(error: wit::SendError) -> SendError {
+/// A guest's error, without the user's secrets, which an endpoint may have echoed.
+pub(crate) fn send_error(error: wit::SendError, secrets: &Secrets) -> SendError {
+    let reason = |text: &str| reason(&secrets.mask(text));
     match error {
         wit::SendError::Rejected(wit::Rejection { status, body }) => SendError::Rejected {
             status,
