@@ -1,7 +1,7 @@
 //! Spools that cannot be written: nobody is bothered, and nothing is deleted.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,12 +14,18 @@ struct Mount(PathBuf);
 impl Mount {
     /// Mounts one of this size. Says in words where that is not possible.
     fn tmpfs(at: &Path, size: &str) -> Option<Self> {
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o"])
-            .arg(format!("size={size},mode=0700"))
-            .arg("swamp-test")
-            .arg(at)
-            .output();
+        let options = format!("size={size},mode=0700");
+        let tmpfs = ["-t", "tmpfs", "-o", &options, "swamp-test"];
+        Self::mounted(Command::new("mount").args(tmpfs), at)
+    }
+
+    /// Mounts what is there on itself: it can be written, but not replaced.
+    fn itself(at: &Path) -> Option<Self> {
+        Self::mounted(Command::new("mount").arg("--bind").arg(at), at)
+    }
+
+    fn mounted(mount: &mut Command, at: &Path) -> Option<Self> {
+        let mounted = mount.arg(at).output();
         if mounted.is_ok_and(|mount| mount.status.success()) {
             return Some(Self(at.to_owned()));
         }
@@ -257,4 +263,126 @@ fn whatever_stands_where_the_spool_should_be_stays() {
         fs::create_dir(repo.root().join(".swamp")).unwrap();
         symlink("../elsewhere", repo.spool()).unwrap();
     });
+}
+
+#[test]
+fn a_marker_that_can_only_be_written_in_place_is() {
+    let repo = TestRepo::with_marker("telemetryEndpoint: ENDPOINT\n# stays\n");
+    let before = repo.marker();
+    let Some(_mount) = Mount::itself(&repo.root().join(".swamp.yaml")) else {
+        return;
+    };
+    assert_unbothered(&repo.swamp(&["version"]));
+    assert_eq!(repo.arrived(), ["version"]);
+    assert!(repo.marker().starts_with(&before), "{}", repo.marker());
+    assert_unbothered(&repo.swamp(&["telemetry", "disable"]));
+    assert_unbothered(&repo.swamp(&["telemetry", "enable"]));
+    assert!(repo.marker().starts_with(&before), "{}", repo.marker());
+    let mut names: Vec<_> = fs::read_dir(repo.root())
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, [".swamp", ".swamp.yaml"]);
+}
+
+#[test]
+fn a_spool_without_room_for_a_lock_is_delivered_by_one_flusher_at_a_time() {
+    let server = Unruly::always(Plan::Accept);
+    let repo = repo_of(&server);
+    fs::create_dir_all(repo.spool()).unwrap();
+    let Some(mount) = Mount::tmpfs(&repo.spool(), "64k,nr_inodes=6") else {
+        return;
+    };
+    // The directory, the list of what git ignores, and entries until there is no inode left.
+    for _ in 0..6 {
+        assert_unbothered(&record(&repo));
+    }
+    let before = repo.entries().len();
+    assert!(before > 0 && !repo.spool().join(".lock").exists());
+
+    let held = Command::new("flock")
+        .args(["--exclusive", "--nonblock"])
+        .arg(repo.spool())
+        .arg(crate::support::SWAMP)
+        .args(["telemetry", "flush"])
+        .current_dir(repo.root())
+        .env_clear()
+        .env("HOME", repo.home())
+        .env("XDG_CACHE_HOME", crate::support::cache_home())
+        .output()
+        .unwrap();
+    assert_eq!(held.status.code(), Some(1), "{held:?}");
+    assert_eq!(repo.entries().len(), before);
+
+    let flush = repo.swamp(&["telemetry", "flush"]);
+    assert_eq!((flush.code, flush.stderr.as_str()), (0, ""));
+    assert_eq!(server.events().len(), before);
+    assert_eq!(repo.entries(), [""; 0]);
+    drop(mount);
+}
+
+#[test]
+fn a_umask_takes_nothing_that_the_owner_needs() {
+    let repo = TestRepo::with_marker("telemetryEndpoint: ENDPOINT\n");
+    for umask in ["177", "777"] {
+        fs::remove_dir_all(repo.root().join(".swamp")).ok();
+        repo.write_marker("telemetryEndpoint: ENDPOINT\n");
+        let mut command = Command::new("sh");
+        command
+            .arg("-c")
+            .arg(format!(
+                "umask {umask}; exec {} version",
+                crate::support::SWAMP
+            ))
+            .current_dir(repo.root())
+            .env_clear()
+            .env("HOME", repo.home())
+            .env("XDG_CACHE_HOME", crate::support::cache_home())
+            .env("SWAMP_TELEMETRY_FLUSH", "inline");
+        assert_unbothered(&crate::support::run(&mut command));
+        for (name, mode) in [(".swamp", 0o700), (".swamp/telemetry", 0o700)] {
+            let metadata = fs::metadata(repo.root().join(name)).unwrap();
+            assert_eq!(
+                metadata.permissions().mode() & 0o777,
+                mode,
+                "{name} {umask}"
+            );
+        }
+        for name in ["marker.lock", "telemetry/.lock", "telemetry/.gitignore"] {
+            let metadata = fs::metadata(repo.root().join(".swamp").join(name)).unwrap();
+            assert_eq!(
+                metadata.permissions().mode() & 0o777,
+                0o600,
+                "{name} {umask}"
+            );
+        }
+    }
+    assert_eq!(repo.arrived(), ["version"; 2]);
+}
+
+/// What such a file system says to who wants a lock is said by strace.
+#[test]
+fn where_nothing_can_be_locked_entries_are_delivered_and_that_is_told_at_debug_level() {
+    for errno in ["ENOLCK", "ENOSYS", "EOPNOTSUPP"] {
+        let repo = TestRepo::with_marker("telemetryEndpoint: ENDPOINT\n");
+        let traced = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-e"])
+            .arg(format!("inject=flock:error={errno}"))
+            .arg(crate::support::SWAMP)
+            .args(["--log-level", "debug", "version"])
+            .current_dir(repo.root())
+            .env_clear()
+            .env("HOME", repo.home())
+            .env("XDG_CACHE_HOME", crate::support::cache_home())
+            .env("SWAMP_TELEMETRY_FLUSH", "inline")
+            .output();
+        let Ok(traced) = traced else {
+            return say("there is no strace: file systems without locks are not tested");
+        };
+        let told = String::from_utf8(traced.stderr).unwrap();
+        assert_eq!(traced.status.code(), Some(0), "{told}");
+        assert!(told.contains("went on without locking"), "{told}");
+        assert_eq!(repo.arrived(), ["version"], "{told}");
+    }
 }

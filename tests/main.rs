@@ -32,6 +32,8 @@ mod init;
 #[cfg(target_os = "linux")]
 mod kill_storm;
 #[cfg(target_os = "linux")]
+mod links;
+#[cfg(target_os = "linux")]
 mod locks;
 mod man;
 mod network;

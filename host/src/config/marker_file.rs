@@ -16,8 +16,7 @@ use crate::files::regular::RegularFile;
 use crate::files::replace::{self, LinkTarget};
 use crate::files::{PRIVATE_DIR, directory};
 
-/// The marker's name.
-pub const MARKER: &str = ".swamp.yaml";
+pub use crate::domain::MARKER;
 
 /// The directory beside it that holds its lock, and the spool.
 const OWN_DIR: &str = ".swamp";

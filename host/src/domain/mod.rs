@@ -24,6 +24,9 @@ mod tool;
 #[cfg(feature = "sender")]
 mod url_scope;
 
+/// The name of a repository's marker: where it is, there is a repository.
+pub const MARKER: &str = ".swamp.yaml";
+
 pub use backlog::Backlog;
 #[cfg(feature = "sender")]
 pub use connection_header::is_connection_header;

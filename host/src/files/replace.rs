@@ -1,7 +1,7 @@
 //! Small text files that are created or replaced whole, or not at all.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::time::Duration;
@@ -15,6 +15,9 @@ use super::{PRIVATE_FILE, create_new, private};
 
 const PREFIX: &str = ".swamp-";
 const SUFFIX: &str = ".tmp";
+
+/// As many as systems follow.
+const MAX_LINKS: usize = 40;
 
 /// How old a temporary file must be to be taken for one whose writer was killed.
 const ABANDONED: Duration = Duration::from_mins(1);
@@ -64,21 +67,27 @@ pub(crate) struct LinkTarget {
 }
 
 impl LinkTarget {
-    /// The file that the link at `path` leads to. It must be a regular file of this user's, and nobody else may be able
-    /// to write to its directory or to any above it: otherwise somebody could have put it there.
+    /// The file that the link at `path`, an absolute path, leads to. It must be a regular file of this user's, and nobody
+    /// else may be able to write to its directory, to that of the link, or to anything on the way: otherwise somebody
+    /// could lead it elsewhere.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
-        let target = fs::canonicalize(path)?;
-        let (Some(parent), Some(name)) = (target.parent(), target.file_name()) else {
-            return Err(io::Error::other("it leads to no file"));
-        };
-        let dir = private::open(parent)?;
-        let found = RegularFile::find_in(&dir, name)?;
-        private::check_own(found.metadata())
-            .map_err(|why| io::Error::new(why.kind(), format!("{}: {why}", target.display())))?;
-        Ok(Self {
-            name: name.to_owned(),
-            dir,
-        })
+        let mut path = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+                return Err(io::Error::other("it leads to no file"));
+            };
+            let dir = private::open(parent)?;
+            if dir.symlink_metadata(name)?.is_symlink() {
+                path = parent.join(dir.read_link_contents(name)?);
+                continue;
+            }
+            let found = RegularFile::find_in(&dir, name)?;
+            private::check_own(found.metadata())
+                .map_err(|why| io::Error::new(why.kind(), format!("{}: {why}", path.display())))?;
+            let name = name.to_owned();
+            return Ok(Self { dir, name });
+        }
+        Err(io::Error::other("it leads to another link again and again"))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, File};
 
+use crate::domain::MARKER;
 use crate::files::regular::RegularFile;
 use crate::files::{PRIVATE_DIR, PRIVATE_FILE, create_new, directory};
 
@@ -30,6 +31,8 @@ pub(super) fn create(root: &Path) -> io::Result<Dir> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         opened => return opened,
     }
+    // Whoever can rename the repository could have put another directory in its place.
+    root.symlink_metadata(MARKER)?;
     let parent = directory::ensure_in(&root, PARENT, PARENT_MODE)?;
     directory::ensure_in(&parent, NAME, PRIVATE_DIR)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::*;
-use crate::domain::{Invocation, InvocationResult};
+use crate::domain::{Invocation, InvocationResult, MARKER};
 
 const OLD: Duration = Duration::from_hours(1);
 
@@ -15,6 +15,7 @@ struct Fixture {
 
 fn fixture() -> Fixture {
     let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join(MARKER), "").unwrap();
     let spool = FileSpool::create(root.path()).unwrap();
     Fixture { root, spool }
 }
