@@ -31,6 +31,7 @@ mod house;
 mod init;
 #[cfg(target_os = "linux")]
 mod kill_storm;
+mod listing;
 #[cfg(target_os = "linux")]
 mod links;
 #[cfg(target_os = "linux")]

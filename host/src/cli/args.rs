@@ -12,7 +12,9 @@ use swamp::scaffold::{ScaffoldLang, ScaffoldTemplate};
 use tracing::level_filters::LevelFilter;
 
 use self::telemetry::label;
-pub(crate) use self::telemetry::{ListedSubcommands, Receive, Record, RecordedStatus, Telemetry};
+pub(crate) use self::telemetry::{
+    List, ListedSubcommands, Receive, Record, RecordedStatus, Telemetry,
+};
 use super::completions::sender_names;
 
 const FIRST_STEPS: &str = "\

@@ -41,6 +41,13 @@ impl Ui {
         !self.json && !self.quiet && io::stderr().is_terminal()
     }
 
+    /// The lines and columns of the terminal that the answer is printed to; `None` where that is none.
+    #[expect(clippy::unused_self, reason = "all printing goes through it")]
+    pub(crate) fn terminal_size(self) -> Option<(usize, usize)> {
+        let (lines, columns) = console::Term::stdout().size_checked()?;
+        Some((lines.into(), columns.into()))
+    }
+
     /// Prints the answer, which may be styled: colours are for terminals, and are taken out elsewhere.
     ///
     /// # Errors

@@ -260,6 +260,15 @@ pub struct EntryFields {
 }
 
 impl EntryFields {
+    /// The command and its subcommand.
+    #[must_use]
+    pub fn full_command(&self) -> Option<String> {
+        let words: Vec<_> = (self.command.iter().chain(&self.subcommand))
+            .map(String::as_str)
+            .collect();
+        (!words.is_empty()).then(|| words.join(" "))
+    }
+
     /// What is known of the fields of this entry.
     #[must_use]
     pub fn of(entry: &Map<String, Value>) -> Self {

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, ValueEnum};
-use swamp::domain::{Label, Subcommands};
+use swamp::domain::{Label, Status, Subcommands};
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -19,7 +20,10 @@ pub(crate) enum Telemetry {
         days: u16,
     },
     /// List the entries in the spool, newest first
-    List,
+    ///
+    /// A table that is wider than the terminal leaves out columns in this order: state, took, started, result. The command
+    /// is then cut short.
+    List(List),
     /// Turn telemetry on
     Enable {
         /// For all your repositories instead of this one
@@ -57,6 +61,51 @@ pub(crate) enum Telemetry {
         #[arg(long, conflicts_with = "all")]
         dry_run: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Number of entries to list, 0 for all [default: a screenful on a terminal, otherwise all]
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Only this command or tool, with or without its subcommand, such as deploy or "deploy run"
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+    /// Only entries with this result
+    #[arg(long, value_enum)]
+    pub(crate) result: Option<RecordedStatus>,
+    /// Only entries since then: an age such as 30m, 12h or 7d, a date or an ISO 8601 time
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub(crate) since: Option<DateTime<Utc>>,
+}
+
+fn since(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    let age = || {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let number: i64 = number.parse().ok().filter(|number| *number >= 0)?;
+        let age = match unit {
+            "s" => TimeDelta::try_seconds(number),
+            "m" => TimeDelta::try_minutes(number),
+            "h" => TimeDelta::try_hours(number),
+            "d" => TimeDelta::try_days(number),
+            "w" => TimeDelta::try_weeks(number),
+            _ => None,
+        };
+        Utc::now().checked_sub_signed(age?)
+    };
+    let date = || {
+        Some(
+            text.parse::<NaiveDate>()
+                .ok()?
+                .and_time(NaiveTime::MIN)
+                .and_utc(),
+        )
+    };
+    let time = || Some(DateTime::parse_from_rfc3339(text).ok()?.to_utc());
+    age()
+        .or_else(date)
+        .or_else(time)
+        .ok_or("use an age such as 12h or 7d, a date such as 2026-02-11, or an ISO 8601 time")
 }
 
 #[derive(Debug, Args)]
@@ -147,6 +196,14 @@ pub(crate) enum RecordedStatus {
 }
 
 impl RecordedStatus {
+    pub(crate) const fn status(self) -> Status {
+        match self {
+            Self::Success => Status::Success,
+            Self::Error => Status::Error,
+            Self::UserError => Status::UserError,
+        }
+    }
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",

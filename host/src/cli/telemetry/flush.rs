@@ -12,7 +12,7 @@ use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker;
 use swamp::spool::{FailureRecord, FileSpool};
 
-use super::words::entries;
+use super::format::entries;
 use crate::cli::context::{Context, flush_setup};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::ui::Ui;

@@ -6,6 +6,9 @@ use serde_json::value::RawValue;
 use swamp::domain::{EntryFields, EntryName, EntryState, Status, printable, with_dashes};
 use swamp::spool::FileSpool;
 
+use super::format::{duration, entries};
+use super::table::{Column, table};
+use crate::cli::args::List;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 
@@ -28,23 +31,57 @@ struct Row {
     fields: EntryFields,
 }
 
-pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
+/// The columns, and in which order they are left out where the terminal is too narrow.
+const COLUMNS: [Column; 5] = [
+    Column::text("started (UTC)", 3),
+    Column::text("state", 1),
+    Column::text("result", 4),
+    Column::number("took", 2),
+    Column::text("command", 0),
+];
+
+/// The lines of a terminal that are not for rows: the names of the columns, what is told below, and the next prompt.
+const OTHER_LINES: usize = 3;
+
+pub(crate) fn run(args: &List, context: &Context) -> Result<(), CommandError> {
     let (root, _) = context.repo()?;
     let mut rows: Vec<Row> = match FileSpool::open(root)? {
         Some(spool) => spool
             .names()?
             .iter()
             .map(|name| Row::read(&spool, name))
+            .filter(|row| row.is_asked_for(args))
             .collect(),
         None => Vec::new(),
     };
     rows.sort_by(|one, other| (other.started_at, &other.file).cmp(&(one.started_at, &one.file)));
+    let terminal = context.ui.terminal_size();
+    let screenful = || Some(terminal?.0.saturating_sub(OTHER_LINES).max(1));
+    let limit = match args.limit {
+        Some(0) => None,
+        Some(limit) => Some(limit),
+        None if context.ui.wants_json() => None,
+        None => screenful(),
+    };
+    let more = rows.len().saturating_sub(limit.unwrap_or(usize::MAX));
+    rows.truncate(rows.len() - more);
     if context.ui.wants_json() {
         context.ui.json(&rows)?;
     } else if rows.is_empty() {
-        context.ui.answer("the spool is empty")?;
+        let filtered = args.command.is_some() || args.result.is_some() || args.since.is_some();
+        context.ui.answer(if filtered {
+            "no entry in the spool matches"
+        } else {
+            "the spool is empty"
+        })?;
     } else {
-        context.ui.answer(&in_words(&rows))?;
+        let cells: Vec<_> = rows.iter().map(Row::cells).collect();
+        let mut words = table(&COLUMNS, &cells, terminal.map(|(_, columns)| columns));
+        if more > 0 {
+            let more = entries(u64::try_from(more).unwrap_or(u64::MAX));
+            words = format!("{words}\nand {more} more; --limit 0 lists all");
+        }
+        context.ui.answer(&words)?;
     }
     Ok(())
 }
@@ -68,6 +105,22 @@ impl Row {
             started_at: fields.started_at.or_else(|| name.id.instant()),
             fields,
         }
+    }
+
+    fn is_asked_for(&self, args: &List) -> bool {
+        let fields = &self.fields;
+        let is_command = |asked: &str| {
+            let command = fields.command.as_deref().unwrap_or_default();
+            let full = fields.full_command().unwrap_or_default();
+            asked == command || asked == full || full.starts_with(&format!("{asked} "))
+        };
+        args.command.as_deref().is_none_or(is_command)
+            && args
+                .result
+                .is_none_or(|result| fields.status == Some(result.status()))
+            && args
+                .since
+                .is_none_or(|since| self.started_at.is_some_and(|at| at >= since))
     }
 
     fn command(&self) -> String {
@@ -111,17 +164,8 @@ impl Row {
         let duration = self
             .fields
             .duration_ms
-            .map_or_else(|| "-".to_owned(), |millis| format!("{millis} ms"));
+            .map_or_else(|| "-".to_owned(), duration);
         [started, state.to_owned(), result, duration, self.command()]
             .map(|cell| printable(&cell).into_owned())
     }
-}
-
-/// Aligned columns; times are UTC.
-fn in_words(rows: &[Row]) -> String {
-    let header = ["started (UTC)", "state", "result", "took", "command"].map(str::to_owned);
-    let cells: Vec<_> = std::iter::once(header)
-        .chain(rows.iter().map(Row::cells))
-        .collect();
-    super::words::table(&cells, &[3])
 }

@@ -2,6 +2,7 @@
 
 mod dry_run;
 mod flush;
+mod format;
 mod list;
 mod purge;
 mod receive;
@@ -9,7 +10,7 @@ mod record;
 mod stats;
 mod status;
 mod switch;
-mod words;
+mod table;
 
 use super::args::Telemetry;
 use super::context::Context;
@@ -19,7 +20,7 @@ pub(crate) fn run(command: &Telemetry, context: &Context) -> Result<(), CommandE
     match command {
         Telemetry::Status => status::run(context),
         Telemetry::Stats { days } => stats::run(*days, context),
-        Telemetry::List => list::run(context),
+        Telemetry::List(args) => list::run(args, context),
         Telemetry::Enable { global } => switch::run(true, *global, context),
         Telemetry::Disable { global } => switch::run(false, *global, context),
         Telemetry::Purge { yes } => purge::run(*yes, context),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use swamp::domain::EntryState;
 use swamp::spool::FileSpool;
 
-use super::words::entries;
+use super::format::entries;
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 

@@ -11,7 +11,7 @@ use swamp::domain::{Status, printable};
 use swamp::receiver::IngestEvent;
 use swamp::receiver::{Arrival, Receiver, ReceiverOptions, Summary};
 
-use super::words::entries;
+use super::format::{duration, entries};
 use crate::cli::args::Receive;
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
@@ -141,9 +141,7 @@ fn event_in_words(arrival: &Arrival, event: &IngestEvent) -> String {
         Some(Status::Error | Status::UserError) => format!("{BAD}failed{BAD:#}"),
         None => "-     ".to_owned(),
     };
-    let duration = event
-        .duration_ms()
-        .map_or_else(|| "-".to_owned(), |millis| format!("{millis} ms"));
+    let duration = event.duration_ms().map_or_else(|| "-".to_owned(), duration);
     format!(
         "{}  {:<8}  {result}  {duration:>10}  {}",
         arrival.at.format("%H:%M:%S"),

@@ -8,13 +8,23 @@ use serde::Serialize;
 use swamp::domain::{SpooledEntry, Status, printable};
 use swamp::spool::FileSpool;
 
-use super::words::table;
+use super::format::duration;
+use super::table::{Column, table};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::ui::{BOLD, GOOD};
 
 /// The longest bar, in characters.
 const BAR: usize = 30;
+
+const COLUMNS: [Column; 6] = [
+    Column::text("command", 0),
+    Column::number("count", 0),
+    Column::number("succeeded", 0),
+    Column::number("median", 0),
+    Column::number("p95", 0),
+    Column::text("", 1),
+];
 
 /// The answer. Its keys are stable.
 #[derive(Debug, Default, Serialize)]
@@ -108,15 +118,12 @@ impl Stats {
             .commands
             .first()
             .map_or(1, |command| command.invocations);
-        let header = ["command", "count", "succeeded", "median", "p95", ""].map(str::to_owned);
-        let rows: Vec<_> = std::iter::once(header)
-            .chain(
-                self.commands
-                    .iter()
-                    .map(|command| command.cells(most, bars)),
-            )
+        let rows: Vec<_> = self
+            .commands
+            .iter()
+            .map(|command| command.cells(most, bars))
             .collect();
-        format!("{summary}\n\n{}", table(&rows, &[1, 2, 3, 4]))
+        format!("{summary}\n\n{}", table(&COLUMNS, &rows, None))
     }
 }
 
@@ -138,9 +145,7 @@ impl CommandStats {
     }
 
     fn cells(&self, most: usize, bars: bool) -> [String; 6] {
-        let millis = |value: Option<u64>| {
-            value.map_or_else(|| "-".to_owned(), |value| format!("{value} ms"))
-        };
+        let millis = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), duration);
         let share = rate(self.succeeded, self.invocations).unwrap_or(0.0) * 100.0;
         let bar = if bars {
             let length = (self.invocations * BAR).div_ceil(most.max(1));

@@ -6,7 +6,7 @@ use swamp::config::{OffSwitch, SenderSource};
 use swamp::domain::{EntryState, printable};
 use swamp::spool::{FailureRecord, FileSpool, LastFlush, Totals};
 
-use super::words::{ago, entries};
+use super::format::{ago, duration, entries};
 use crate::cli::context::{Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, plain_headers};
 use crate::cli::error::CommandError;
 use crate::cli::ui::{BAD, BOLD, GOOD};
@@ -215,7 +215,7 @@ impl FlushStatus {
     fn in_words(&self, now: DateTime<Utc>) -> String {
         let delivered = entries(self.delivered);
         let outcome = match &self.failure {
-            None => format!("delivered {delivered} in {} ms", self.duration_ms),
+            None => format!("delivered {delivered} in {}", duration(self.duration_ms)),
             Some(failure) => {
                 let reason = printable(&failure.reason);
                 match self.delivered {

@@ -7,7 +7,7 @@ use swamp::config::{Edit, Scalar};
 use swamp::domain::{TelemetryRepository as _, printable};
 use swamp::spool::FileSpool;
 
-use super::words::entries;
+use super::format::entries;
 use crate::cli::context::{Context, env_var};
 use crate::cli::error::{CommandError, ErrorKind};
 

@@ -15,7 +15,7 @@ use swamp::spool::{EntryRecorder, FileSpool, MAX_ENTRY_BYTES, NotTaken};
 use tracing::debug;
 
 use self::input::Input;
-use super::words::entries;
+use super::format::entries;
 use crate::cli::args::{Record, RecordedStatus};
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
