@@ -167,3 +167,28 @@ fn no_file_of_code_has_more_than_500_lines() {
         .collect();
     assert!(long.is_empty(), "{}", long.join("\n"));
 }
+
+#[test]
+fn the_names_of_environment_variables_are_written_in_one_place() {
+    let place = source().join("domain/variables.rs");
+    for file in files_of(&source())
+        .into_iter()
+        .filter(|file| *file != place)
+    {
+        let code = fs::read_to_string(&file).unwrap();
+        let code = code.split("\nmod tests {").next().unwrap();
+        if file.ends_with("tests.rs") {
+            continue;
+        }
+        for line in code.lines().filter(is_code) {
+            for name in ["\"SWAMP_", "\"DO_NOT_TRACK\"", "\"NO_COLOR\"", "\"XDG_"] {
+                assert!(
+                    !line.contains(name),
+                    "{}: {}: name it in domain/variables.rs",
+                    file.display(),
+                    line.trim()
+                );
+            }
+        }
+    }
+}

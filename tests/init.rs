@@ -88,7 +88,7 @@ fn upgrade_changes_its_own_keys_and_no_other_byte() {
     assert!(added.starts_with("\r\nupgradedAt: "), "{added:?}");
     assert!(!added.ends_with('\n'), "{added:?}");
     let again = repo.swamp(&["repo", "upgrade"]);
-    assert_eq!(again.stdout, "the repository is at 0.1.0 already\n");
+    assert_eq!(again.stdout, "the repository is already at 0.1.0\n");
 }
 
 #[test]

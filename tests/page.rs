@@ -136,7 +136,7 @@ fn events_arrive_live_and_are_counted_and_a_hostile_name_stays_text() {
         browser.text(&format!("[...document.querySelectorAll('#{id} tr')].map((row) => [...row.cells].slice(0, 3).map((cell) => cell.textContent).join(' | ')).join('\\n')"))
     };
     insta::assert_snapshot!(table("commands"), @r"
-    telemetry enable | 5 | 5 (100 %)
+    telemetry enable | 5 | 5 (100%)
     build | 5 | 3 (60 %)
     version | 15 | 0
     repo upgrade | 10 | 0

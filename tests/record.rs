@@ -241,13 +241,14 @@ fn nothing_is_taken_where_telemetry_is_off_or_nothing_is_a_repository() {
     let off = record(&repo, &["--no-telemetry"], ENTRY.as_bytes());
     assert_eq!(
         (off.code, off.stderr.as_str()),
-        (1, "error: telemetry is off by --no-telemetry\n")
+        (1, "error: telemetry is off (--no-telemetry)\n")
     );
     repo.swamp(&["telemetry", "disable"]);
     let off = record(&repo, &["--command=a", "--status=success"], b"");
     assert_eq!(off.code, 1);
     assert!(
-        off.stderr.contains("telemetryDisabled in .swamp.yaml"),
+        off.stderr
+            .contains("telemetryDisabled is true in .swamp.yaml"),
         "{}",
         off.stderr
     );

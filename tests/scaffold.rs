@@ -92,7 +92,7 @@ fn what_exists_is_refused_and_left_as_it_is() {
         assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
         assert_eq!(
             refused.stderr,
-            format!("error: could not create {name}: it exists already; choose another name\n")
+            format!("error: could not create {name}: it already exists; choose another name\n")
         );
     }
     assert_eq!(names(&repo), before);
@@ -110,7 +110,7 @@ fn a_link_to_nowhere_is_refused_and_not_followed() {
     std::os::unix::fs::symlink("elsewhere", repo.root().join("link")).unwrap();
     let refused = new(&repo, &["link"]);
     assert_eq!(refused.code, 1);
-    assert!(refused.stderr.contains("it exists already"), "{refused:?}");
+    assert!(refused.stderr.contains("it already exists"), "{refused:?}");
     assert!(!repo.root().join("elsewhere").exists());
 }
 
@@ -184,7 +184,7 @@ fn a_missing_target_is_named_with_the_command_that_brings_it() {
     let missing = made.stdout.lines().last();
     assert_eq!(
         missing,
-        Some("the target wasm32-wasip2 is missing here: rustup target add wasm32-wasip2")
+        Some("the target wasm32-wasip2 is not installed: rustup target add wasm32-wasip2")
     );
 }
 
@@ -206,23 +206,23 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
       cargo build --release --target wasm32-wasip2
       swamp sender test target/wasm32-wasip2/release/rust.wasm
       swamp sender use target/wasm32-wasip2/release/rust.wasm
-    cargo is missing here: https://rustup.rs
-    the target wasm32-wasip2 is missing here: rustup target add wasm32-wasip2
+    cargo is not installed: https://rustup.rs
+    the target wasm32-wasip2 is not installed: rustup target add wasm32-wasip2
     made rust-cargo-component with 7 files; next:
       cd rust-cargo-component
       cargo component build --release
       swamp sender test target/wasm32-wasip1/release/rust_cargo_component.wasm
       swamp sender use target/wasm32-wasip1/release/rust_cargo_component.wasm
-    cargo is missing here: https://rustup.rs
-    cargo-component is missing here: cargo install cargo-component --version 0.21.1 --locked
-    the target wasm32-wasip1 is missing here: rustup target add wasm32-wasip1
+    cargo is not installed: https://rustup.rs
+    cargo-component is not installed: cargo install cargo-component --version 0.21.1 --locked
+    the target wasm32-wasip1 is not installed: rustup target add wasm32-wasip1
     made javascript with 8 files; next:
       cd javascript
       npm install
       npm run build
       swamp sender test sender.wasm
       swamp sender use sender.wasm
-    npm is missing here: https://nodejs.org
+    npm is not installed: https://nodejs.org
     made python with 17 files; next:
       cd python
       python3 -m venv .venv
@@ -230,7 +230,7 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
       .venv/bin/componentize-py -d wit -w python-sender componentize app -o sender.wasm
       swamp sender test sender.wasm
       swamp sender use sender.wasm
-    python3 with venv is missing here: https://www.python.org/downloads
+    python3 with venv is not installed: https://www.python.org/downloads
     ");
 }
 

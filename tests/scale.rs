@@ -115,7 +115,7 @@ fn a_drain_that_is_interrupted_loses_nothing_and_sends_nothing_twice() {
     let waiting = repo.entries().len();
     assert_eq!(arrived(), ids[..ids.len() - waiting]);
     assert!(waiting > 0, "the interrupt came too late");
-    let said = format!("error: interrupted: {waiting} entries wait for the next flush\n");
+    let said = format!("error: interrupted: {waiting} entries still pending\n");
     assert_eq!(String::from_utf8_lossy(&output.stderr), said);
 
     let rest = repo.swamp(&["telemetry", "flush", "--all"]);

@@ -116,7 +116,7 @@ fn disable_global_is_for_every_repository_of_this_user() {
     let on = repo.swamp(&["telemetry", "enable"]);
     assert!(
         on.stdout
-            .contains("still off by telemetryDisabled in your config.yaml"),
+            .contains("still off (telemetryDisabled is true in your config.yaml"),
         "{}",
         on.stdout
     );

@@ -11,13 +11,11 @@ use clap_complete::Shell;
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter as _};
 use clap_complete::env::{Bash, CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 use swamp::config::BuiltinSender;
+use swamp::domain::variables::COMPLETE as VARIABLE;
 
 use super::args::Cli;
 use super::context::Context;
 use super::error::CommandError;
-
-/// The environment variable by which a shell's script asks for an answer.
-const VARIABLE: &str = "SWAMP_COMPLETE";
 
 const NAME: &str = "swamp";
 

@@ -9,7 +9,7 @@ use swamp::config::marker_file::find_repo;
 use swamp::config::trust::TrustStore;
 use swamp::config::user_config_file;
 use swamp::config::{Marker, OffSwitch, UserConfig};
-use swamp::domain::{DEFAULT_ENDPOINT, Endpoint, EndpointError, RepoId};
+use swamp::domain::{DEFAULT_ENDPOINT, Endpoint, EndpointError, RepoId, variables};
 use swamp::egress::{Environment, HostHeader, Network};
 use swamp::flush::FlushSetup;
 use swamp::process::worker::Program;
@@ -26,7 +26,7 @@ use super::ui::Ui;
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The environment variable that overrides the marker's endpoint.
-pub(crate) const ENDPOINT_VARIABLE: &str = "SWAMP_TELEMETRY_ENDPOINT";
+pub(crate) use swamp::domain::variables::ENDPOINT as ENDPOINT_VARIABLE;
 
 pub(crate) struct Context {
     pub(crate) globals: Globals,
@@ -63,7 +63,7 @@ impl Context {
     /// The context of a command with these options, in the directory that they name or the current one.
     pub(crate) fn new(globals: Globals) -> Self {
         let no_color =
-            globals.no_color || env_var("NO_COLOR").is_some_and(|value| !value.is_empty());
+            globals.no_color || env_var(variables::NO_COLOR).is_some_and(|value| !value.is_empty());
         let ui = Ui::new(globals.json, globals.quiet, no_color);
         let repo = root(&globals).and_then(Repo::at);
         Self { globals, ui, repo }
@@ -113,12 +113,12 @@ impl Context {
     pub(crate) fn repo(&self) -> Result<(&Path, &Marker), CommandError> {
         let repo = self.repo.as_ref().ok_or_else(|| {
             let place = self.globals.repo_dir.as_ref().map_or_else(
-                || "there is no .swamp.yaml here or in a directory above".to_owned(),
-                |dir| format!("there is no .swamp.yaml in {}", dir.display()),
+                || "no .swamp.yaml in this directory or above".to_owned(),
+                |dir| format!("no .swamp.yaml in {}", dir.display()),
             );
             CommandError::msg(
                 ErrorKind::NotARepository,
-                format!("{place}; run `swamp init` to make this a repository"),
+                format!("{place}; run `swamp init`"),
             )
         })?;
         match &repo.marker {

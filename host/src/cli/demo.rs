@@ -5,14 +5,12 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
-use swamp::domain::{TelemetryRepository as _, printable};
+use swamp::domain::{TelemetryRepository as _, printable, variables};
 use swamp::receiver::IngestEvent;
 use swamp::receiver::{Arrival, Receiver, ReceiverOptions};
 use swamp::spool::FileSpool;
@@ -20,6 +18,7 @@ use tempfile::TempDir;
 
 use super::context::{Context, env_var};
 use super::error::{CommandError, ErrorKind};
+use super::interrupt::Interrupt;
 use super::ui::{BOLD, DIM, GOOD};
 
 /// How many invocations are recorded: one full batch and a rest.
@@ -79,17 +78,14 @@ struct Stage<'a> {
     context: &'a Context,
     scratch: TempDir,
     receiver: Receiver,
-    interrupted: Arc<AtomicBool>,
+    interrupt: Interrupt,
 }
 
 impl<'a> Stage<'a> {
     fn set(context: &'a Context) -> Result<Self, CommandError> {
         let receiver = Receiver::start(ReceiverOptions::default())
             .map_err(|error| CommandError::new(ErrorKind::Demo, error))?;
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let interrupt = Arc::clone(&interrupted);
-        ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed))
-            .map_err(|error| failed(format!("could not wait for Ctrl-C: {error}")))?;
+        let interrupt = Interrupt::watch()?;
         let scratch = tempfile::Builder::new().prefix("swamp-demo-").tempdir()?;
         for dir in ["repo", "home"] {
             fs::create_dir(scratch.path().join(dir))?;
@@ -98,7 +94,7 @@ impl<'a> Stage<'a> {
             context,
             scratch,
             receiver,
-            interrupted,
+            interrupt,
         })
     }
 
@@ -197,10 +193,10 @@ impl<'a> Stage<'a> {
     /// Runs this program in the scratch repository, with nothing of this process's environment that could lead
     /// it elsewhere.
     fn swamp(&self, args: &[&str]) -> Result<Output, CommandError> {
-        if self.interrupted.load(Ordering::Relaxed) {
+        if self.interrupt.is_requested() {
             return Err(CommandError::msg(
                 ErrorKind::Interrupted,
-                "interrupted; the scratch directory is removed",
+                "interrupted; removed the scratch directory",
             ));
         }
         let home = self.scratch.path().join("home");
@@ -215,10 +211,10 @@ impl<'a> Stage<'a> {
                     .filter_map(|name| Some((name, env_var(name)?))),
             )
             .env("HOME", &home)
-            .env("XDG_CACHE_HOME", home.join("cache"))
-            .env("XDG_CONFIG_HOME", home.join("config"))
-            // They wait, to be flushed all together.
-            .env("SWAMP_TELEMETRY_FLUSH", OsStr::new("off"))
+            .env(variables::CACHE_HOME, home.join("cache"))
+            .env(variables::CONFIG_HOME, home.join("config"))
+            // One flush delivers them all together.
+            .env(variables::FLUSH, OsStr::new("off"))
             .stdin(Stdio::null());
         Ok(command.output()?)
     }
@@ -286,7 +282,7 @@ impl Demo {
             self.arrived, self.recorded, self.repo_id
         ));
         lines.push(format!(
-            "{BOLD}files{BOLD:#}      {} left in the spool: what is delivered is deleted; the scratch directory is gone too",
+            "{BOLD}files{BOLD:#}      {} left in the spool; delivered entries are deleted, and so is the scratch directory",
             self.left
         ));
         lines.join("\n")

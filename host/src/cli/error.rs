@@ -127,7 +127,7 @@ impl From<OffSwitch> for CommandError {
     fn from(switch: OffSwitch) -> Self {
         Self::msg(
             ErrorKind::TelemetryOff,
-            format!("telemetry is off by {switch}"),
+            format!("telemetry is off ({switch})"),
         )
     }
 }

@@ -17,10 +17,10 @@ use super::error::{CommandError, ErrorKind};
 
 /// What is told once, when a repository is made.
 const NOTICE: &str = "\
-swamp records how its commands are used: the command, the names of its options, how it ended and how long it took.
-It never records a value that you type, a path, or anything that a command prints; `swamp telemetry list` shows all.
-What is recorded is sent to the telemetry endpoint of this repository and removed after two days at the latest.
-To turn it off: `swamp telemetry disable` here, add --global for all your repositories, or set DO_NOT_TRACK=1.";
+swamp records its commands: the command name, option names, result and duration. `swamp telemetry list` shows them.
+It never records values, paths or output.
+Entries are sent to the telemetry endpoint of this repository and deleted after two days at the latest.
+To turn it off, run `swamp telemetry disable` (--global for all your repositories) or set DO_NOT_TRACK=1.";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,7 +44,7 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
     };
     fs::create_dir_all(&dir).map_err(|error| {
         let sentence = format!(
-            "could not create {}: {error}; name a directory that you can write to",
+            "could not create {}: {error}; name a writable directory",
             dir.display()
         );
         CommandError::msg(ErrorKind::Io, sentence)
@@ -62,7 +62,7 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
     } else {
         context
             .ui
-            .answer(&format!("made {} a repository", dir.display()))?;
+            .answer(&format!("Initialized swamp in {}", dir.display()))?;
     }
     context.ui.note(NOTICE);
     Ok(())
@@ -88,7 +88,7 @@ pub(crate) fn upgrade(context: &Context) -> Result<(), CommandError> {
         context.ui.json(&Upgraded { from, to: VERSION })?;
     } else {
         let answer = match from {
-            Some(VERSION) => format!("the repository is at {VERSION} already"),
+            Some(VERSION) => format!("the repository is already at {VERSION}"),
             from => {
                 let from = swamp::domain::printable(from.unwrap_or("an unknown version"));
                 format!("upgraded the repository from {from} to {VERSION}")

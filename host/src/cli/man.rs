@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
+use swamp::domain::variables::DOCUMENTED;
 
 use super::args::Cli;
 use super::context::VERSION;
@@ -21,11 +22,24 @@ pub(crate) fn run(dir: &Path) -> Result<(), CommandError> {
     written.map_err(|error| CommandError::new(ErrorKind::Io, error))
 }
 
+/// The section on environment variables.
+fn environment() -> String {
+    DOCUMENTED.iter().fold(
+        ".SH ENVIRONMENT\n".to_owned(),
+        |section, (name, meaning)| section + ".TP\n\\fB" + name + "\\fR\n" + meaning + "\n",
+    )
+}
+
 fn write(command: &Command, dir: &Path) -> std::io::Result<()> {
-    Man::new(command.clone())
+    let man = Man::new(command.clone())
         .source(format!("swamp {VERSION}"))
-        .manual("swamp")
-        .generate_to(dir)?;
+        .manual("swamp");
+    let mut page = Vec::new();
+    man.render(&mut page)?;
+    if command.get_name() == "swamp" {
+        page.extend(environment().into_bytes());
+    }
+    fs::write(dir.join(man.get_filename()), page)?;
     for inner in command
         .get_subcommands()
         .filter(|inner| !inner.is_hide_set())

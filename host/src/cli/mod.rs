@@ -8,6 +8,7 @@ mod error;
 mod exec;
 mod finish;
 mod init;
+mod interrupt;
 mod invocation;
 mod logging;
 mod man;

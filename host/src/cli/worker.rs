@@ -78,8 +78,8 @@ fn flush(context: &Context, watch: io::Result<Watch>) -> Result<(), CommandError
     };
     let endpoint = &setup.endpoint;
     match setup.flush(spool, how, &watch, |_, _| true)? {
-        Flushed::OtherAtWork => debug!("another flush is at work"),
-        Flushed::AskedToWait => debug!("{endpoint} asked to be left alone for now"),
+        Flushed::OtherAtWork => debug!("another flush is running"),
+        Flushed::AskedToWait => debug!("{endpoint} asked to wait"),
         Flushed::Done(outcome) => {
             if let Some(failure) = outcome.failure {
                 debug!("could not deliver telemetry to {endpoint}: {failure}");

@@ -37,9 +37,7 @@ pub enum EditError {
     #[error(transparent)]
     Yaml(#[from] YamlError),
     /// It is written in a way that could not be changed without changing more.
-    #[error(
-        "line {line} writes {key} in a way that cannot be changed here without touching more than its value; change it by hand"
-    )]
+    #[error("line {line} has a form of {key} that swamp cannot edit; edit it by hand")]
     NotPlain {
         /// The line, from 1.
         line: usize,
@@ -47,7 +45,7 @@ pub enum EditError {
         key: &'static str,
     },
     /// There is no place for a new key.
-    #[error("{0} cannot be added without changing what is there; add it by hand")]
+    #[error("{0} cannot be added without changing other lines; add it by hand")]
     NoPlace(&'static str),
 }
 

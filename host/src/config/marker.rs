@@ -1,55 +1,16 @@
 //! The marker `.swamp.yaml`: what a repository says about itself and its telemetry.
 
-use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use thiserror::Error;
 
+use super::builtin_sender::BuiltinSender;
 use super::edit::double_quoted;
 use super::yaml::{Document, Entry, Kind, Node, YamlError};
 use crate::domain::{Digest, Label, RepoId, Subcommands, Tool, Tools};
-
-/// A sender that comes with the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BuiltinSender {
-    /// `builtin:ingest`, which posts to `{endpoint}/ingest`.
-    Ingest,
-    /// `builtin:otlp`, which posts log records to `{endpoint}/v1/logs`, as OpenTelemetry collectors take them.
-    Otlp,
-}
-
-impl BuiltinSender {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Ingest, Self::Otlp];
-
-    /// All of them, as messages name them.
-    pub const NAMES: &str = "builtin:ingest or builtin:otlp";
-
-    /// What every name of one begins with, and no path of a file.
-    pub const PREFIX: &str = "builtin:";
-
-    /// The sender that `text` names as `telemetrySender` does, if it is one that comes with the program.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|sender| sender.name() == text)
-    }
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Ingest => "builtin:ingest",
-            Self::Otlp => "builtin:otlp",
-        }
-    }
-}
-
-/// As `telemetrySender` names it.
-impl fmt::Display for BuiltinSender {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// Which component delivers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,10 +30,18 @@ impl Default for SenderSource {
 /// What a sender may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SenderLimits {
-    /// Memory in MiB, 16 to 1024.
+    /// Memory in MiB, within [`SenderLimits::MEMORY_MIB`].
     pub memory_mib: u64,
-    /// Time for one batch, 100 ms to 5 s.
+    /// Time for one batch, within [`SenderLimits::DEADLINE_MS`].
     pub deadline: Duration,
+}
+
+impl SenderLimits {
+    /// The bounds of `memoryMiB`.
+    pub const MEMORY_MIB: RangeInclusive<u64> = 16..=1024;
+
+    /// The bounds of `deadlineMs`.
+    pub const DEADLINE_MS: RangeInclusive<u64> = 100..=5000;
 }
 
 impl Default for SenderLimits {
@@ -145,7 +114,7 @@ pub enum MarkerError {
     #[error(transparent)]
     Yaml(#[from] YamlError),
     /// A key has a value that it cannot have.
-    #[error("line {line} sets {key} to something that it cannot be; write {wanted}")]
+    #[error("line {line}: invalid value for {key}: expected {wanted}")]
     Value {
         /// The line, from 1.
         line: usize,
@@ -178,7 +147,7 @@ impl Marker {
             upgraded_at: top.text("upgradedAt")?,
             repo_id: top.parsed(
                 "repoId",
-                "a UUID, or remove the line to get a new one",
+                "a UUID (remove the line to get a new one)",
                 RepoId::parse,
             )?,
             telemetry_endpoint: top.text("telemetryEndpoint")?,
@@ -202,7 +171,7 @@ impl Marker {
             telemetry_retention_days: top
                 .parsed(
                     "telemetryRetentionDays",
-                    "a number of days from 1 to 65535",
+                    "a whole number of days from 1 to 65535",
                     |text| text.parse().ok().filter(|days| *days > 0),
                 )?
                 .unwrap_or(default.telemetry_retention_days),
@@ -258,7 +227,7 @@ impl<'a> Scope<'a> {
     }
 
     fn wrong(&self, entry: &Entry, wanted: &'static str) -> MarkerError {
-        let key = entry.key.as_deref().unwrap_or("a key that is no text");
+        let key = entry.key.as_deref().unwrap_or("a key that is not a string");
         MarkerError::Value {
             line: entry.key_node.line,
             key: format!("{}{key}", self.within),
@@ -309,13 +278,13 @@ impl<'a> Scope<'a> {
                 // YAML's readers do not agree where an anchor or a tag ends, and a literal needs neither.
                 _ if entry.value.decorated => {
                     return Err(
-                        options.wrong(entry, "a text, number or boolean without anchor or tag")
+                        options.wrong(entry, "a string, number or boolean without anchor or tag")
                     );
                 }
                 (Some(_), Kind::Null) => continue,
                 (Some(_), Kind::Text(text)) => text.clone(),
                 (Some(_), Kind::Bool(on)) => on.to_string(),
-                _ => return Err(options.wrong(entry, "a name with one text, number or boolean")),
+                _ => return Err(options.wrong(entry, "a string, number or boolean")),
             };
             pairs.extend(entry.key.clone().map(|key| (key, value)));
         }
@@ -327,7 +296,7 @@ impl<'a> Scope<'a> {
             return Ok(Tools::default());
         };
         let Kind::Mapping(entries) = &entry.value.kind else {
-            return Err(self.wrong(entry, "a mapping of programs to what is known of them"));
+            return Err(self.wrong(entry, "a mapping of program names to mappings"));
         };
         let tools = Self {
             within: "telemetryTools.",
@@ -395,20 +364,24 @@ impl<'a> Scope<'a> {
             within: "telemetrySenderLimits.",
             entries,
         };
-        let number = |text: &str| text.parse::<u64>().ok();
+        let within = |bounds: RangeInclusive<u64>| {
+            move |text: &str| text.parse().ok().filter(|number| bounds.contains(number))
+        };
         Ok(SenderLimits {
             memory_mib: limits
-                .parsed("memoryMiB", "a whole number from 16 to 1024", number)?
-                .map_or(default.memory_mib, |mib| mib.clamp(16, 1024)),
+                .parsed(
+                    "memoryMiB",
+                    "a whole number from 16 to 1024",
+                    within(SenderLimits::MEMORY_MIB),
+                )?
+                .unwrap_or(default.memory_mib),
             deadline: limits
                 .parsed(
                     "deadlineMs",
                     "a whole number of milliseconds from 100 to 5000",
-                    number,
+                    within(SenderLimits::DEADLINE_MS),
                 )?
-                .map_or(default.deadline, |ms| {
-                    Duration::from_millis(ms.clamp(100, 5000))
-                }),
+                .map_or(default.deadline, Duration::from_millis),
         })
     }
 }

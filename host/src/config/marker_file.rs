@@ -41,7 +41,7 @@ pub enum MarkerFileError {
         source: io::Error,
     },
     /// It is not a marker.
-    #[error("could not understand {}: {source}", path.display())]
+    #[error("could not parse {}: {source}", path.display())]
     Invalid {
         /// The marker.
         path: PathBuf,
@@ -73,10 +73,10 @@ pub enum MarkerFileError {
         why: String,
     },
     /// There is one already.
-    #[error("could not create {}: it is there already; run `swamp repo upgrade` to bring it up to date", .0.display())]
+    #[error("could not create {}: it already exists; run `swamp repo upgrade` to upgrade it", .0.display())]
     Exists(PathBuf),
     /// The lock cannot be had.
-    #[error("could not lock {}: {source}; make .swamp a directory that you can write to", path.display())]
+    #[error("could not lock {}: {source}; make .swamp a writable directory", path.display())]
     Lock {
         /// The lock's file.
         path: PathBuf,
@@ -90,8 +90,8 @@ pub enum MarkerFileError {
 
 fn next_step(why: &io::Error) -> &'static str {
     match why.kind() {
-        io::ErrorKind::NotFound => "run `swamp init` to make this a repository",
-        _ => "make it a text file that you can read",
+        io::ErrorKind::NotFound => "run `swamp init`",
+        _ => "make it a readable text file",
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a repository and its user have set: the marker, the user's own file, whom the user trusts, and what turns
 //! telemetry off.
 
+mod builtin_sender;
 mod edit;
 mod marker;
 pub mod marker_file;
@@ -12,8 +13,9 @@ pub mod user_config_file;
 pub mod user_dirs;
 mod yaml;
 
+pub use builtin_sender::BuiltinSender;
 pub use edit::{Edit, EditError, Scalar, edit};
-pub use marker::{BuiltinSender, Marker, MarkerError, SenderLimits, SenderSource};
+pub use marker::{Marker, MarkerError, SenderLimits, SenderSource};
 pub use off_switch::{OFF_VARIABLES, OffSwitch, off_switch};
 pub use user_config::{AllowSenders, UserConfig, UserConfigError};
 #[cfg(feature = "sender")]

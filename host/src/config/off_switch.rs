@@ -6,9 +6,10 @@ use thiserror::Error;
 
 use super::Marker;
 use super::user_config_file::user_config;
+use crate::domain::variables;
 
 /// The environment variables that turn telemetry off, highest first.
-pub const OFF_VARIABLES: [&str; 2] = ["SWAMP_NO_TELEMETRY", "DO_NOT_TRACK"];
+pub const OFF_VARIABLES: [&str; 2] = [variables::NO_TELEMETRY, variables::DO_NOT_TRACK];
 
 /// By what telemetry is off.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -17,18 +18,16 @@ pub enum OffSwitch {
     #[error("--no-telemetry")]
     Option,
     /// An environment variable.
-    #[error("the environment variable {0}")]
+    #[error("{0} is set")]
     Variable(&'static str),
     /// The user's configuration.
-    #[error(
-        "telemetryDisabled in your config.yaml (`swamp telemetry enable --global` turns it on)"
-    )]
+    #[error("telemetryDisabled is true in your config.yaml; run `swamp telemetry enable --global`")]
     User,
     /// The user's configuration cannot be read: it might say so.
-    #[error("your config.yaml, which might turn it off ({0})")]
+    #[error("your config.yaml cannot be read: {0}")]
     UnreadableUser(String),
     /// The repository's marker.
-    #[error("telemetryDisabled in .swamp.yaml (`swamp telemetry enable` turns it on)")]
+    #[error("telemetryDisabled is true in .swamp.yaml; run `swamp telemetry enable`")]
     Marker,
 }
 

@@ -57,7 +57,7 @@ pub enum UserConfigError {
     #[error(transparent)]
     Yaml(#[from] YamlError),
     /// A key has a value that it cannot have.
-    #[error("line {line} sets {key} to something that it cannot be; write {wanted}")]
+    #[error("line {line}: invalid value for {key}: expected {wanted}")]
     Value {
         /// The line, from 1.
         line: usize,
@@ -68,7 +68,7 @@ pub enum UserConfigError {
     },
     /// A key of `headers` is no URL.
     #[error(
-        "line {line} names {url:?}, which is no URL for headers; write one without a query, such as https://telemetry.example.com/path"
+        "line {line} names {url:?}, which is not a URL for headers; write it without a query, such as https://telemetry.example.com/path"
     )]
     NotAUrl {
         /// The line, from 1.
@@ -77,7 +77,7 @@ pub enum UserConfigError {
         url: String,
     },
     /// Two spellings of one URL, or of one header's name.
-    #[error("line {line} names {name} a second time; write both as one")]
+    #[error("line {line} names {name} twice; merge the two")]
     Twice {
         /// The line of the second, from 1.
         line: usize,
@@ -135,7 +135,7 @@ impl UserConfig {
 }
 
 fn wrong(entry: &Entry, within: &str, wanted: &'static str) -> UserConfigError {
-    let key = entry.key.as_deref().unwrap_or("a key that is no text");
+    let key = entry.key.as_deref().unwrap_or("a key that is not a string");
     UserConfigError::Value {
         line: entry.key_node.line,
         key: format!("{within}{key}"),
@@ -228,28 +228,28 @@ mod tests {
         .join("\n");
         assert!(!errors.contains("s3cret"), "{errors}");
         insta::assert_snapshot!(errors, @r#"
-            line 1 sets telemetryDisabled to something that it cannot be; write true or false
-            line 1 sets allowSenders to something that it cannot be; write any, trusted or builtin
-            line 1 sets headers to something that it cannot be; write a mapping of URLs to headers
-            line 1 sets headers.https://a.example to something that it cannot be; write a mapping of header names to values
-            line 1 names "https://a.example/path", which is no URL for headers; write one without a query, such as https://telemetry.example.com/path
-            line 1 names "https://a.example/", which is no URL for headers; write one without a query, such as https://telemetry.example.com/path
-            line 1 names "a.example", which is no URL for headers; write one without a query, such as https://telemetry.example.com/path
-            line 1 names "a.example", which is no URL for headers; write one without a query, such as https://telemetry.example.com/path
-            line 3 names https://a.example:443/b a second time; write both as one
-            line 4 names the header x-a a second time; write both as one
-            line 3 sets the header "x a", which is not the name of a header; remove it
-            line 3 sets the header "Host", which belongs to the connection and not to the user; remove it
-            line 3 sets the header "Proxy-Authorization", which belongs to the connection and not to the user; remove it
-            line 3 sets the header "Expect", which belongs to the connection and not to the user; remove it
-            line 3 sets the header "Content-Length", which belongs to the connection and not to the user; remove it
-            line 3 sets headers.allowPlain to something that it cannot be; write true or false
-            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
-            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
-            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
-            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
-            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
-            line 3 sets headers.x-a to something that it cannot be; write one line of text, in which ${NAME} stands for an environment variable
+            line 1: invalid value for telemetryDisabled: expected true or false
+            line 1: invalid value for allowSenders: expected any, trusted or builtin
+            line 1: invalid value for headers: expected a mapping of URLs to headers
+            line 1: invalid value for headers.https://a.example: expected a mapping of header names to values
+            line 1 names "https://a.example/path", which is not a URL for headers; write it without a query, such as https://telemetry.example.com/path
+            line 1 names "https://a.example/", which is not a URL for headers; write it without a query, such as https://telemetry.example.com/path
+            line 1 names "a.example", which is not a URL for headers; write it without a query, such as https://telemetry.example.com/path
+            line 1 names "a.example", which is not a URL for headers; write it without a query, such as https://telemetry.example.com/path
+            line 3 names https://a.example:443/b twice; merge the two
+            line 4 names the header x-a twice; merge the two
+            line 3 sets the header "x a", which is not a valid header name; remove it
+            line 3 sets the header "Host", which is set by the connection; remove it
+            line 3 sets the header "Proxy-Authorization", which is set by the connection; remove it
+            line 3 sets the header "Expect", which is set by the connection; remove it
+            line 3 sets the header "Content-Length", which is set by the connection; remove it
+            line 3: invalid value for headers.allowPlain: expected true or false
+            line 3: invalid value for headers.x-a: expected one line of text, where ${NAME} stands for an environment variable
+            line 3: invalid value for headers.x-a: expected one line of text, where ${NAME} stands for an environment variable
+            line 3: invalid value for headers.x-a: expected one line of text, where ${NAME} stands for an environment variable
+            line 3: invalid value for headers.x-a: expected one line of text, where ${NAME} stands for an environment variable
+            line 3: invalid value for headers.x-a: expected one line of text, where ${NAME} stands for an environment variable
+            line 3: invalid value for headers.x-a: expected one line of text, where ${NAME} stands for an environment variable
             line 1 is not valid YAML (while parsing a flow sequence, expected ',' or ']'); correct it
             "#);
     }

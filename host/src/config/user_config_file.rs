@@ -16,7 +16,7 @@ use crate::files::{PRIVATE_FILE, directory};
 #[derive(Debug, Error)]
 pub enum UserConfigFileError {
     /// It cannot be read.
-    #[error("could not read {}: {source}; make it a text file that you can read", path.display())]
+    #[error("could not read {}: {source}; make it a readable text file", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -24,7 +24,7 @@ pub enum UserConfigFileError {
         source: io::Error,
     },
     /// It is not such a file.
-    #[error("could not understand {}: {source}", path.display())]
+    #[error("could not parse {}: {source}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -208,7 +208,7 @@ mod tests {
         let path = home.path().join("config.yaml");
         fs::write(&path, "allowSenders: s3cret").unwrap();
         let why = read_user_config(&path).unwrap_err().to_string();
-        insta::assert_snapshot!(why.replace(&home.path().display().to_string(), "HOME"), @"could not understand HOME/config.yaml: line 1 sets allowSenders to something that it cannot be; write any, trusted or builtin");
+        insta::assert_snapshot!(why.replace(&home.path().display().to_string(), "HOME"), @"could not parse HOME/config.yaml: line 1: invalid value for allowSenders: expected any, trusted or builtin");
         fs::write(&path, "a: [").unwrap();
         assert!(set_telemetry_disabled(&path, true).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "a: [");

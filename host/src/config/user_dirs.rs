@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::domain::variables;
+
 /// Whose directory: the variable that names it, and where it is at home without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserDir {
@@ -25,9 +27,9 @@ impl UserDir {
                 .filter(|path| path.is_absolute())
         };
         let (variable, at_home) = match self {
-            Self::Config => ("XDG_CONFIG_HOME", ".config"),
-            Self::Cache => ("XDG_CACHE_HOME", ".cache"),
-            Self::State => ("XDG_STATE_HOME", ".local/state"),
+            Self::Config => (variables::CONFIG_HOME, ".config"),
+            Self::Cache => (variables::CACHE_HOME, ".cache"),
+            Self::State => (variables::STATE_HOME, ".local/state"),
         };
         let home = || {
             absolute(if cfg!(windows) {

@@ -17,7 +17,7 @@ const MAX_DEPTH: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum YamlError {
     /// It is too long to be looked at.
-    #[error("it is larger than 1 MiB; remove what does not belong there")]
+    #[error("it is larger than 1 MiB; make it smaller")]
     TooLarge,
     /// It is not YAML.
     #[error("line {line} is not valid YAML ({reason}); correct it")]
@@ -28,7 +28,7 @@ pub enum YamlError {
         reason: String,
     },
     /// It is YAML 1.2, but not as other parsers read it.
-    #[error("line {0} is YAML that not every parser reads; write it more plainly")]
+    #[error("line {0} uses YAML syntax that is not supported here; write it more simply")]
     Disputed(usize),
     /// Collections within collections within collections.
     #[error("line {0} is nested more than {MAX_DEPTH} deep; flatten it")]
@@ -40,7 +40,7 @@ pub enum YamlError {
     #[error("line {0} starts a second document; remove it")]
     SecondDocument(usize),
     /// A key twice in one mapping.
-    #[error("line {line} sets the key {key:?} a second time; remove one of the two")]
+    #[error("line {line} sets the key {key:?} twice; remove one of them")]
     Duplicate {
         /// The line of the second, from 1.
         line: usize,

@@ -23,6 +23,7 @@ mod telemetry_service;
 mod tool;
 #[cfg(feature = "sender")]
 mod url_scope;
+pub mod variables;
 
 /// The name of a repository's marker: where it is, there is a repository.
 pub const MARKER: &str = ".swamp.yaml";

@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::domain::variables;
+
 /// The environment variables that say how requests leave the machine.
 ///
 /// A variable that is set to nothing counts as unset, as it does for curl.
@@ -57,13 +59,13 @@ impl Environment {
         };
         Self {
             // Never HTTP_PROXY: in a CGI program a client's header of the name Proxy becomes that variable.
-            http_proxy: set("http_proxy"),
-            https_proxy: set("https_proxy").or_else(|| set("HTTPS_PROXY")),
-            all_proxy: set("all_proxy").or_else(|| set("ALL_PROXY")),
-            no_proxy: set("no_proxy").or_else(|| set("NO_PROXY")),
-            certificate_file: set("SSL_CERT_FILE")
+            http_proxy: set(variables::HTTP_PROXY),
+            https_proxy: set(variables::HTTPS_PROXY).or_else(|| set("HTTPS_PROXY")),
+            all_proxy: set(variables::ALL_PROXY).or_else(|| set("ALL_PROXY")),
+            no_proxy: set(variables::NO_PROXY).or_else(|| set("NO_PROXY")),
+            certificate_file: set(variables::CERT_FILE)
                 .map(|found| PathBuf::from(found.value.into_os_string()).into()),
-            certificate_directories: set("SSL_CERT_DIR").map(|found| found.value),
+            certificate_directories: set(variables::CERT_DIR).map(|found| found.value),
         }
     }
 }

@@ -14,10 +14,10 @@ use crate::process::worker::{Program, WorkerTask};
 use crate::spool::FileSpool;
 
 /// The environment variable that says who waits for the flush.
-pub const FLUSH_VARIABLE: &str = "SWAMP_TELEMETRY_FLUSH";
+pub use crate::domain::variables::FLUSH as FLUSH_VARIABLE;
 
 /// The environment variable that sets the level of the log.
-pub const LOG_VARIABLE: &str = "SWAMP_LOG_LEVEL";
+pub use crate::domain::variables::LOG_LEVEL as LOG_VARIABLE;
 
 /// How long a flush is waited for: its own 5 seconds, and a moment to start and to end.
 const INLINE_LIMIT: Duration = Duration::from_millis(5_500);

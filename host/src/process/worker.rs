@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The environment variable that makes this program a worker.
-pub const VARIABLE: &str = "SWAMP_WORKER";
+pub use crate::domain::variables::WORKER as VARIABLE;
 
 /// The exit code of a worker that its watchdog ended.
 pub const OUT_OF_TIME: i32 = 124;

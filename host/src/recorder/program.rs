@@ -4,10 +4,8 @@ use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::domain::variables::BIN as VARIABLE;
 use crate::process::worker::Program;
-
-/// The environment variable that names the program.
-const VARIABLE: &str = "SWAMP_BIN";
 
 /// The `swamp` that `SWAMP_BIN` names by its absolute path, or the first on PATH. Nothing from within the repository
 /// at `root`: whoever made it would choose what runs.

@@ -102,7 +102,7 @@ impl Repo {
             }
         };
         if let Some(switch) = off_switch(marker, option, env) {
-            debug!("telemetry is off by {switch}");
+            debug!("telemetry is off ({switch})");
             return None;
         }
         if marker.repo_id.is_none()

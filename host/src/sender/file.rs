@@ -24,16 +24,7 @@ impl ComponentFile {
     /// A component that is part of this program.
     #[must_use]
     pub fn builtin(sender: BuiltinSender) -> Self {
-        let (bytes, record): (&'static [u8], _) = match sender {
-            BuiltinSender::Ingest => (
-                include_bytes!("../../prebuilt/ingest.wasm"),
-                include_str!("../../prebuilt/ingest.json"),
-            ),
-            BuiltinSender::Otlp => (
-                include_bytes!("../../prebuilt/otlp.wasm"),
-                include_str!("../../prebuilt/otlp.json"),
-            ),
-        };
+        let (bytes, record) = sender.prebuilt();
         Self {
             name: sender.to_string(),
             bytes: Cow::Borrowed(bytes),

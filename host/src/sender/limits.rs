@@ -1,7 +1,7 @@
-//! Every limit on a sender, in one place.
+//! The limits on a sender, but for those on its requests, which are `egress::Limits`.
 //!
-//! `memoryMiB` and `deadlineMs` can be set within bounds by `telemetrySenderLimits` in the marker; the others
-//! leave every honest sender plenty of room.
+//! `memoryMiB` and `deadlineMs` are set by `telemetrySenderLimits` in the marker, within the bounds of
+//! `config::SenderLimits`; a value out of bounds is refused. The others leave every honest sender plenty of room.
 
 use std::time::Duration;
 

@@ -59,7 +59,7 @@ pub(super) fn component(name: &Path) -> Result<ComponentFile, CommandError> {
         return Err(CommandError::msg(
             ErrorKind::Sender,
             format!(
-                "could not find {}: no such sender comes with swamp; name {}",
+                "could not find {}: not a built-in sender; use {}",
                 printable(&shown),
                 BuiltinSender::NAMES
             ),

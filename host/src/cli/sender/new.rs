@@ -47,10 +47,13 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
     let files = scaffold(lang, template, &name);
     write(Path::new("."), name.as_str(), &files).map_err(|error| {
         let sentence = if error.kind() == io::ErrorKind::AlreadyExists {
-            format!("could not create {}: it exists already; choose another name", args.name)
+            format!(
+                "could not create {}: it already exists; choose another name",
+                args.name
+            )
         } else {
             format!(
-                "could not create {}: {error}; run the command in a directory that you can write to",
+                "could not create {}: {error}; run the command in a writable directory",
                 args.name
             )
         };
@@ -146,7 +149,7 @@ impl Made<'_> {
         lines.extend(
             self.missing
                 .iter()
-                .map(|missing| format!("{} is missing here: {}", missing.tool, missing.install)),
+                .map(|missing| format!("{} is not installed: {}", missing.tool, missing.install)),
         );
         lines.join("\n")
     }

@@ -64,12 +64,14 @@ impl Show {
         let pinned = match self.pin_matches {
             None => "no",
             Some(true) => "yes, to this digest",
-            Some(false) => "to another digest: it does not run; `swamp sender use` pins this one",
+            Some(false) => {
+                "no, to another digest, so it does not run; run `swamp sender use` to pin this one"
+            }
         };
         let trusted = if self.trusted {
-            "yes: it gets the headers of your config.yaml for the endpoint"
+            "yes: it sends the headers that your config.yaml has for the endpoint"
         } else {
-            "no: it gets none of your headers; `swamp sender trust` changes that"
+            "no: it sends none of your headers; run `swamp sender trust`"
         };
         let cached = if self.cached { "yes" } else { "not yet" };
         [

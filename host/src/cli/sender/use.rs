@@ -115,7 +115,7 @@ impl Used {
     fn in_words(&self) -> String {
         let to = &self.to;
         let mut lines = vec![format!(
-            "this repository now sends through {}",
+            "this repository now uses {}",
             printable(&to.component)
         )];
         let Some(from) = &self.from else {

@@ -32,7 +32,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
         Some(spool) => setup.dry_run(spool, &watch).map_err(|failure| {
             CommandError::msg(
                 ErrorKind::Flush,
-                format!("could not make the requests of this batch: {failure}"),
+                format!("could not build the request of this batch: {failure}"),
             )
         })?,
         None => Vec::new(),
@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
     if context.ui.wants_json() {
         context.ui.json(&requests)?;
     } else if requests.is_empty() {
-        context.ui.answer("nothing waits to be sent")?;
+        context.ui.answer("no pending entries")?;
     } else {
         let shown: Vec<_> = requests.iter().map(Request::in_words).collect();
         context.ui.answer(&shown.join("\n\n"))?;

@@ -1,7 +1,5 @@
 //! `telemetry flush`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -15,6 +13,7 @@ use swamp::spool::{FailureRecord, FileSpool};
 use super::format::entries;
 use crate::cli::context::{Context, flush_setup};
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::interrupt::Interrupt;
 use crate::cli::ui::Ui;
 
 /// How long another flusher is waited for.
@@ -30,7 +29,7 @@ struct FlushReport {
     /// How many were set aside, since the endpoint refused them and took others.
     quarantined: u64,
     /// How many still wait.
-    waiting: u64,
+    pending: u64,
     /// Why they do, unless one batch was all that was asked for.
     failure: Option<FailureRecord>,
 }
@@ -49,10 +48,7 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
     let setup = flush_setup(root, marker, repo_id)?;
     let endpoint = setup.endpoint.to_string();
     let spool = FileSpool::create(root)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let interrupt = Arc::clone(&interrupted);
-    // Without a handler, Ctrl-C ends the flush at once, and loses nothing either.
-    ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed)).ok();
+    let interrupt = Interrupt::watch()?;
     let progress = all.then(|| progress(context.ui));
     let how = How {
         patience: PATIENCE,
@@ -69,7 +65,7 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
         let still_on = goes_on
             .repo()
             .is_ok_and(|(_, marker)| goes_on.off_switch(marker).is_none());
-        still_on && !interrupted.load(Ordering::Relaxed)
+        still_on && !interrupt.is_requested()
     })?;
     if let Some(progress) = progress {
         progress.finish_and_clear();
@@ -78,25 +74,22 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
         return Err(CommandError::msg(
             ErrorKind::Flush,
             format!(
-                "could not flush: another flush has been at work for {} seconds; try again in a moment",
+                "could not flush: another flush has been running for {} seconds; try again in a moment",
                 PATIENCE.as_secs()
             ),
         ));
     };
 
-    let waiting = FileSpool::create(root)?.backlog()?.len();
-    report(context, &endpoint, &outcome, waiting)?;
+    let pending = FileSpool::create(root)?.backlog()?.len();
+    report(context, &endpoint, &outcome, pending)?;
     match outcome.failure {
         Some(failure) => Err(CommandError::msg(
             ErrorKind::Flush,
             format!("could not deliver telemetry to {endpoint}: {failure}"),
         )),
-        None if interrupted.load(Ordering::Relaxed) => Err(CommandError::msg(
+        None if interrupt.is_requested() => Err(CommandError::msg(
             ErrorKind::Interrupted,
-            format!(
-                "interrupted: {} wait for the next flush",
-                entries(count(waiting))
-            ),
+            format!("interrupted: {} still pending", entries(count(pending))),
         )),
         None => Ok(()),
     }
@@ -106,13 +99,13 @@ fn report(
     context: &Context,
     endpoint: &str,
     outcome: &FlushOutcome,
-    waiting: usize,
+    pending: usize,
 ) -> Result<(), CommandError> {
     let report = FlushReport {
         endpoint: endpoint.to_owned(),
         delivered: count(outcome.delivered),
         quarantined: count(outcome.quarantined),
-        waiting: count(waiting),
+        pending: count(pending),
         failure: outcome.failure.as_ref().map(FailureRecord::of),
     };
     if context.ui.wants_json() {
@@ -122,7 +115,7 @@ fn report(
     }
     if let Some(refusal) = &outcome.refusal {
         context.ui.note(&format!(
-            "set {} aside, which the endpoint does not take: {refusal}",
+            "quarantined {}, because the endpoint refused: {refusal}",
             entries(report.quarantined)
         ));
     }
@@ -131,15 +124,15 @@ fn report(
 
 impl FlushReport {
     fn in_words(&self) -> String {
-        let waiting = match self.waiting {
-            0 => "nothing waits".to_owned(),
-            1 => "1 waits".to_owned(),
-            waiting => format!("{waiting} wait"),
+        let pending = match self.pending {
+            0 => "none pending".to_owned(),
+            1 => "1 pending".to_owned(),
+            pending => format!("{pending} pending"),
         };
         match self.delivered {
-            0 => format!("nothing to deliver to {}; {waiting}", self.endpoint),
+            0 => format!("nothing to deliver to {}; {pending}", self.endpoint),
             delivered => format!(
-                "delivered {} to {}; {waiting}",
+                "delivered {} to {}; {pending}",
                 entries(delivered),
                 self.endpoint
             ),

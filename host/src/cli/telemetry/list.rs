@@ -17,7 +17,7 @@ use crate::cli::error::CommandError;
 struct Row {
     /// The file's name.
     file: String,
-    /// `waiting`, `sent` or `setAside`.
+    /// `pending`, `sent` or `quarantined`.
     state: &'static str,
     /// The entry as it is stored; missing where it is damaged.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,9 +89,9 @@ pub(crate) fn run(args: &List, context: &Context) -> Result<(), CommandError> {
 impl Row {
     fn read(spool: &FileSpool, name: &EntryName) -> Self {
         let state = match name.state {
-            EntryState::Pending => "waiting",
+            EntryState::Pending => "pending",
             EntryState::Flushed => "sent",
-            EntryState::Quarantined => "setAside",
+            EntryState::Quarantined => "quarantined",
         };
         let (entry, fields, damaged) = match spool.load(name) {
             Ok(entry) => (RawValue::from_string(entry.data).ok(), entry.fields, None),

@@ -34,7 +34,7 @@ pub(crate) fn run(yes: bool, context: &Context) -> Result<(), CommandError> {
         .count();
     if !names.is_empty() && !yes {
         let question = format!(
-            "delete {} from {}, {} of them never sent?",
+            "delete {} from {} ({} never sent)?",
             entries(count(names.len())),
             spool.path().display(),
             unsent
@@ -45,7 +45,7 @@ pub(crate) fn run(yes: bool, context: &Context) -> Result<(), CommandError> {
         return Err(CommandError::msg(
             ErrorKind::Spool,
             format!(
-                "could not purge: a flush has been at work for {} seconds; try again in a moment",
+                "could not purge: a flush has been running for {} seconds; try again in a moment",
                 PATIENCE.as_secs()
             ),
         ));
@@ -64,7 +64,7 @@ pub(crate) fn run(yes: bool, context: &Context) -> Result<(), CommandError> {
         context.ui.json(&purged)?;
     } else {
         context.ui.answer(&format!(
-            "deleted {}, {} of them never sent",
+            "deleted {} ({} never sent)",
             entries(purged.deleted),
             purged.unsent
         ))?;
@@ -77,7 +77,7 @@ fn confirm(question: &str, context: &Context) -> Result<(), CommandError> {
         return Err(CommandError::msg(
             ErrorKind::Unconfirmed,
             format!(
-                "would {}; add --yes to do so",
+                "would {}; add --yes to confirm",
                 question.trim_end_matches('?')
             ),
         ));

@@ -1,7 +1,5 @@
 //! `telemetry receive`: an endpoint on one's own machine, which prints what arrives.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
@@ -15,6 +13,7 @@ use super::format::{duration, entries};
 use crate::cli::args::Receive;
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::interrupt::Interrupt;
 use crate::cli::ui::{BAD, DIM, GOOD};
 
 /// How often Ctrl-C is looked for while nothing arrives.
@@ -68,21 +67,18 @@ pub(crate) fn run(args: &Receive, context: &Context) -> Result<(), CommandError>
         ..ReceiverOptions::default()
     })
     .map_err(|error| CommandError::new(ErrorKind::Receiver, error))?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let interrupt = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || interrupt.store(true, Ordering::Relaxed))
-        .map_err(|error| CommandError::new(ErrorKind::Receiver, error))?;
+    let interrupt = Interrupt::watch()?;
 
     let endpoint = receiver.endpoint();
     if context.ui.wants_json() {
         context.ui.json_line(&Line::Listening { endpoint })?;
     } else {
         context.ui.note(&format!(
-            "listening on {endpoint}; open it in a browser to see what arrives; `swamp init --endpoint {endpoint}` makes a repository that sends here; Ctrl-C ends"
+            "listening on {endpoint}; open it in a browser to see what arrives; run `swamp init --endpoint {endpoint}` in a repository to send here; press Ctrl-C to stop"
         ));
     }
     let arrivals = receiver.arrivals();
-    while !interrupted.load(Ordering::Relaxed) {
+    while !interrupt.is_requested() {
         match arrivals.recv_timeout(TICK) {
             Ok(arrival) => show(&arrival, context)?,
             Err(RecvTimeoutError::Timeout) => {}
@@ -119,14 +115,14 @@ fn show(arrival: &Arrival, context: &Context) -> Result<(), CommandError> {
         ))?;
     } else if arrival.answered.is_none() {
         context.ui.answer(&format!(
-            "{time}  {BAD}closed{BAD:#} without an answer, as asked"
+            "{time}  {BAD}closed{BAD:#} without a response (--drop-every)"
         ))?;
     }
     if arrival.repeated() > 0 {
         let repeated = entries(u64::try_from(arrival.repeated()).unwrap_or(u64::MAX));
-        context.ui.answer(&format!(
-            "{time}  {DIM}{repeated} had arrived before{DIM:#}"
-        ))?;
+        context
+            .ui
+            .answer(&format!("{time}  {DIM}{repeated} received before{DIM:#}"))?;
     }
     Ok(())
 }

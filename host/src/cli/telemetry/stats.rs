@@ -105,7 +105,7 @@ impl Stats {
             return format!("no invocations in the spool of {days}");
         };
         let summary = format!(
-            "{BOLD}{}{BOLD:#} {} in the spool of {days}, {:.0} % succeeded",
+            "{BOLD}{}{BOLD:#} {} in the spool of {days}, {:.0}% succeeded",
             self.invocations,
             if self.invocations == 1 {
                 "invocation"
@@ -161,7 +161,7 @@ impl CommandStats {
         [
             printable(name).into_owned(),
             self.invocations.to_string(),
-            format!("{share:.0} %"),
+            format!("{share:.0}%"),
             millis(self.median_ms),
             millis(self.p95_ms),
             bar,
@@ -202,12 +202,12 @@ mod tests {
         entries.push(entry(21, "\\u001b[31m", "success", 7));
         let words = Stats::of(7, &entries).in_words(false);
         insta::assert_snapshot!(anstream::adapter::strip_str(&words).to_string(), @r"
-        22 invocations in the spool of the last 7 days, 95 % succeeded
+        22 invocations in the spool of the last 7 days, 95% succeeded
 
         command     count  succeeded  median    p95
-        version        20      100 %   10 ms  19 ms
-        \u{1b}[31m      1      100 %    7 ms   7 ms
-        init            1        0 %    7 ms   7 ms
+        version        20       100%   10 ms  19 ms
+        \u{1b}[31m      1       100%    7 ms   7 ms
+        init            1         0%    7 ms   7 ms
         ");
     }
 
@@ -218,11 +218,11 @@ mod tests {
             .collect();
         let words = Stats::of(1, &entries).in_words(true);
         insta::assert_snapshot!(anstream::adapter::strip_str(&words).to_string(), @r"
-        4 invocations in the spool of today, 100 % succeeded
+        4 invocations in the spool of today, 100% succeeded
 
         command  count  succeeded  median   p95
-        version      3      100 %    1 ms  1 ms  ██████████████████████████████
-        init         1      100 %    1 ms  1 ms  ██████████
+        version      3       100%    1 ms  1 ms  ██████████████████████████████
+        init         1       100%    1 ms  1 ms  ██████████
         ");
     }
 

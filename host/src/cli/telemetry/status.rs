@@ -149,7 +149,7 @@ impl Status {
     fn in_words(&self, now: DateTime<Utc>) -> String {
         let telemetry = match &self.off_in_words {
             None => format!("{GOOD}on{GOOD:#}"),
-            Some(off) => format!("{BAD}off{BAD:#} by {}", printable(off)),
+            Some(off) => format!("{BAD}off{BAD:#} ({})", printable(off)),
         };
         let Totals {
             sent,
@@ -158,7 +158,7 @@ impl Status {
         } = self.totals;
         let kept = match self.kept {
             0 => String::new(),
-            kept => format!(", {kept} kept here"),
+            kept => format!(", {kept} kept"),
         };
         let warning = self.header_warning.as_deref().map(printable);
         let warning = warning.map(|warning| ("headers", format!("{BAD}warning:{BAD:#} {warning}")));
@@ -166,9 +166,9 @@ impl Status {
             ("telemetry", telemetry),
             ("endpoint", self.endpoint.in_words()),
             ("sender", self.sender.in_words()),
-            ("waiting", entries(self.pending)),
+            ("pending", entries(self.pending)),
             ("sent", format!("{}{kept}", entries(sent))),
-            ("set aside", entries(self.quarantined)),
+            ("quarantined", entries(self.quarantined)),
             ("expired unsent", entries(expired_unsent)),
             (
                 "last flush",
@@ -226,12 +226,12 @@ impl FlushStatus {
         };
         let aside = match self.quarantined {
             0 => String::new(),
-            count => format!("; set {} aside, which the endpoint refused", entries(count)),
+            count => format!("; quarantined {} that the endpoint refused", entries(count)),
         };
         let retry = match self.retry_at {
             Some(retry_at) if retry_at > now => {
                 format!(
-                    "; will try again in {} seconds",
+                    "; next attempt in {} seconds",
                     (retry_at - now).num_seconds()
                 )
             }
@@ -295,9 +295,9 @@ mod tests {
         telemetry       on
         endpoint        http://localhost:8090 (.swamp.yaml)
         sender          builtin:ingest
-        waiting         1 entry
+        pending         1 entry
         sent            120 entries
-        set aside       0 entries
+        quarantined     0 entries
         expired unsent  3 entries
         last flush      10 minutes ago: delivered 25 entries in 7 ms
         ");
@@ -308,7 +308,7 @@ mod tests {
         let status = Status {
             enabled: false,
             off_by: Some("environment"),
-            off_in_words: Some("the environment variable DO_NOT_TRACK".into()),
+            off_in_words: Some("DO_NOT_TRACK is set".into()),
             endpoint: EndpointStatus {
                 url: None,
                 source: "environment",
@@ -333,14 +333,14 @@ mod tests {
             ..healthy()
         };
         insta::assert_snapshot!(shown(&status), @r#"
-        telemetry       off by the environment variable DO_NOT_TRACK
+        telemetry       off (DO_NOT_TRACK is set)
         endpoint        not valid: "x" is not a URL (SWAMP_TELEMETRY_ENDPOINT)
         sender          senders/\u{1b}[31mours.wasm, pinned to sha256:00
-        waiting         1 entry
-        sent            120 entries, 2 kept here
-        set aside       0 entries
+        pending         1 entry
+        sent            120 entries, 2 kept
+        quarantined     0 entries
         expired unsent  3 entries
-        last flush      10 minutes ago: not delivered: the endpoint asked to wait for 900 seconds; will try again in 300 seconds
+        last flush      10 minutes ago: not delivered: the endpoint asked to wait for 900 seconds; next attempt in 300 seconds
         "#);
     }
 }

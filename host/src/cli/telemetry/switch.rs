@@ -21,7 +21,7 @@ struct Switched {
     file: String,
     /// How many entries of this repository wait; missing outside of one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    waiting: Option<usize>,
+    pending: Option<usize>,
     /// What keeps telemetry off all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     still_off_by: Option<String>,
@@ -44,14 +44,14 @@ pub(crate) fn run(on: bool, global: bool, context: &Context) -> Result<(), Comma
         Some((root, _)) => FileSpool::open(root)?,
         None => None,
     };
-    let waiting = match &spool {
+    let pending = match &spool {
         Some(spool) => Some(spool.backlog()?.len()),
         None => repo.map(|_| 0),
     };
     let switched = Switched {
         enabled: on && switch.is_none(),
         file,
-        waiting,
+        pending,
         still_off_by: switch.filter(|_| on).map(|switch| switch.to_string()),
     };
     if context.ui.wants_json() {
@@ -78,7 +78,8 @@ fn switch_repo(on: bool, context: &Context) -> Result<String, CommandError> {
 
 fn switch_user(on: bool) -> Result<String, CommandError> {
     let path = config_path(env_var).ok_or_else(|| {
-        let sentence = "could not find your configuration: there is no home directory; set HOME or XDG_CONFIG_HOME";
+        let sentence =
+            "could not find your config.yaml: no home directory; set HOME or XDG_CONFIG_HOME";
         CommandError::msg(ErrorKind::Io, sentence)
     })?;
     set_telemetry_disabled(&path, !on).map_err(|error| CommandError::new(ErrorKind::Io, error))?;
@@ -95,18 +96,18 @@ impl Switched {
         let file = printable(&self.file);
         if let Some(switch) = &self.still_off_by {
             return format!(
-                "turned telemetry on for {whose} in {file}, but it is still off by {}",
+                "enabled telemetry for {whose} in {file}, but it is still off ({})",
                 printable(switch)
             );
         }
         let state = if on { "on" } else { "off" };
         let mut words = format!("telemetry is {state} for {whose} ({file})");
-        if let Some(waiting @ 1..) = self.waiting.filter(|_| !on) {
-            let waiting = entries(u64::try_from(waiting).unwrap_or(u64::MAX));
+        if let Some(pending @ 1..) = self.pending.filter(|_| !on) {
+            let pending = entries(u64::try_from(pending).unwrap_or(u64::MAX));
             words += "\n";
-            words += &waiting;
+            words += &pending;
             words +=
-                " recorded before will not be sent; `swamp telemetry purge` deletes what waits";
+                " recorded earlier will not be sent; run `swamp telemetry purge` to delete them";
         }
         words
     }

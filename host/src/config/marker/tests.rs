@@ -37,7 +37,7 @@ fn everything_about_the_sender_is_read() {
     let marker = Marker::parse(&format!(
             "telemetrySender: tools/sender.wasm\ntelemetrySenderDigest: {digest}\n\
              telemetrySenderOptions:\n  z: 1.10\n  a: 'x'\n  on: True\n  none:\n\
-             telemetrySenderLimits: {{memoryMiB: 1, deadlineMs: 99999}}\ntelemetryRetentionDays: 30\n\
+             telemetrySenderLimits: {{memoryMiB: 16, deadlineMs: 5000}}\ntelemetryRetentionDays: 30\n\
              telemetryDisabled: true\nlogLevel: debug\nupgradedAt: now\n"
         ))
         .unwrap();
@@ -92,6 +92,10 @@ fn what_is_wrong_is_named_with_its_line_and_never_its_value() {
             why("telemetrySenderOptions: s3cret"),
             why("telemetrySenderOptions:\n  token: [s3cret]"),
             why("telemetrySenderLimits:\n  memoryMiB: -1"),
+            why("telemetrySenderLimits:\n  memoryMiB: 1"),
+            why("telemetrySenderLimits:\n  memoryMiB: 1025"),
+            why("telemetrySenderLimits: {deadlineMs: 99}"),
+            why("telemetrySenderLimits: {deadlineMs: 5001}"),
             why("telemetryRetentionDays: 0"),
             why("telemetryEndpoint: !url s3cret"),
             why("- s3cret"),
@@ -107,27 +111,31 @@ fn what_is_wrong_is_named_with_its_line_and_never_its_value() {
         ]
         .join("\n"),
         @r#"
-            line 1 sets repoId to something that it cannot be; write a UUID, or remove the line to get a new one
-            line 2 sets telemetryKeepFlushed to something that it cannot be; write true or false
-            line 1 sets telemetryDisabled to something that it cannot be; write true or false
-            line 1 sets swampVersion to something that it cannot be; write one line of text
-            line 1 sets telemetrySender to something that it cannot be; write the path of a component file, builtin:ingest or builtin:otlp
-            line 1 sets telemetrySenderDigest to something that it cannot be; write sha256: and 64 hexadecimal digits, as `swamp sender show` prints them
-            line 1 sets telemetrySenderOptions to something that it cannot be; write a mapping of names to values
-            line 2 sets telemetrySenderOptions.token to something that it cannot be; write a name with one text, number or boolean
-            line 2 sets telemetrySenderLimits.memoryMiB to something that it cannot be; write a whole number from 16 to 1024
-            line 1 sets telemetryRetentionDays to something that it cannot be; write a number of days from 1 to 65535
-            line 1 sets telemetryEndpoint to something that it cannot be; write one line of text
+            line 1: invalid value for repoId: expected a UUID (remove the line to get a new one)
+            line 2: invalid value for telemetryKeepFlushed: expected true or false
+            line 1: invalid value for telemetryDisabled: expected true or false
+            line 1: invalid value for swampVersion: expected one line of text
+            line 1: invalid value for telemetrySender: expected the path of a component file, builtin:ingest or builtin:otlp
+            line 1: invalid value for telemetrySenderDigest: expected sha256: and 64 hexadecimal digits, as `swamp sender show` prints them
+            line 1: invalid value for telemetrySenderOptions: expected a mapping of names to values
+            line 2: invalid value for telemetrySenderOptions.token: expected a string, number or boolean
+            line 2: invalid value for telemetrySenderLimits.memoryMiB: expected a whole number from 16 to 1024
+            line 2: invalid value for telemetrySenderLimits.memoryMiB: expected a whole number from 16 to 1024
+            line 2: invalid value for telemetrySenderLimits.memoryMiB: expected a whole number from 16 to 1024
+            line 1: invalid value for telemetrySenderLimits.deadlineMs: expected a whole number of milliseconds from 100 to 5000
+            line 1: invalid value for telemetrySenderLimits.deadlineMs: expected a whole number of milliseconds from 100 to 5000
+            line 1: invalid value for telemetryRetentionDays: expected a whole number of days from 1 to 65535
+            line 1: invalid value for telemetryEndpoint: expected one line of text
             line 1 is not a `key: value` pair; write the whole file as such pairs
             line 1 is not a `key: value` pair; write the whole file as such pairs
-            line 2 sets the key "a" a second time; remove one of the two
+            line 2 sets the key "a" twice; remove one of them
             line 2 starts a second document; remove it
             line 1 is not valid YAML (while scanning a plain scalar, found a tab); correct it
             line 1 is not valid YAML (while parsing a flow sequence, expected ',' or ']'); correct it
             line 2 holds an alias (`*name`), which is not supported here; write the value out
-            line 1 is YAML that not every parser reads; write it more plainly
+            line 1 uses YAML syntax that is not supported here; write it more simply
             line 1 is nested more than 32 deep; flatten it
-            it is larger than 1 MiB; remove what does not belong there
+            it is larger than 1 MiB; make it smaller
             "#
     );
 }
@@ -230,12 +238,12 @@ fn tools_are_known_by_name_and_what_is_wrong_with_one_is_named() {
     ]
     .map(|text| Marker::parse(text).unwrap_err().to_string());
     insta::assert_snapshot!(flaws.join("\n"), @r#"
-    line 1 sets telemetryTools to something that it cannot be; write a mapping of programs to what is known of them
-    line 1 sets telemetryTools.a to something that it cannot be; write a program's name with a mapping of name, version, subcommands and depth
-    line 1 sets telemetryTools.a.name to something that it cannot be; write 1 to 64 printable characters
-    line 1 sets telemetryTools.a.subcommands to something that it cannot be; write a list of words, such as [deploy, rollback]
-    line 1 sets telemetryTools.a.subcommands to something that it cannot be; write a list of words, such as [deploy, rollback]
-    line 1 sets telemetryTools.a.subcommands to something that it cannot be; write a list of words, such as [deploy, rollback]
-    line 1 sets telemetryTools.a.depth to something that it cannot be; write a whole number from 1 to 8
+    line 1: invalid value for telemetryTools: expected a mapping of program names to mappings
+    line 1: invalid value for telemetryTools.a: expected a program's name with a mapping of name, version, subcommands and depth
+    line 1: invalid value for telemetryTools.a.name: expected 1 to 64 printable characters
+    line 1: invalid value for telemetryTools.a.subcommands: expected a list of words, such as [deploy, rollback]
+    line 1: invalid value for telemetryTools.a.subcommands: expected a list of words, such as [deploy, rollback]
+    line 1: invalid value for telemetryTools.a.subcommands: expected a list of words, such as [deploy, rollback]
+    line 1: invalid value for telemetryTools.a.depth: expected a whole number from 1 to 8
     "#);
 }

@@ -109,10 +109,10 @@ fn what_is_no_marker_is_left_alone_with_a_reason() {
         without_place(&why, &directory)
     };
     insta::assert_snapshot!([why(b"a: ["), why(b"a: \xff"), why(b"repoId: [x]"), why(b"~")].join("\n"), @r"
-    could not understand REPO/.swamp.yaml: line 1 is not valid YAML (while parsing a node, did not find expected node content); correct it
-    could not read REPO/.swamp.yaml: it is not UTF-8 text; make it a text file that you can read
-    could not understand REPO/.swamp.yaml: line 1 sets repoId to something that it cannot be; write a UUID, or remove the line to get a new one
-    could not change REPO/.swamp.yaml: repoId cannot be added without changing what is there; add it by hand
+    could not parse REPO/.swamp.yaml: line 1 is not valid YAML (while parsing a node, did not find expected node content); correct it
+    could not read REPO/.swamp.yaml: it is not UTF-8 text; make it a readable text file
+    could not parse REPO/.swamp.yaml: line 1: invalid value for repoId: expected a UUID (remove the line to get a new one)
+    could not change REPO/.swamp.yaml: repoId cannot be added without changing other lines; add it by hand
     ");
 }
 
@@ -120,9 +120,9 @@ fn what_is_no_marker_is_left_alone_with_a_reason() {
 fn a_marker_that_is_a_directory_or_missing_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let marker = MarkerFile::new(directory.path());
-    insta::assert_snapshot!(without_place(&marker.read().unwrap_err(), &directory), @"could not read REPO/.swamp.yaml: No such file or directory (os error 2); run `swamp init` to make this a repository");
+    insta::assert_snapshot!(without_place(&marker.read().unwrap_err(), &directory), @"could not read REPO/.swamp.yaml: No such file or directory (os error 2); run `swamp init`");
     fs::create_dir(marker.path()).unwrap();
-    insta::assert_snapshot!(without_place(&marker.ensure_repo_id().unwrap_err(), &directory), @"could not read REPO/.swamp.yaml: it is not a regular file; make it a text file that you can read");
+    insta::assert_snapshot!(without_place(&marker.ensure_repo_id().unwrap_err(), &directory), @"could not read REPO/.swamp.yaml: it is not a regular file; make it a readable text file");
 }
 
 #[cfg(unix)]
@@ -249,7 +249,7 @@ mod unix {
         let own = directory.path().join(".swamp");
         symlink(elsewhere.path(), &own).unwrap();
         let why = marker.ensure_repo_id().unwrap_err();
-        insta::assert_snapshot!(without_place(&why, &directory), @"could not lock REPO/.swamp/marker.lock: .swamp is not a directory; make .swamp a directory that you can write to");
+        insta::assert_snapshot!(without_place(&why, &directory), @"could not lock REPO/.swamp/marker.lock: .swamp is not a directory; make .swamp a writable directory");
         fs::remove_file(&own).unwrap();
         fs::create_dir(&own).unwrap();
         symlink(elsewhere.path().join("made"), own.join("marker.lock")).unwrap();

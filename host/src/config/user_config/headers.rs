@@ -103,9 +103,9 @@ fn of_url(scope: UrlScope, entries: &[Entry]) -> Result<UrlHeaders, UserConfigEr
             why,
         };
         let name = HeaderName::from_bytes(text.as_bytes())
-            .map_err(|_| refused("is not the name of a header"))?;
+            .map_err(|_| refused("is not a valid header name"))?;
         if is_connection_header(name.as_str()) {
-            return Err(refused("belongs to the connection and not to the user"));
+            return Err(refused("is set by the connection"));
         }
         if !seen.insert(name.clone()) {
             return Err(UserConfigError::Twice {
@@ -122,7 +122,7 @@ fn of_url(scope: UrlScope, entries: &[Entry]) -> Result<UrlHeaders, UserConfigEr
             wrong(
                 entry,
                 "headers.",
-                "one line of text, in which ${NAME} stands for an environment variable",
+                "one line of text, where ${NAME} stands for an environment variable",
             )
         })?;
         found.headers.push((name, template));

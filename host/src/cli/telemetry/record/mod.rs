@@ -45,7 +45,7 @@ pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> 
     if args.command.is_none() && io::stdin().is_terminal() {
         return Err(CommandError::msg(
             ErrorKind::Entry,
-            "there is nothing to record: give --command, or JSON on stdin",
+            "nothing to record: pass --command, or JSON on stdin",
         ));
     }
     let spool = FileSpool::create(root)?;

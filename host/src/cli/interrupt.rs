@@ -1,0 +1,32 @@
+//! Ctrl-C: the command ends at the next good moment, and says what is left.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::error::{CommandError, ErrorKind};
+
+/// Whether the user has asked the command to stop, by Ctrl-C, SIGTERM or SIGHUP.
+pub(crate) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Watches from now on. A process does so once.
+    ///
+    /// # Errors
+    ///
+    /// When the system does not take a handler.
+    pub(crate) fn watch() -> Result<Self, CommandError> {
+        let requested = Arc::new(AtomicBool::new(false));
+        let request = Arc::clone(&requested);
+        ctrlc::set_handler(move || request.store(true, Ordering::Relaxed)).map_err(|error| {
+            CommandError::msg(
+                ErrorKind::Io,
+                format!("could not watch for Ctrl-C: {error}"),
+            )
+        })?;
+        Ok(Self(requested))
+    }
+
+    pub(crate) fn is_requested(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
