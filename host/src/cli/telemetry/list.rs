@@ -148,11 +148,7 @@ impl Row {
             || "unknown".to_owned(),
             |at| at.format("%Y-%m-%d %H:%M:%S").to_string(),
         );
-        let state = if self.state == "setAside" {
-            "set aside"
-        } else {
-            self.state
-        };
+        let state = self.state;
         let result = match self.fields.status {
             Some(Status::Success) => "ok".to_owned(),
             Some(Status::Error | Status::UserError) => self
