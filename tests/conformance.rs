@@ -1,14 +1,18 @@
 //! The conformance kit: what is right passes it, and each fault is found by the scenario that is about it.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::thread;
 
+use glob::Pattern;
 use serde_json::Value;
 use swamp::conformance::{Kit, Outcome};
 use swamp::sender::{Compiled, ComponentFile};
 
-use crate::support::{TestRepo, cache, compiler};
+use crate::support::{Run, TestRepo, cache, compiler};
 
 fn wrong_sender() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -31,10 +35,10 @@ fn failed_with(file: &ComponentFile, fault: &str) -> Vec<String> {
     // Each has an engine of its own: what ends one that is out of time ends all of its engine.
     let compiled = Compiled::obtain(file, &cache(), &compiler()).unwrap();
     let mut kit = kit(fault);
-    kit.only = kit.scenario_names();
     // It takes as long as all others together, and is about memory.
-    kit.only
-        .retain(|name| name != "large-batch" || fault == "hoards");
+    let is_wanted = |name: &String| name != "large-batch" || fault == "hoards";
+    let wanted = kit.scenario_names().into_iter().filter(is_wanted);
+    kit.only = wanted.map(|name| Pattern::new(&name).unwrap()).collect();
     let report = kit.run(&compiled, |_| {}).unwrap();
     let failed = report
         .scenarios
@@ -139,7 +143,7 @@ fn each_fault_fails_the_scenarios_that_are_about_it_and_every_scenario_is_failed
 fn a_component_that_asks_for_more_fails_and_is_put_through_nothing_else() {
     let repo = TestRepo::new();
     let greedy = r#"(component (import "wasi:keyvalue/store@0.2.0" (instance)))"#;
-    std::fs::write(repo.root().join("greedy.wat"), greedy).unwrap();
+    fs::write(repo.root().join("greedy.wat"), greedy).unwrap();
     let run = repo.swamp(&["sender", "test", "greedy.wat", "--only", "one-entry"]);
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stdout.contains("skip  one-entry"), "{}", run.stdout);
@@ -159,7 +163,7 @@ fn a_component_that_asks_for_more_fails_and_is_put_through_nothing_else() {
 #[test]
 fn a_failure_says_what_was_expected_what_came_and_by_which_rule() {
     let repo = TestRepo::new();
-    std::fs::copy(wrong_sender(), repo.root().join("wrong.wasm")).unwrap();
+    fs::copy(wrong_sender(), repo.root().join("wrong.wasm")).unwrap();
     let run = repo.swamp(&[
         "sender",
         "test",
@@ -178,6 +182,7 @@ fn a_failure_says_what_was_expected_what_came_and_by_which_rule() {
               expected  rejected, with status 204
               received  ok
               rule      "a 2xx that is not the success of this endpoint is a rejection too."
+              time      computed N ms, waited N ms
         pass  status-400 N ms
 
         1 passed, 1 failed, 0 skipped in N s
@@ -255,4 +260,160 @@ fn verbose_shows_the_requests() {
         run.stdout
     );
     assert!(run.stdout.contains("user-agent: swamp/"), "{}", run.stdout);
+}
+
+fn wrong(fault: &str, more: &[&str]) -> Run {
+    let repo = TestRepo::new();
+    let file = wrong_sender();
+    let option = format!("fault={fault}");
+    let args = [
+        "sender",
+        "test",
+        file.to_str().unwrap(),
+        "--option",
+        &option,
+    ];
+    repo.swamp(&[&args, more].concat())
+}
+
+#[test]
+fn only_takes_patterns_and_list_shows_what_they_stand_for() {
+    let repo = TestRepo::new();
+    let listed = repo.swamp(&["sender", "test", "--list"]);
+    assert_eq!(listed.code, 0, "{listed:?}");
+    let names: Vec<_> = listed
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().next().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, kit("").scenario_names());
+    let json = repo.swamp(&["sender", "test", "--list", "--json"]);
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), names.len());
+    assert_eq!(json[1]["name"], "one-entry");
+
+    let run = repo.swamp(&[
+        "sender",
+        "test",
+        "builtin:ingest",
+        "--only",
+        "endpoint-*",
+        "--json",
+    ]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["passed"], 4, "{run:?}");
+}
+
+#[test]
+fn a_failure_shows_what_the_sender_wrote_and_how_long_it_computed() {
+    let run = wrong("needs-a-command", &["--only", "optional-fields-absent"]);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.stdout.contains("      time      computed "),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("      wrote     "), "{}", run.stdout);
+}
+
+#[test]
+fn a_sender_that_computes_for_ever_is_not_blamed_on_the_endpoint() {
+    let repo = TestRepo::new();
+    let hostile = wrong_sender().with_file_name("../hostile/hostile.wasm");
+    let run = repo.swamp(&[
+        "sender",
+        "test",
+        hostile.to_str().unwrap(),
+        "--option",
+        "do=post-then-spin",
+        "--only",
+        "one-entry",
+        "--json",
+    ]);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let scenario = &report["scenarios"][0];
+    let received = scenario["received"].as_str().unwrap();
+    assert!(received.contains("while computing"), "{received}");
+    assert!(!received.contains("is the endpoint up"), "{received}");
+    assert!(scenario["computedMs"].as_u64() > Some(1000), "{scenario}");
+}
+
+#[test]
+fn junit_has_a_case_for_every_scenario() {
+    let repo = TestRepo::new();
+    let file = repo.root().join("report.xml");
+    let run = repo.swamp(&[
+        "sender",
+        "test",
+        "builtin:ingest",
+        "--only",
+        "status-4*",
+        "--only",
+        "one-entry",
+        "--junit",
+        file.to_str().unwrap(),
+    ]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let xml = fs::read_to_string(file).unwrap();
+    assert_eq!(
+        xml.matches("<testcase ").count(),
+        run.stdout.matches("pass  ").count()
+    );
+    assert!(
+        xml.contains(r#"<testcase name="one-entry" classname="swamp.sender""#),
+        "{xml}"
+    );
+    assert!(xml.contains(r#"failures="0""#), "{xml}");
+    let run = repo.swamp(&[
+        "sender",
+        "test",
+        "builtin:ingest",
+        "--only",
+        "one-entry",
+        "--junit",
+        "/no/such/report.xml",
+    ]);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.stderr
+            .contains("could not write the report /no/such/report.xml"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn watch_runs_again_when_the_file_changes() {
+    let repo = TestRepo::new();
+    let file = repo.root().join("ours.wasm");
+    fs::write(&file, "(component)").unwrap();
+    let mut child = repo
+        .command(&[
+            "sender",
+            "test",
+            "ours.wasm",
+            "--watch",
+            "--only",
+            "one-entry",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+    let waits = |stderr: &mut Lines<_>| {
+        stderr.any(|line: io::Result<String>| line.unwrap().contains("waiting for ours.wasm"))
+    };
+    assert!(waits(&mut stderr));
+    fs::copy(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("prebuilt/ingest.wasm"),
+        &file,
+    )
+    .unwrap();
+    assert!(waits(&mut stderr));
+    child.kill().unwrap();
+    let output = io::read_to_string(child.stdout.take().unwrap()).unwrap();
+    child.wait().unwrap();
+    assert!(output.contains("FAIL  imports-what-is-granted"), "{output}");
+    assert!(output.contains("pass  one-entry"), "{output}");
 }

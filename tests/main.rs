@@ -31,9 +31,9 @@ mod house;
 mod init;
 #[cfg(target_os = "linux")]
 mod kill_storm;
-mod listing;
 #[cfg(target_os = "linux")]
 mod links;
+mod listing;
 #[cfg(target_os = "linux")]
 mod locks;
 mod man;

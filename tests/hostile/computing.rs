@@ -7,18 +7,22 @@ use crate::support::AMPLE;
 
 #[test]
 fn whatever_never_ends_is_out_of_time() {
-    for what in [
-        "spin",
-        "sleep",
-        "print-for-ever",
-        "flush-for-ever",
-        "post-then-spin",
+    const COMPUTING: &str = "computing";
+    const WAITING: &str = "waiting, though not for the endpoint";
+    for (what, doing) in [
+        ("spin", COMPUTING),
+        ("sleep", WAITING),
+        ("print-for-ever", COMPUTING),
+        ("flush-for-ever", COMPUTING),
+        ("post-then-spin", COMPUTING),
     ] {
         let error = Attack::new(what).briefly().error();
         assert_eq!(
             error.to_string(),
-            "the sender hostile.wasm ran out of time after 300 ms; it waited for no answer, so run the command with \
-             `--log-level debug` to see its last output",
+            format!(
+                "the sender hostile.wasm ran out of time after 300 ms while {doing}; run the command with \
+                 `--log-level debug` to see its last output"
+            ),
             "{what}"
         );
     }

@@ -15,7 +15,7 @@ use self::telemetry::label;
 pub(crate) use self::telemetry::{
     List, ListedSubcommands, Receive, Record, RecordedStatus, Telemetry,
 };
-use super::completions::sender_names;
+use super::completions::{scenario_names, sender_names};
 
 const FIRST_STEPS: &str = "\
 Examples:
@@ -191,16 +191,24 @@ pub(crate) enum Sender {
 #[derive(Debug, Args)]
 pub(crate) struct SenderTest {
     /// Component file, builtin:ingest or builtin:otlp
-    #[arg(add = ArgValueCompleter::new(sender_names))]
-    pub(crate) file: PathBuf,
+    #[arg(required_unless_present = "list", add = ArgValueCompleter::new(sender_names))]
+    pub(crate) file: Option<PathBuf>,
+    /// List the scenarios and run none
+    #[arg(long, conflicts_with_all = ["watch", "junit"])]
+    pub(crate) list: bool,
+    /// Run again whenever the file changes
+    #[arg(long)]
+    pub(crate) watch: bool,
+    #[arg(long, help = "Also write the report to FILE as JUnit XML", value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) junit: Option<PathBuf>,
     /// Path of the test endpoint
     #[arg(long, value_name = "/PATH", value_parser = endpoint_path)]
     pub(crate) endpoint_path: Option<String>,
     /// Status that means the batch was accepted
     #[arg(long, value_name = "N", default_value_t = 202, value_parser = clap::value_parser!(u16).range(200..300))]
     pub(crate) accept_status: u16,
-    /// Run only this scenario; can be repeated
-    #[arg(long, value_name = "NAME")]
+    /// Run only these scenarios, by name or pattern such as 'status-*'; can be repeated
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(scenario_names))]
     pub(crate) only: Vec<String>,
     /// Option to pass to the sender; can be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]

@@ -11,6 +11,7 @@ use clap_complete::Shell;
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter as _};
 use clap_complete::env::{Bash, CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
 use swamp::config::BuiltinSender;
+use swamp::conformance::Kit;
 use swamp::domain::variables::COMPLETE as VARIABLE;
 
 use super::args::Cli;
@@ -79,6 +80,20 @@ pub(crate) fn sender_names(current: &OsStr) -> Vec<CompletionCandidate> {
         })
         .map(CompletionCandidate::new)
         .chain(PathCompleter::any().filter(is_component).complete(current))
+        .collect()
+}
+
+/// The scenarios of the conformance kit.
+pub(crate) fn scenario_names(current: &OsStr) -> Vec<CompletionCandidate> {
+    /// What most endpoints answer; the names differ only in one status that is a refusal for others.
+    const ACCEPTED: u16 = 202;
+    let Some(current) = current.to_str() else {
+        return Vec::new();
+    };
+    let known = Kit::list(ACCEPTED).into_iter();
+    known
+        .filter(|(name, _)| name.starts_with(current))
+        .map(|(name, rule)| CompletionCandidate::new(name).help(Some(rule.into())))
         .collect()
 }
 

@@ -16,9 +16,12 @@ mod server;
 
 use std::time::{Duration, Instant};
 
+use glob::Pattern;
+
 use crate::config::SenderLimits;
 use crate::domain::{Deadline, Endpoint, SendError, TelemetrySender as _};
 use crate::egress::{Environment, Network, Reach};
+use crate::process::cpu::Stopwatch;
 use crate::process::timer::Timer;
 use crate::sender::{Compiled, ComponentSender, SenderConfig, inspect};
 
@@ -51,18 +54,29 @@ pub struct Kit {
     pub options: Vec<(String, String)>,
     /// The user agent that the sender gets.
     pub user_agent: String,
-    /// The scenarios to run, by name; all of them where this is empty.
-    pub only: Vec<String>,
+    /// The scenarios to run, by patterns of their names (`*` and `?`); all of them where this is empty.
+    pub only: Vec<Pattern>,
 }
 
 impl Kit {
+    /// The names of all scenarios for an endpoint whose success is `accept_status`, in their order, each with the
+    /// contract's words that it is about.
+    #[must_use]
+    pub fn list(accept_status: u16) -> Vec<(String, &'static str)> {
+        let rest = scenarios(accept_status);
+        std::iter::once((IMPORTS.to_owned(), rules::IMPORTS))
+            .chain(
+                rest.into_iter()
+                    .map(|scenario| (scenario.name, scenario.rule)),
+            )
+            .collect()
+    }
+
     /// The names of all scenarios, in their order.
     #[must_use]
     pub fn scenario_names(&self) -> Vec<String> {
-        let rest = scenarios(self.accept_status);
-        std::iter::once(IMPORTS.to_owned())
-            .chain(rest.into_iter().map(|scenario| scenario.name))
-            .collect()
+        let all = Self::list(self.accept_status);
+        all.into_iter().map(|(name, _)| name).collect()
     }
 
     /// Puts `compiled` through the scenarios. Tells `progress` of each when it begins, and again when it is over.
@@ -79,7 +93,7 @@ impl Kit {
     ) -> Result<Report, SendError> {
         let mut run = Run::new(self, compiled);
         let is_wanted =
-            |name: &str| self.only.is_empty() || self.only.iter().any(|one| one == name);
+            |name: &str| self.only.is_empty() || self.only.iter().any(|one| one.matches(name));
         progress(Progress::Begins(IMPORTS));
         let (imports, runs) = imports(compiled)?;
         // Where it does not run, that is the one thing to be told.
@@ -140,6 +154,8 @@ fn imports(compiled: &Compiled) -> Result<(ScenarioReport, bool), SendError> {
         received,
         rule: rules::IMPORTS,
         duration: began.elapsed(),
+        computed: None,
+        output: Vec::new(),
         requests: Vec::new(),
     };
     Ok((report, inspection.verdict.is_ok()))
@@ -153,6 +169,8 @@ fn skipped(scenario: &Scenario, why: String) -> ScenarioReport {
         received: Some(why),
         rule: scenario.rule,
         duration: Duration::ZERO,
+        computed: None,
+        output: Vec::new(),
         requests: Vec::new(),
     }
 }
@@ -187,7 +205,10 @@ impl<'a> Run<'a> {
             Ok(server) => server,
             Err(why) => return skipped(scenario, why),
         };
-        let tried = self.try_with(scenario, &server);
+        let stopwatch = Stopwatch::start();
+        let mut output = Vec::new();
+        let tried = self.try_with(scenario, &server, &mut output);
+        let computed = stopwatch.computed();
         let (expected, received) = match tried {
             Ok(()) => (None, None),
             Err(Finding { expected, received }) => (Some(expected), Some(received)),
@@ -202,11 +223,19 @@ impl<'a> Run<'a> {
             received,
             rule: scenario.rule,
             duration: began.elapsed(),
+            computed,
+            output,
             requests: server.requests(),
         }
     }
 
-    fn try_with(&mut self, scenario: &Scenario, server: &Server) -> Result<(), Finding> {
+    /// Tries what the scenario asks for. `output` is what the component wrote during its last batch.
+    fn try_with(
+        &mut self,
+        scenario: &Scenario,
+        server: &Server,
+        output: &mut Vec<String>,
+    ) -> Result<(), Finding> {
         let stopped = |error: SendError| Finding {
             expected: "a component that comes to life".into(),
             received: error.to_string(),
@@ -227,6 +256,7 @@ impl<'a> Run<'a> {
             };
             let began = Instant::now();
             let said = sender.send_batch(&entries, DISTINCT_ID, Deadline::after(limit));
+            *output = sender.take_output();
             if said.is_ok() {
                 self.report.batch_time = self.report.batch_time.max(began.elapsed());
             }

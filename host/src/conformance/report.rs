@@ -31,6 +31,11 @@ pub struct ScenarioReport {
     pub rule: &'static str,
     /// How long it took.
     pub duration: Duration,
+    /// How long the component and its host computed meanwhile; the rest of `duration` was waiting. `None` where the
+    /// system does not tell.
+    pub computed: Option<Duration>,
+    /// The last lines that the component wrote to its stdout and stderr.
+    pub output: Vec<String>,
     /// The requests that arrived.
     pub requests: Vec<SeenRequest>,
 }

@@ -158,20 +158,16 @@ pub enum SenderFailure {
     },
     /// It had not finished at the deadline.
     #[error(
-        "the sender {component} ran out of time after {} ms{}",
-        limit.as_millis(),
-        doing.as_deref().map_or_else(
-            || "; it waited for no answer, so run the command with `--log-level debug` to see its last output".into(),
-            |doing| format!(" while {doing}; is the endpoint up?")
-        )
+        "the sender {component} ran out of time after {} ms while {doing}",
+        limit.as_millis()
     )]
     OutOfTime {
         /// The component's path.
         component: String,
         /// The limit.
         limit: Duration,
-        /// What it was waiting for, if that is known.
-        doing: Option<String>,
+        /// What it was doing.
+        doing: Doing,
     },
     /// It wanted more memory than it may have.
     #[error(
@@ -201,6 +197,22 @@ pub enum SenderFailure {
         /// The component's path.
         component: String,
     },
+}
+
+/// What a sender was doing when its time was up.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Doing {
+    /// It was running, and not waiting for anything.
+    #[error("computing; run the command with `--log-level debug` to see its last output")]
+    Computing,
+    /// It was waiting, but for no request.
+    #[error(
+        "waiting, though not for the endpoint; run the command with `--log-level debug` to see its last output"
+    )]
+    Waiting,
+    /// Its request was on the way.
+    #[error("{0}; is the endpoint up?")]
+    Request(String),
 }
 
 impl SenderFailure {

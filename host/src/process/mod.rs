@@ -1,6 +1,8 @@
 //! Processes of this program that work apart from a command, and what bounds their time.
 
 #[cfg(feature = "sender")]
+pub(crate) mod cpu;
+#[cfg(feature = "sender")]
 pub mod timer;
 #[cfg(feature = "sender")]
 pub mod watchdog;

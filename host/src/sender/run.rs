@@ -1,6 +1,7 @@
 //! A component that delivers batches: the [`TelemetrySender`] port, implemented by a guest.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
@@ -16,10 +17,13 @@ use super::failure::{Interruption, frames};
 use super::link::{TypeMismatch, link};
 use super::sandbox::Guest;
 use crate::config::SenderLimits;
-use crate::domain::{Deadline, Endpoint, SendError, SenderFailure, SpooledEntry, TelemetrySender};
+use crate::domain::{
+    Deadline, Doing, Endpoint, SendError, SenderFailure, SpooledEntry, TelemetrySender,
+};
 use crate::egress::{
     DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network, Reach, Secrets,
 };
+use crate::process::cpu::Stopwatch;
 use crate::process::timer::{Alarm, Timer};
 
 /// What a sender works with.
@@ -56,6 +60,8 @@ pub struct ComponentSender {
     runtime: Option<Runtime>,
     instance: Option<Instance>,
     peak_memory: u64,
+    /// What the guest wrote during the last batch.
+    output: Vec<String>,
 }
 
 impl fmt::Debug for ComponentSender {
@@ -103,6 +109,7 @@ impl ComponentSender {
             runtime: Some(runtime),
             instance: None,
             peak_memory: 0,
+            output: Vec::new(),
         })
     }
 
@@ -110,6 +117,12 @@ impl ComponentSender {
     #[must_use]
     pub const fn peak_memory(&self) -> u64 {
         self.peak_memory
+    }
+
+    /// Takes the lines that the guest wrote to its stdout and stderr during the last batch, harmless to a terminal: the
+    /// last few KiB of each.
+    pub fn take_output(&mut self) -> Vec<String> {
+        mem::take(&mut self.output)
     }
 
     /// The requests of the last batch that a dry run kept to itself.
@@ -145,6 +158,7 @@ impl ComponentSender {
             Some(instance) => instance,
             None => self.new_instance(),
         };
+        let stopwatch = Stopwatch::start();
         instance.store.data_mut().egress.begin_batch(deadline);
         instance.store.set_epoch_deadline(1);
         self.alarm
@@ -155,13 +169,13 @@ impl ComponentSender {
             runtime.block_on(async { timeout_at(deadline.instant().into(), work).await });
         self.alarm.clear();
         let guest = instance.store.data();
-        self.log_output(guest);
+        self.output = self.log_output(guest);
         self.peak_memory = self.peak_memory.max(guest.quota.memory_taken());
         let report = guest.egress.report();
         // An instance that was interrupted is in no state to be used again.
         match done {
-            Err(Elapsed { .. }) => Err(self.out_of_time(report).into()),
-            Ok(Err(error)) => Err(self.interrupted(&error, guest).into()),
+            Err(Elapsed { .. }) => Err(self.out_of_time(stopwatch, report).into()),
+            Ok(Err(error)) => Err(self.interrupted(&error, stopwatch, guest).into()),
             Ok(Ok(done)) => {
                 self.instance = Some(instance);
                 Ok((done, report))
@@ -191,15 +205,27 @@ impl ComponentSender {
         }
     }
 
-    fn out_of_time(&self, report: EgressReport) -> SenderFailure {
+    /// By the clock alone: whoever computes may have left a request unanswered, and whoever waits may be woken at the
+    /// very moment of the deadline.
+    fn out_of_time(&self, stopwatch: Stopwatch, report: EgressReport) -> SenderFailure {
+        let doing = if stopwatch.was_busy() {
+            Doing::Computing
+        } else {
+            report.phase.map_or(Doing::Waiting, Doing::Request)
+        };
         SenderFailure::OutOfTime {
             component: self.name.clone(),
             limit: self.config.limits.deadline,
-            doing: report.phase,
+            doing,
         }
     }
 
-    fn interrupted(&self, error: &wasmtime::Error, guest: &Guest) -> SenderFailure {
+    fn interrupted(
+        &self,
+        error: &wasmtime::Error,
+        stopwatch: Stopwatch,
+        guest: &Guest,
+    ) -> SenderFailure {
         for frame in frames(error) {
             debug!("{} was in {frame}", self.name);
         }
@@ -211,7 +237,7 @@ impl ComponentSender {
             return SenderFailure::NotLinkable { component, reason };
         }
         match Interruption::of(error) {
-            Interruption::OutOfTime => self.out_of_time(guest.egress.report()),
+            Interruption::OutOfTime => self.out_of_time(stopwatch, guest.egress.report()),
             Interruption::Trapped(_) if guest.quota.memory_was_denied() => {
                 SenderFailure::OutOfMemory {
                     component,
@@ -239,13 +265,17 @@ impl ComponentSender {
         })
     }
 
-    fn log_output(&self, guest: &Guest) {
-        for line in guest.stdout.take_lines(&self.secrets) {
+    /// Logs what the guest wrote, and gives it.
+    fn log_output(&self, guest: &Guest) -> Vec<String> {
+        let mut written = guest.stdout.take_lines(&self.secrets);
+        for line in &written {
             debug!("{} wrote: {line}", self.name);
         }
         for line in guest.stderr.take_lines(&self.secrets) {
             debug!("{} wrote to stderr: {line}", self.name);
+            written.push(line);
         }
+        written
     }
 }
 

@@ -1,11 +1,13 @@
 //! `sender …`.
 
 mod check;
+mod junit;
 mod new;
 mod show;
 mod test;
 mod trust;
 mod r#use;
+mod watch;
 
 use std::time::{Duration, Instant};
 

@@ -1,15 +1,16 @@
 //! `sender test`: the conformance kit, for those who write senders.
 
-use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use glob::Pattern;
 use serde::Serialize;
 use swamp::conformance::{Kit, Outcome, Progress, Report, ScenarioReport, SeenRequest};
 use swamp::domain::printable;
 
 use super::check::component;
-use super::{compiled, spinner};
+use super::{compiled, junit, spinner, watch};
 use crate::cli::args::SenderTest;
 use crate::cli::context::{Context, VERSION};
 use crate::cli::error::{CommandError, ErrorKind};
@@ -34,6 +35,14 @@ struct Tested<'a> {
     scenarios: Vec<Scenario<'a>>,
 }
 
+/// A line of `--list`.
+#[derive(Serialize)]
+struct ListedScenario<'a> {
+    name: &'a str,
+    /// The contract's words that it is about.
+    rule: &'a str,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Scenario<'a> {
@@ -48,22 +57,67 @@ struct Scenario<'a> {
     received: Option<&'a str>,
     rule: &'a str,
     duration_ms: u128,
+    /// How much of the duration the sender and its host computed; the rest was waiting. Missing where the system does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    computed_ms: Option<u128>,
+    /// What the sender wrote to its stdout and stderr, the last lines: where the scenario failed, or with `--verbose`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'a [String]>,
     /// With `--verbose`.
     #[serde(skip_serializing_if = "Option::is_none")]
     requests: Option<&'a [SeenRequest]>,
 }
 
 pub(crate) fn run(args: &SenderTest, context: &Context) -> Result<(), CommandError> {
+    let known = Kit::list(args.accept_status);
+    if args.list {
+        return list(&known, context);
+    }
+    let only = patterns(&args.only, &known)?;
     let kit = Kit {
         accept_status: args.accept_status,
         endpoint_path: args.endpoint_path.clone().unwrap_or_default(),
         options: args.option.clone(),
         user_agent: format!("swamp/{VERSION}"),
-        only: args.only.clone(),
+        only,
     };
+    // clap asks for it where nothing is to be listed.
+    let file = args.file.as_deref().unwrap_or_else(|| Path::new(""));
+    if args.watch {
+        watch_and_test(&kit, file, args, context)
+    } else {
+        test(&kit, file, args, context)
+    }
+}
+
+/// Tests the component now and after each change of its file, until Ctrl-C.
+fn watch_and_test(
+    kit: &Kit,
+    file: &Path,
+    args: &SenderTest,
+    context: &Context,
+) -> Result<(), CommandError> {
+    if context.ui.wants_json() {
+        let why = "could not use --json with --watch: a watch has no end; run it without --watch";
+        return Err(CommandError::msg(ErrorKind::Usage, why.to_owned()));
+    }
+    loop {
+        let seen = watch::version(file);
+        if let Err(error) = test(kit, file, args, context) {
+            context.ui.error(&error.to_string());
+        }
+        let name = file.display().to_string();
+        context.ui.note(&format!(
+            "waiting for {} to change; press Ctrl-C to stop",
+            printable(&name)
+        ));
+        watch::wait_for_change(file, seen);
+    }
+}
+
+fn test(kit: &Kit, file: &Path, args: &SenderTest, context: &Context) -> Result<(), CommandError> {
     let names = kit.scenario_names();
-    check_names(&args.only, &names)?;
-    let file = component(&args.file)?;
+    let file = component(file)?;
     let (compiled, _) = compiled(&file, context)?;
     let began = Instant::now();
     let width = names.iter().map(String::len).max().unwrap_or(0);
@@ -84,6 +138,9 @@ pub(crate) fn run(args: &SenderTest, context: &Context) -> Result<(), CommandErr
     let report = report?;
     printed?;
     let took = began.elapsed();
+    if let Some(path) = &args.junit {
+        junit::write(path, file.name(), &report, took)?;
+    }
     if context.ui.wants_json() {
         let digest = file.digest().to_string();
         context
@@ -105,20 +162,42 @@ pub(crate) fn run(args: &SenderTest, context: &Context) -> Result<(), CommandErr
     }
 }
 
-/// Whether each of `only` is the name of a scenario.
-fn check_names(only: &[String], names: &[String]) -> Result<(), CommandError> {
-    let known: BTreeSet<_> = names.iter().collect();
-    match only.iter().find(|name| !known.contains(name)) {
-        None => Ok(()),
-        Some(unknown) => Err(CommandError::msg(
-            ErrorKind::Usage,
-            format!(
-                "there is no scenario {}; name one of {}",
-                printable(unknown),
-                names.join(", ")
-            ),
-        )),
+/// Prints the scenarios instead of running them.
+fn list(known: &[(String, &str)], context: &Context) -> Result<(), CommandError> {
+    if context.ui.wants_json() {
+        let listed: Vec<_> = known
+            .iter()
+            .map(|(name, rule)| ListedScenario { name, rule })
+            .collect();
+        return Ok(context.ui.json(&listed)?);
     }
+    let width = known.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let lines: Vec<_> = known
+        .iter()
+        .map(|(name, rule)| format!("{name:<width$}  {DIM}{rule}{DIM:#}"))
+        .collect();
+    Ok(context.ui.answer(&lines.join("\n"))?)
+}
+
+/// The patterns of `--only`, each of which stands for one scenario at least.
+fn patterns(only: &[String], known: &[(String, &str)]) -> Result<Vec<Pattern>, CommandError> {
+    let pattern = |text: &String| {
+        let pattern = Pattern::new(text).ok();
+        pattern
+            .filter(|pattern| known.iter().any(|(name, _)| pattern.matches(name)))
+            .ok_or_else(|| {
+                let names: Vec<_> = known.iter().map(|(name, _)| name.as_str()).collect();
+                CommandError::msg(
+                    ErrorKind::Usage,
+                    format!(
+                        "there is no scenario {}; name one of {}",
+                        printable(text),
+                        names.join(", ")
+                    ),
+                )
+            })
+    };
+    only.iter().map(pattern).collect()
 }
 
 fn in_words(scenario: &ScenarioReport, width: usize, verbose: bool) -> String {
@@ -145,6 +224,19 @@ fn in_words(scenario: &ScenarioReport, width: usize, verbose: bool) -> String {
     }
     if scenario.outcome == Outcome::Failed {
         more("rule", &format!("\"{}\"", scenario.rule));
+        if let Some(computed) = scenario.computed {
+            let waited = scenario.duration.saturating_sub(computed);
+            let (computed, waited) = (computed.as_millis(), waited.as_millis());
+            more(
+                "time",
+                &format!("computed {computed} ms, waited {waited} ms"),
+            );
+        }
+    }
+    if verbose || scenario.outcome == Outcome::Failed {
+        for line in &scenario.output {
+            more("wrote", line);
+        }
     }
     if verbose {
         for request in &scenario.requests {
@@ -192,6 +284,8 @@ fn tested<'a>(
         received: one.received.as_deref(),
         rule: one.rule,
         duration_ms: one.duration.as_millis(),
+        computed_ms: one.computed.map(|time| time.as_millis()),
+        output: (verbose || one.outcome == Outcome::Failed).then_some(one.output.as_slice()),
         requests: verbose.then_some(one.requests.as_slice()),
     };
     Tested {

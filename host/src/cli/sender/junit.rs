@@ -1,0 +1,59 @@
+//! The kit's report as `JUnit` XML, for the pages of CI systems.
+
+use std::path::Path;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
+use swamp::conformance::{Outcome, Report, ScenarioReport};
+use swamp::domain::printable;
+
+use crate::cli::error::{CommandError, ErrorKind};
+
+/// Writes what became of the scenarios of `component` to `path`.
+pub(super) fn write(
+    path: &Path,
+    component: &str,
+    report: &Report,
+    took: Duration,
+) -> Result<(), CommandError> {
+    let mut suite = TestSuite::new(printable(component).into_owned());
+    suite.set_time(took);
+    suite.add_test_cases(report.scenarios.iter().map(case));
+    let mut document = quick_junit::Report::new("swamp sender test");
+    document.set_time(took).add_test_suite(suite);
+    let written = document
+        .to_string()
+        .map_err(std::io::Error::other)
+        .and_then(|xml| std::fs::write(path, xml));
+    written.map_err(|error| {
+        CommandError::msg(
+            ErrorKind::Io,
+            format!(
+                "could not write the report {}: {error}; name a file in a directory that you can write to",
+                printable(&path.display().to_string())
+            ),
+        )
+    })
+}
+
+fn case(scenario: &ScenarioReport) -> TestCase {
+    let mut status = match scenario.outcome {
+        Outcome::Passed => TestCaseStatus::success(),
+        Outcome::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Outcome::Skipped => TestCaseStatus::skipped(),
+    };
+    if let Some(received) = &scenario.received {
+        status.set_message(printable(received).into_owned());
+    }
+    if let Some(expected) = &scenario.expected {
+        let rule = scenario.rule;
+        status.set_description(format!("expected {}; rule: {rule}", printable(expected)));
+    }
+    let mut case = TestCase::new(scenario.name.as_str(), status);
+    case.set_classname("swamp.sender");
+    case.set_time(scenario.duration);
+    if !scenario.output.is_empty() {
+        case.set_system_err(XmlString::new(scenario.output.join("\n")));
+    }
+    case
+}
