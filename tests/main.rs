@@ -21,6 +21,8 @@ mod damage;
 mod demo;
 #[cfg(target_os = "linux")]
 mod disk;
+#[cfg(unix)]
+mod doctor;
 #[cfg(target_os = "linux")]
 mod exec;
 mod flush;

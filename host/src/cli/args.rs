@@ -118,6 +118,12 @@ pub(crate) enum Command {
     /// this command. Its name, option keys, result and duration are recorded; values, output and environment are not.
     /// When telemetry is off, the program just runs.
     Exec(Exec),
+    /// Check that telemetry works here, and print a fix for each problem
+    Doctor {
+        /// Also send a test event to the endpoint
+        #[arg(long)]
+        send: bool,
+    },
     /// Record, flush and receive telemetry once in a scratch directory
     Demo,
     /// Write the manual pages to a directory

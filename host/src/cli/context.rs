@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
-use swamp::config::marker_file::find_repo;
+use swamp::config::advice::{self, Advice, Oddity};
+use swamp::config::marker_file::{MARKER, find_repo};
 use swamp::config::trust::TrustStore;
 use swamp::config::user_config_file;
 use swamp::config::{Marker, OffSwitch, UserConfig};
@@ -125,6 +126,27 @@ impl Context {
             Ok(marker) => Ok((&repo.root, marker)),
             Err(error) => Err(CommandError::msg(ErrorKind::Marker, error.to_string())),
         }
+    }
+
+    /// What is odd in the marker and the user's file: keys that are misspelled, values that are not used as they are.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let told = |file: &Path, advice: fn(&str) -> Vec<Advice>| {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            let advice = advice(&text).into_iter();
+            advice
+                .filter(|advice| advice.oddity != Oddity::Unknown)
+                .map(|advice| format!("{}, {advice}", file.display()))
+                .collect::<Vec<_>>()
+        };
+        let marker = self.repo.as_ref().map(|repo| repo.root.join(MARKER));
+        let user = user_config_file::config_path(env_var);
+        let of_marker = marker.map(|file| told(&file, advice::of_marker));
+        let of_user = user.map(|file| told(&file, advice::of_user_config));
+        [of_marker, of_user]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect()
     }
 
     /// By what telemetry is off for a repository with this marker, if it is.

@@ -11,6 +11,8 @@ use swamp::domain::{EndpointError, InvocationResult, SpoolError, Status};
 pub(crate) struct CommandError {
     kind: ErrorKind,
     source: anyhow::Error,
+    /// Whether the answer, which was printed, says it too.
+    is_in_answer: bool,
 }
 
 /// What is recorded of a failure.
@@ -31,6 +33,7 @@ pub(crate) enum ErrorKind {
     Unconfirmed,
     Interrupted,
     Io,
+    Unwell,
     Usage,
 }
 
@@ -52,6 +55,7 @@ impl ErrorKind {
             Self::Receiver => ("Receiver", "the receiver could not be started"),
             Self::Unconfirmed => ("Unconfirmed", "a deletion was not confirmed"),
             Self::Interrupted => ("Interrupted", "the command was interrupted"),
+            Self::Unwell => ("Unwell", "a check of the doctor failed"),
             Self::Usage => ("Usage", "the command was used wrongly"),
             Self::Io => ("Io", "a file or stream could not be read or written"),
         }
@@ -63,7 +67,14 @@ impl CommandError {
         Self {
             kind,
             source: source.into(),
+            is_in_answer: false,
         }
+    }
+
+    /// The same, of a command whose answer was printed and says it too: with `--json` it is told on stderr.
+    pub(crate) fn told_in_answer(mut self) -> Self {
+        self.is_in_answer = true;
+        self
     }
 
     /// A failure that one sentence says.

@@ -4,6 +4,7 @@ mod args;
 mod completions;
 mod context;
 mod demo;
+mod doctor;
 mod error;
 mod exec;
 mod finish;
@@ -24,6 +25,8 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use swamp::domain::InvocationResult;
 use swamp::process::worker::{VARIABLE, WorkerTask};
+use tracing::debug;
+use tracing::level_filters::LevelFilter;
 
 use self::args::{Cli, Command, Globals, RepoCommand};
 use self::context::{Context, VERSION};
@@ -62,6 +65,11 @@ fn worker_task() -> Option<WorkerTask> {
 fn command(start: StartTime, cli: Cli, root: &clap::Command, matches: &ArgMatches) -> ExitCode {
     let mut context = Context::new(cli.globals);
     logging::start(context.log_level());
+    if context.log_level() >= LevelFilter::DEBUG {
+        for warning in context.warnings() {
+            debug!("{warning}");
+        }
+    }
     let done = execute(&cli.command, &mut context);
     let (result, code) = match &done {
         Ok(()) => (InvocationResult::success(), 0),
@@ -87,6 +95,7 @@ fn execute(command: &Command, context: &mut Context) -> Result<(), CommandError>
         Command::Telemetry(command) => telemetry::run(command, context),
         Command::Sender(command) => sender::run(command, context),
         Command::Exec(args) => exec::run(args, context),
+        Command::Doctor { send } => doctor::run(*send, context),
         Command::Demo => demo::run(context),
         Command::Man { dir } => man::run(dir),
     }

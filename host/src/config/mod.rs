@@ -1,6 +1,8 @@
 //! What a repository and its user have set: the marker, the user's own file, whom the user trusts, and what turns
 //! telemetry off.
 
+#[cfg(feature = "cli")]
+pub mod advice;
 mod builtin_sender;
 mod edit;
 mod marker;

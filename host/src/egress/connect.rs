@@ -125,6 +125,11 @@ impl Connector {
         }
     }
 
+    /// The proxy that it goes through. Where none can be named, opening a connection tells why.
+    pub(super) fn proxy(&self) -> Option<String> {
+        self.proxy.as_ref().ok()?.as_ref().map(ToString::to_string)
+    }
+
     /// Makes the head of a request, its target in origin form, what the other end of a connection expects: a proxy
     /// that reads requests itself wants the whole URL.
     pub(super) fn address(&self, head: &mut request::Parts) {

@@ -8,6 +8,8 @@ mod flusher;
 #[cfg(feature = "sender")]
 mod setup;
 #[cfg(feature = "sender")]
+mod test_event;
+#[cfg(feature = "sender")]
 mod watch;
 
 #[cfg(feature = "sender")]

@@ -50,7 +50,7 @@ fn compiled(file: &ComponentFile, context: &Context) -> Result<(Compiled, Durati
 }
 
 /// The same, for whoever has something to say of a component that is refused.
-fn try_compile(
+pub(crate) fn try_compile(
     file: &ComponentFile,
     context: &Context,
 ) -> Result<Result<(Compiled, Duration), SenderFailure>, CommandError> {
@@ -67,7 +67,7 @@ fn try_compile(
 }
 
 /// Something that moves, where a person looks.
-fn spinner(context: &Context) -> ProgressBar {
+pub(crate) fn spinner(context: &Context) -> ProgressBar {
     if !context.ui.may_draw() {
         return ProgressBar::hidden();
     }

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 /// `1 entry`, `25 entries`.
-pub(super) fn entries(count: u64) -> String {
+pub(crate) fn entries(count: u64) -> String {
     match count {
         1 => "1 entry".to_owned(),
         count => format!("{count} entries"),
@@ -11,7 +11,7 @@ pub(super) fn entries(count: u64) -> String {
 }
 
 /// How long ago something was: `12 seconds ago`. What lies ahead, since a clock was set, is `just now`.
-pub(super) fn ago(age: TimeDelta) -> String {
+pub(crate) fn ago(age: TimeDelta) -> String {
     let seconds = age.num_seconds();
     let (count, unit) = match seconds {
         ..1 => return "just now".to_owned(),

@@ -2,7 +2,7 @@
 
 mod dry_run;
 mod flush;
-mod format;
+pub(crate) mod format;
 mod list;
 mod purge;
 mod receive;

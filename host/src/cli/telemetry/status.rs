@@ -39,6 +39,9 @@ struct Status {
     totals: Totals,
     /// The last flush; missing where there was none.
     last_flush: Option<FlushStatus>,
+    /// What is odd in `.swamp.yaml` and the user's `config.yaml`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +132,7 @@ fn status(context: &Context) -> Result<Status, CommandError> {
             .as_ref()
             .map_or_else(Totals::default, |last| last.totals),
         last_flush: last.map(FlushStatus::from),
+        warnings: context.warnings(),
     })
 }
 
@@ -178,8 +182,12 @@ impl Status {
             ),
         ];
         let shown = |(name, value)| format!("{BOLD}{name:<16}{BOLD:#}{value}");
-        let rows: Vec<_> = rows.into_iter().chain(warning).map(shown).collect();
-        rows.join("\n")
+        let warnings = self.warnings.iter().map(|warning| {
+            let name = "warning";
+            format!("{BAD}{name:<16}{BAD:#}{}", printable(warning))
+        });
+        let rows = rows.into_iter().chain(warning).map(shown);
+        rows.chain(warnings).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -286,6 +294,7 @@ mod tests {
                 failure: None,
                 retry_at: None,
             }),
+            warnings: Vec::new(),
         }
     }
 

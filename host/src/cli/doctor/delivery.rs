@@ -1,0 +1,319 @@
+//! The way of an entry: spool, sender, endpoint.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use swamp::config::marker_file::MarkerFile;
+use swamp::config::{Marker, SenderSource};
+use swamp::domain::{EntryState, Invocation, InvocationResult, RepoId, SendError, SenderFailure};
+use swamp::egress::{Environment, Reach, probe};
+use swamp::flush::{FlushSetup, Watch};
+use swamp::recorder::repo::StartTime;
+use swamp::sender::{Compiled, inspect};
+use swamp::spool::FileSpool;
+
+use super::Check;
+use crate::cli::context::{
+    Context, ENDPOINT_VARIABLE, EndpointSource, VERSION, cache, endpoint, env_var, flush_setup,
+};
+use crate::cli::error::CommandError;
+use crate::cli::sender::{spinner, try_compile};
+use crate::cli::telemetry::format::{ago, entries};
+
+/// How long the way to the endpoint may take.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// How far ahead of the clock a time of the spool may be.
+const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
+
+pub(super) struct Delivery<'a> {
+    pub(super) context: &'a Context,
+    pub(super) root: &'a Path,
+    pub(super) marker: &'a Marker,
+    pub(super) is_on: bool,
+    pub(super) has_misspelled_endpoint: bool,
+    pub(super) send: bool,
+}
+
+impl Delivery<'_> {
+    pub(super) fn check(&self, checks: &mut Vec<Check>) -> Result<(), CommandError> {
+        self.spool(checks);
+        let may_connect = self.endpoint(checks);
+        let repo_id = self.marker.repo_id.clone().unwrap_or_else(RepoId::generate);
+        // Without it, what is wrong has been told already.
+        let Ok(setup) = flush_setup(self.root, self.marker, repo_id) else {
+            return Ok(());
+        };
+        if may_connect {
+            self.connection(&setup, checks);
+        }
+        let runs = self.sender(&setup, checks)?;
+        if self.send {
+            self.test_event(setup, may_connect && runs, checks)?;
+        }
+        Ok(())
+    }
+
+    fn spool(&self, checks: &mut Vec<Check>) {
+        let read = || {
+            let Some(spool) = FileSpool::open(self.root)? else {
+                return Ok(None);
+            };
+            let names = spool.names()?;
+            // A lock that cannot be taken at all would stop every flush.
+            drop(spool.try_lock()?);
+            Ok(Some((spool, names)))
+        };
+        let (spool, names) = match read() {
+            Ok(Some(read)) => read,
+            Ok(None) => {
+                let found = "none yet; the first recorded command creates it";
+                checks.push(Check::ok("spool", found));
+                return;
+            }
+            Err(error) => {
+                let error: swamp::domain::SpoolError = error;
+                let fix = format!(
+                    "move {} away; the next command creates a new one",
+                    self.root.join(".swamp").display()
+                );
+                checks.push(Check::wrong("spool", error.to_string(), fix));
+                return;
+            }
+        };
+        let count = |state| names.iter().filter(|name| name.state == state).count() as u64;
+        let pending = format!("{} pending", entries(count(EntryState::Pending)));
+        match count(EntryState::Quarantined) {
+            0 => checks.push(Check::ok("spool", pending)),
+            aside => checks.push(Check::wrong(
+                "spool",
+                format!(
+                    "{pending}, {} set aside, which the endpoint refused",
+                    entries(aside)
+                ),
+                "look at them with `swamp telemetry list`; `swamp telemetry purge` deletes them",
+            )),
+        }
+        if let Some(why) = open_to_others(spool.path()) {
+            let fix = format!("run `chmod 700 {}`", spool.path().display());
+            checks.push(Check::wrong("privacy", why, fix));
+        }
+        let Some(last) = spool.last_flush() else {
+            checks.push(Check::ok("last flush", "none so far"));
+            return;
+        };
+        let now = Utc::now();
+        if last.at > now + TOLERANCE {
+            checks.push(Check::wrong(
+                "clock",
+                format!(
+                    "the last flush was at {}, which is yet to come",
+                    last.at.format("%F %T UTC")
+                ),
+                "set the clock of this machine",
+            ));
+        }
+        let when = ago(now - last.at);
+        checks.push(match last.failure {
+            None => Check::ok(
+                "last flush",
+                format!("{when}, delivered {}", entries(last.delivered)),
+            ),
+            Some(failure) => Check::wrong(
+                "last flush",
+                format!("{when}, failed: {}", failure.reason),
+                "mend what is wrong below, then run `swamp telemetry flush`",
+            ),
+        });
+    }
+
+    /// Whether there is an endpoint to connect to.
+    fn endpoint(&self, checks: &mut Vec<Check>) -> bool {
+        let (url, source) = endpoint(self.marker);
+        let named = match source {
+            EndpointSource::Environment => ENDPOINT_VARIABLE,
+            EndpointSource::Marker => ".swamp.yaml",
+            EndpointSource::Default => "the default",
+        };
+        let fix = match source {
+            EndpointSource::Environment => {
+                format!("set {ENDPOINT_VARIABLE} to an http or https URL")
+            }
+            _ => "run `swamp config set telemetryEndpoint URL`".to_owned(),
+        };
+        let url = match url {
+            Ok(url) => url,
+            Err(error) => {
+                checks.push(Check::wrong("endpoint", format!("{named}: {error}"), fix));
+                return false;
+            }
+        };
+        if source == EndpointSource::Default && self.has_misspelled_endpoint {
+            let found = format!("{url}, the default, since the key in .swamp.yaml is misspelled");
+            checks.push(Check::wrong("endpoint", found, fix));
+            return false;
+        }
+        checks.push(Check::ok("endpoint", format!("{url} ({named})")));
+        if !self.is_on {
+            checks.push(Check::ok("connection", "not tried, since telemetry is off"));
+        }
+        self.is_on
+    }
+
+    fn connection(&self, setup: &FlushSetup, checks: &mut Vec<Check>) {
+        let spinner =
+            spinner(self.context).with_message(format!("connecting to {}", setup.endpoint));
+        spinner.enable_steady_tick(Duration::from_millis(100));
+        let reached = probe(
+            &setup.endpoint,
+            &Environment::read(env_var),
+            Reach::default(),
+            PROBE,
+        );
+        spinner.finish_and_clear();
+        checks.push(match reached {
+            Ok(reached) => {
+                let way = reached.proxy.map_or_else(
+                    || "directly".to_owned(),
+                    |proxy| format!("through the proxy {proxy}"),
+                );
+                Check::ok("connection", way)
+            }
+            Err(why) => Check::wrong(
+                "connection",
+                why,
+                "start the endpoint, or name another with `swamp config set telemetryEndpoint URL`; behind a proxy, \
+                 set HTTPS_PROXY",
+            ),
+        });
+    }
+
+    /// Whether the sender runs.
+    fn sender(&self, setup: &FlushSetup, checks: &mut Vec<Check>) -> Result<bool, CommandError> {
+        let file = match setup.component_file() {
+            Ok(file) => file,
+            Err(failure) => {
+                checks.push(of_failure(&failure));
+                return Ok(false);
+            }
+        };
+        let name = file.name().to_owned();
+        let verdict = match try_compile(&file, self.context)? {
+            Ok((compiled, _)) => inspect(&compiled)
+                .map_err(SendError::from)
+                .and_then(|inspection| inspection.verdict),
+            Err(failure) => Err(failure.into()),
+        };
+        if let Err(error) = verdict {
+            checks.push(match &error {
+                SendError::Sender(failure) => of_failure(failure),
+                error => Check::wrong(
+                    "sender",
+                    error.to_string(),
+                    format!("run `swamp sender check {name}`"),
+                ),
+            });
+            return Ok(false);
+        }
+        let is_builtin = matches!(self.marker.telemetry_sender, SenderSource::Builtin(_));
+        checks.push(Check::ok(
+            "sender",
+            format!("{name}, compiled and ready to run"),
+        ));
+        if Compiled::is_cached(&file, &cache()) {
+            checks.push(Check::ok("cache", "has the compiled sender"));
+        } else {
+            checks.push(Check::wrong(
+                "cache",
+                "the compiled sender could not be kept, so that every flush compiles it again",
+                "make ~/.cache/swamp a directory of yours that nobody else can write to, or set XDG_CACHE_HOME",
+            ));
+        }
+        let options = &self.marker.telemetry_sender_options;
+        if is_builtin && !options.is_empty() {
+            let keys: Vec<_> = options.iter().map(|(key, _)| key.as_str()).collect();
+            checks.push(Check::wrong(
+                "options",
+                format!("{name} has no options, and ignores {}", keys.join(", ")),
+                "remove telemetrySenderOptions from .swamp.yaml",
+            ));
+        }
+        let is_trusted = is_builtin || setup.trust.contains(file.digest());
+        match &setup.headers {
+            Err(why) => checks.push(Check::wrong(
+                "headers",
+                why.clone(),
+                "set that environment variable where swamp runs",
+            )),
+            Ok(headers) if !headers.is_empty() && !is_trusted => checks.push(Check::wrong(
+                "headers",
+                format!("{name} is not trusted, and sends without the headers of your config.yaml"),
+                "review it and run `swamp sender trust`",
+            )),
+            Ok(headers) if headers.is_empty() => {}
+            Ok(headers) => checks.push(Check::ok("headers", format!("{} of yours", headers.len()))),
+        }
+        Ok(true)
+    }
+
+    fn test_event(
+        &self,
+        mut setup: FlushSetup,
+        is_ready: bool,
+        checks: &mut Vec<Check>,
+    ) -> Result<(), CommandError> {
+        const NAME: &str = "test event";
+        if !is_ready {
+            checks.push(Check::wrong(NAME, "not sent", "mend what is wrong above"));
+            return Ok(());
+        }
+        setup.repo_id = MarkerFile::new(self.root).ensure_repo_id()?;
+        let invocation = Invocation {
+            command: "doctor".to_owned(),
+            global_options: Vec::new(),
+            option_keys: vec!["send".to_owned()],
+            ..Invocation::default()
+        };
+        let entry = StartTime::now().entry(invocation, InvocationResult::success(), VERSION);
+        let sent = setup.send_alone(&entry, &Watch::start()?);
+        checks.push(match sent {
+            Ok(()) => Check::ok(NAME, format!("{} took it", setup.endpoint)),
+            Err(error) => Check::wrong(
+                NAME,
+                error.to_string(),
+                "see what is sent with `swamp telemetry flush --dry-run`, and what the endpoint expects",
+            ),
+        });
+        Ok(())
+    }
+}
+
+fn of_failure(failure: &SenderFailure) -> Check {
+    let fix = match failure {
+        SenderFailure::NotAllowed { .. } => {
+            "run `swamp sender use builtin:ingest`, or `swamp config set --user allowSenders any`"
+                .to_owned()
+        }
+        SenderFailure::NotPinned { component, .. } => {
+            format!("review it and run `swamp sender use {component}`")
+        }
+        SenderFailure::Missing { .. } => {
+            "put the file there, or run `swamp sender use FILE` with another".to_owned()
+        }
+        _ => "run `swamp sender check FILE` with the file of telemetrySender".to_owned(),
+    };
+    Check::wrong("sender", failure.to_string(), fix)
+}
+
+#[cfg(unix)]
+fn open_to_others(dir: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = dir.metadata().ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then(|| format!("others can use the spool: its mode is {mode:o}"))
+}
+
+#[cfg(not(unix))]
+const fn open_to_others(_: &Path) -> Option<String> {
+    None
+}

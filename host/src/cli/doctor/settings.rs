@@ -1,0 +1,168 @@
+//! What is set: the marker, the user's file, the environment, the switches.
+
+use std::fs;
+
+use clap::ValueEnum as _;
+use swamp::config::advice::{Advice, Oddity, of_marker, of_user_config};
+use swamp::config::marker_file::MARKER;
+use swamp::config::{Marker, OffSwitch, user_config_file};
+use swamp::flush::background::FLUSH_VARIABLE;
+
+use super::{Check, Found};
+use crate::cli::args::LogLevel;
+use crate::cli::context::{Context, env_var};
+use crate::cli::logging;
+
+/// The repository, where there is one with a marker that can be read.
+pub(super) fn repository<'a>(context: &'a Context, checks: &mut Vec<Check>) -> Option<Found<'a>> {
+    let Some(repo) = &context.repo else {
+        checks.push(Check::wrong(
+            "repository",
+            format!("there is no {MARKER} here or in a parent directory"),
+            "run `swamp init --endpoint URL`",
+        ));
+        return None;
+    };
+    match &repo.marker {
+        Ok(marker) => {
+            let id = marker
+                .repo_id
+                .as_ref()
+                .map_or_else(|| "without an id yet".to_owned(), |id| format!("id {id}"));
+            let found = format!("{}, {id}", repo.root.display());
+            checks.push(Check::ok("repository", found));
+            Some((&repo.root, marker))
+        }
+        Err(error) => {
+            let fix = format!("edit {}", repo.root.join(MARKER).display());
+            checks.push(Check::wrong("repository", error.to_string(), fix));
+            None
+        }
+    }
+}
+
+/// Whether the marker names its endpoint by a key that is misspelled.
+pub(super) fn keys(context: &Context, checks: &mut Vec<Check>) -> bool {
+    let Some(repo) = &context.repo else {
+        return false;
+    };
+    let file = repo.root.join(MARKER);
+    let advice = of_marker(&fs::read_to_string(&file).unwrap_or_default());
+    let shown = file.display().to_string();
+    of_advice("keys", &advice, &shown, checks);
+    names_endpoint_wrongly(&advice)
+}
+
+/// Whether one of `advice` is about a misspelled `telemetryEndpoint`.
+pub(super) fn names_endpoint_wrongly(advice: &[Advice]) -> bool {
+    advice
+        .iter()
+        .any(|advice| advice.oddity == Oddity::Misspelled("telemetryEndpoint"))
+}
+
+fn of_advice(name: &'static str, advice: &[Advice], file: &str, checks: &mut Vec<Check>) {
+    let mut foreign = 0;
+    let before = checks.len();
+    for advice in advice {
+        let line = advice.line;
+        let fix = match &advice.oddity {
+            Oddity::Unknown => {
+                foreign += 1;
+                continue;
+            }
+            Oddity::Misspelled(known) => format!("write {known} in line {line} of {file}"),
+            Oddity::Value(_) => format!("change line {line} of {file}"),
+        };
+        checks.push(Check::wrong(name, advice.to_string(), fix));
+    }
+    if checks.len() == before {
+        let found = match foreign {
+            0 => "all known".to_owned(),
+            1 => "1 that this version does not know, left alone".to_owned(),
+            _ => format!("{foreign} that this version does not know, left alone"),
+        };
+        checks.push(Check::ok(name, found));
+    }
+}
+
+pub(super) fn user(checks: &mut Vec<Check>) {
+    let Some(path) = user_config_file::config_path(env_var) else {
+        checks.push(Check::wrong(
+            "user config",
+            "this user has no configuration directory",
+            "set HOME or XDG_CONFIG_HOME",
+        ));
+        return;
+    };
+    let shown = path.display().to_string();
+    match user_config_file::read_user_config(&path) {
+        Err(error) => {
+            checks.push(Check::wrong(
+                "user config",
+                error.to_string(),
+                format!("edit {shown}"),
+            ));
+        }
+        Ok(_) if !path.exists() => {
+            checks.push(Check::ok("user config", format!("no {shown}")));
+        }
+        Ok(_) => {
+            let advice = of_user_config(&fs::read_to_string(&path).unwrap_or_default());
+            of_advice("user config", &advice, &shown, checks);
+        }
+    }
+}
+
+/// The variables that are set to something that they cannot be, and have no effect.
+pub(super) fn environment(checks: &mut Vec<Check>) {
+    let before = checks.len();
+    let text = |name| env_var(name).map(|value| value.to_string_lossy().into_owned());
+    if let Some(value) = text(FLUSH_VARIABLE)
+        && !["", "background", "inline", "off"].contains(&value.as_str())
+    {
+        checks.push(Check::wrong(
+            "environment",
+            format!("{FLUSH_VARIABLE} is {value:?}, and must be background, inline or off"),
+            format!("unset {FLUSH_VARIABLE}"),
+        ));
+    }
+    if let Some(value) = text(logging::VARIABLE)
+        && !value.is_empty()
+        && LogLevel::from_str(&value, true).is_err()
+    {
+        checks.push(Check::wrong(
+            "environment",
+            format!("{} is {value:?}, which is no log level", logging::VARIABLE),
+            format!("unset {}", logging::VARIABLE),
+        ));
+    }
+    if checks.len() == before {
+        let found = match text(FLUSH_VARIABLE).as_deref() {
+            Some("off") => format!("{FLUSH_VARIABLE}=off: commands record and do not send"),
+            Some("inline") => format!("{FLUSH_VARIABLE}=inline: commands wait until it is sent"),
+            _ => "nothing unusual".to_owned(),
+        };
+        checks.push(Check::ok("environment", found));
+    }
+}
+
+/// Whether telemetry is on.
+pub(super) fn switch(context: &Context, marker: &Marker, checks: &mut Vec<Check>) -> bool {
+    let Some(switch) = context.off_switch(marker) else {
+        checks.push(Check::ok("telemetry", "on"));
+        return true;
+    };
+    let fix = match &switch {
+        OffSwitch::Option => "leave --no-telemetry out".to_owned(),
+        OffSwitch::Variable(name) => format!("unset {name}"),
+        OffSwitch::User => "run `swamp telemetry enable --global`".to_owned(),
+        OffSwitch::UnreadableUser(_) => "mend your config.yaml, see above".to_owned(),
+        OffSwitch::Marker => "run `swamp telemetry enable`".to_owned(),
+    };
+    checks.push(Check::wrong(
+        "telemetry",
+        format!("off, so that commands are neither recorded nor sent: {switch}"),
+        fix,
+    ));
+    false
+}
