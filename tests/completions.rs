@@ -78,11 +78,11 @@ fn bash_completes_commands_sender_names_and_files() {
     let repo = repo("bash");
     assert_eq!(bash(&repo, "swamp sen", &["swamp", "sen"]), "sender\n");
     insta::assert_snapshot!(bash(&repo, "swamp sender use ", &["swamp", "sender", "use", ""]), @r"
-    builtin:ingest
-    builtin:otlp
-    my sender.wasm
-    ours.wasm
-    ");
+            builtin:ingest
+            builtin:otlp
+            my\ sender.wasm
+            ours.wasm
+            ");
     assert_eq!(
         bash(
             &repo,
@@ -91,6 +91,21 @@ fn bash_completes_commands_sender_names_and_files() {
         ),
         "my sender.wasm\n"
     );
+}
+
+#[test]
+fn bash_quotes_what_it_would_run() {
+    if !is_there("bash") {
+        return;
+    }
+    let repo = repo("bash");
+    fs::create_dir(repo.root().join("d$(touch ran)")).unwrap();
+    let split = ["swamp", "--repo-dir", "=", "d"];
+    assert_eq!(
+        bash(&repo, "swamp --repo-dir=d", &split),
+        "d\\$\\(touch\\ ran\\)/\n"
+    );
+    assert!(!repo.root().join("ran").exists());
 }
 
 #[test]

@@ -26,6 +26,8 @@ mod doctor;
 #[cfg(target_os = "linux")]
 mod exec;
 mod flush;
+#[cfg(unix)]
+mod foreign_text;
 mod fuel;
 mod help;
 mod hostile;

@@ -30,11 +30,11 @@ type Reply = fn(&str) -> String;
 fn sender() -> &'static str {
     static NAME: LazyLock<String> = LazyLock::new(|| {
         let file = match std::env::var("SWAMP_TEST_OTLP_COMPONENT") {
-            Ok(path) => ComponentFile::read(Path::new(&path), &path).unwrap(),
+            Ok(path) => ComponentFile::read(Path::new(&path), path.as_str()).unwrap(),
             Err(_) => ComponentFile::builtin(BuiltinSender::Otlp),
         };
         Compiled::obtain(&file, &cache(), &compiler()).unwrap();
-        file.name().to_owned()
+        file.name().to_string()
     });
     &NAME
 }

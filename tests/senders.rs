@@ -25,7 +25,7 @@ fn senders() -> Vec<ComponentFile> {
     paths.extend(std::env::var_os("SWAMP_TEST_COMPONENT").map(PathBuf::from));
     let files = paths.iter().map(|path| {
         let name = path.file_name().unwrap().to_string_lossy();
-        ComponentFile::read(path, &name).unwrap()
+        ComponentFile::read(path, &*name).unwrap()
     });
     std::iter::once(ComponentFile::builtin(BuiltinSender::Ingest))
         .chain(files)

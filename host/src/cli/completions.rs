@@ -1,5 +1,6 @@
 //! `completions`, and the answers to a shell that completes a command line: its script starts this program for each.
 
+use std::borrow::Cow;
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -24,13 +25,19 @@ const SHELLS: Shells<'_> = Shells(&[
     &Scripted {
         shell: &Bash,
         write_script: joining_bash,
+        quote: as_it_is,
     },
     &Elvish,
     &Fish,
-    &Powershell,
+    &Scripted {
+        shell: &Powershell,
+        write_script: plain_powershell,
+        quote: in_powershell,
+    },
     &Scripted {
         shell: &Zsh,
         write_script: autoloaded_zsh,
+        quote: as_it_is,
     },
 ]);
 
@@ -101,6 +108,8 @@ pub(crate) fn scenario_names(current: &OsStr) -> Vec<CompletionCandidate> {
 struct Scripted {
     shell: &'static dyn EnvCompleter,
     write_script: fn(&Names<'_>, &mut dyn io::Write) -> io::Result<()>,
+    /// What is inserted for a value where the shell and its script do not quote it themselves.
+    quote: fn(&str) -> Cow<'_, str>,
 }
 
 /// What a script is written with, as [`EnvCompleter::write_registration`] has it.
@@ -144,13 +153,54 @@ impl EnvCompleter for Scripted {
         current_dir: Option<&Path>,
         buf: &mut dyn io::Write,
     ) -> io::Result<()> {
-        self.shell.write_complete(command, args, current_dir, buf)
+        let mut answer = Vec::new();
+        self.shell
+            .write_complete(command, args, current_dir, &mut answer)?;
+        let answer = String::from_utf8_lossy(&answer);
+        for (place, line) in answer.split('\n').enumerate() {
+            if place > 0 {
+                writeln!(buf)?;
+            }
+            let value = line.split('\t').next().unwrap_or_default();
+            write!(buf, "{}{}", (self.quote)(value), &line[value.len()..])?;
+        }
+        Ok(())
     }
 }
 
 /// Completes what has a `:` in it and files that have a space.
 fn joining_bash(_: &Names<'_>, buf: &mut dyn io::Write) -> io::Result<()> {
     buf.write_all(include_bytes!("completions/swamp.bash"))
+}
+
+fn plain_powershell(names: &Names<'_>, buf: &mut dyn io::Write) -> io::Result<()> {
+    let Names {
+        var,
+        name,
+        bin,
+        completer,
+    } = names;
+    Powershell.write_registration(var, name, bin, completer, buf)
+}
+
+/// These shells quote what they insert, or our script does.
+fn as_it_is(value: &str) -> Cow<'_, str> {
+    Cow::Borrowed(value)
+}
+
+/// PowerShell inserts what it is given: what it would act on is a text in quotes.
+fn in_powershell(value: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || r"_-./\:=~+".contains(c);
+    if value.chars().all(plain) {
+        Cow::Borrowed(value)
+    } else {
+        // It takes typographic quotes for quotes, too.
+        let doubled = |text: String, quote: char| text.replace(quote, &format!("{quote}{quote}"));
+        let text = ['\'', '‘', '’', '‚', '‛']
+            .into_iter()
+            .fold(value.to_owned(), doubled);
+        Cow::Owned(format!("'{text}'"))
+    }
 }
 
 /// Also works as the file `_swamp` on zsh's `fpath`: there it is run for the first completion itself.
@@ -166,4 +216,22 @@ fn autoloaded_zsh(names: &Names<'_>, buf: &mut dyn io::Write) -> io::Result<()> 
         buf,
         "\n[[ $funcstack[1] != _{name} ]] || _clap_dynamic_completer_{name}"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powershell_gets_in_quotes_what_it_would_act_on() {
+        for (value, inserted) in [
+            ("builtin:ingest", "builtin:ingest"),
+            (r".\senders\ours.wasm", r".\senders\ours.wasm"),
+            ("$(calc).wasm", "'$(calc).wasm'"),
+            ("a'b;c", "'a''b;c'"),
+            ("a’; calc", "'a’’; calc'"),
+        ] {
+            assert_eq!(in_powershell(value), inserted);
+        }
+    }
 }

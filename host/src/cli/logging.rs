@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use swamp::domain::printable;
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer as _;
@@ -55,7 +56,9 @@ where
             Level::TRACE => "trace",
         };
         write!(writer, "{level}: ")?;
-        context.format_fields(writer.by_ref(), event)?;
-        writeln!(writer)
+        let mut message = String::new();
+        context.format_fields(Writer::new(&mut message), event)?;
+        // One line an event, whoever wrote what is in it.
+        writeln!(writer, "{}", printable(&message))
     }
 }

@@ -95,13 +95,13 @@ impl Ui {
     /// Tells something besides the answer.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {
-            self.stderr(text);
+            self.stderr(&lines(text));
         }
     }
 
     /// Tells why the command failed.
     pub(crate) fn error(self, text: &str) {
-        self.stderr(&format!("{BAD}error:{BAD:#} {text}"));
+        self.stderr(&format!("{BAD}error:{BAD:#} {}", lines(text)));
     }
 
     fn stderr(self, text: &str) {
@@ -116,6 +116,12 @@ fn unless_gone(printed: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         printed => printed,
     }
+}
+
+/// Lines of text, each made safe for a terminal: whatever is in them, nobody but this module steers it.
+fn lines(text: &str) -> String {
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    lines.join("\n")
 }
 
 /// The same JSON, with every character that a terminal would act on, or not show, as an escape. JSON has such

@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use thiserror::Error;
 use url::Url;
 
+use super::ForeignText;
+
 /// The endpoint of repositories that name none.
 pub const DEFAULT_ENDPOINT: &str = "https://telemetry.swamp.club";
 
@@ -18,10 +20,10 @@ pub struct Endpoint(Url);
 pub enum EndpointError {
     /// It is not a URL.
     #[error("\"{0}\" is not a URL ({1}); write one such as https://telemetry.example.com")]
-    NotAUrl(String, url::ParseError),
+    NotAUrl(ForeignText, url::ParseError),
     /// It is a URL of another scheme.
     #[error("\"{0}\" is not an http or https URL; write one such as https://telemetry.example.com")]
-    NotHttp(String),
+    NotHttp(ForeignText),
     /// It carries a user name or a password, which a file in a repository must not. They are not quoted.
     #[error(
         "it carries a user name or password; remove them, and set a header for this origin in your own config.yaml"
@@ -29,10 +31,10 @@ pub enum EndpointError {
     UserInfo,
     /// It carries a query or a fragment, to which no path can be appended.
     #[error("\"{0}\" carries a query or a fragment; remove it")]
-    QueryOrFragment(String),
+    QueryOrFragment(ForeignText),
     /// Its host ends in an empty label, which no name does.
     #[error("\"{0}\" names no host; write one such as https://telemetry.example.com")]
-    NoHost(String),
+    NoHost(ForeignText),
 }
 
 impl Endpoint {
@@ -42,19 +44,19 @@ impl Endpoint {
     ///
     /// Says what is wrong with it, and what would be right.
     pub fn parse(text: &str) -> Result<Self, EndpointError> {
-        let url = Url::parse(text).map_err(|why| EndpointError::NotAUrl(text.to_owned(), why))?;
+        let url = Url::parse(text).map_err(|why| EndpointError::NotAUrl(text.into(), why))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(EndpointError::UserInfo);
         }
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(EndpointError::NotHttp(text.to_owned()));
+            return Err(EndpointError::NotHttp(text.into()));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(EndpointError::QueryOrFragment(text.to_owned()));
+            return Err(EndpointError::QueryOrFragment(text.into()));
         }
         // The root's own dot is left out of names, and what is left must be one.
         if matches!(url.domain(), Some(name) if name == "." || name.ends_with("..")) {
-            return Err(EndpointError::NoHost(text.to_owned()));
+            return Err(EndpointError::NoHost(text.into()));
         }
         Ok(Self(url))
     }

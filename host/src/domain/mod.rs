@@ -13,10 +13,13 @@ mod digest;
 mod endpoint;
 mod entry_data;
 mod entry_name;
+mod foreign_text;
+mod in_shell;
 mod printable;
 mod recorded_entry;
 mod repo_id;
 mod repositories;
+mod secret_key;
 mod telemetry_entry;
 mod telemetry_sender;
 mod telemetry_service;
@@ -37,10 +40,13 @@ pub use digest::Digest;
 pub use endpoint::{DEFAULT_ENDPOINT, Endpoint, EndpointError, Host, Origin};
 pub use entry_data::field;
 pub use entry_name::{EntryId, EntryName, EntryState};
+pub use foreign_text::ForeignText;
+pub use in_shell::in_shell;
 pub use printable::printable;
 pub use recorded_entry::{EntryFlaw, RecordContext, RecordedEntry};
 pub use repo_id::RepoId;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
+pub use secret_key::takes_secret;
 pub use telemetry_entry::{
     EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,
     TelemetryEntry, Undeliverable, with_dashes,

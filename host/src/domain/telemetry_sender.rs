@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Deadline, SpooledEntry};
+use super::{Deadline, ForeignText, SpooledEntry};
 
 /// Delivers batches.
 pub trait TelemetrySender {
@@ -102,17 +102,17 @@ pub enum SenderFailure {
     )]
     Missing {
         /// The component's path.
-        component: String,
+        component: ForeignText,
         /// What went wrong.
         reason: String,
     },
     /// Its file is not the one that the marker pins.
     #[error(
-        "the sender {component} is not the one that telemetrySenderDigest pins (its digest is {digest}); if it should be, run `swamp sender use {component}`"
+        "the sender {component} is not the one that telemetrySenderDigest pins (its digest is {digest}); if it should be, run `swamp sender use {}`", component.in_shell()
     )]
     NotPinned {
         /// The component's path.
-        component: String,
+        component: ForeignText,
         /// The digest that the file has.
         digest: String,
     },
@@ -122,27 +122,27 @@ pub enum SenderFailure {
     )]
     NotAllowed {
         /// The component's path.
-        component: String,
+        component: ForeignText,
         /// What is allowed.
         allowed: &'static str,
     },
     /// It is not a component, or one that cannot be compiled.
     #[error(
-        "could not compile the sender {component}: {reason}; run `swamp sender check {component}`"
+        "could not compile the sender {component}: {reason}; run `swamp sender check {}`", component.in_shell()
     )]
     NotCompilable {
         /// The component's path.
-        component: String,
+        component: ForeignText,
         /// What went wrong.
         reason: String,
     },
     /// It asks for something that the host does not offer, or does not export the contract.
     #[error(
-        "could not link the sender {component}: {reason}; run `swamp sender check {component}`"
+        "could not link the sender {component}: {reason}; run `swamp sender check {}`", component.in_shell()
     )]
     NotLinkable {
         /// The component's path.
-        component: String,
+        component: ForeignText,
         /// What went wrong.
         reason: String,
     },
@@ -152,7 +152,7 @@ pub enum SenderFailure {
     )]
     Trapped {
         /// The component's path.
-        component: String,
+        component: ForeignText,
         /// The trap.
         reason: String,
     },
@@ -163,7 +163,7 @@ pub enum SenderFailure {
     )]
     OutOfTime {
         /// The component's path.
-        component: String,
+        component: ForeignText,
         /// The limit.
         limit: Duration,
         /// What it was doing.
@@ -175,7 +175,7 @@ pub enum SenderFailure {
     )]
     OutOfMemory {
         /// The component's path.
-        component: String,
+        component: ForeignText,
         /// The limit, in MiB.
         limit_mib: u64,
     },
@@ -185,7 +185,7 @@ pub enum SenderFailure {
     )]
     Denied {
         /// The component's path.
-        component: String,
+        component: ForeignText,
         /// What it asked for.
         request: String,
     },
@@ -195,7 +195,7 @@ pub enum SenderFailure {
     )]
     Unconfirmed {
         /// The component's path.
-        component: String,
+        component: ForeignText,
     },
 }
 

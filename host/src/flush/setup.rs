@@ -77,13 +77,13 @@ impl FlushSetup {
         };
         if !may_run {
             return Err(SenderFailure::NotAllowed {
-                component: file.name().to_owned(),
+                component: file.name().clone(),
                 allowed: self.allow_senders.as_str(),
             });
         }
         match self.marker.telemetry_sender_digest {
             Some(pinned) if pinned != file.digest() => Err(SenderFailure::NotPinned {
-                component: file.name().to_owned(),
+                component: file.name().clone(),
                 digest: file.digest().to_string(),
             }),
             _ => Ok(file),
@@ -140,7 +140,7 @@ pub fn component_file(root: &Path, source: &SenderSource) -> Result<ComponentFil
     match source {
         SenderSource::Builtin(sender) => Ok(ComponentFile::builtin(*sender)),
         SenderSource::File(path) => {
-            ComponentFile::read(&root.join(path), &path.display().to_string())
+            ComponentFile::read(&root.join(path), path.display().to_string())
         }
     }
 }

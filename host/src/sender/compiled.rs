@@ -10,12 +10,12 @@ use super::cache::{Cache, Found, Key};
 use super::compiler::{CompileError, Compiler};
 use super::engine;
 use super::file::ComponentFile;
-use crate::domain::SenderFailure;
+use crate::domain::{ForeignText, SenderFailure};
 
 /// A compiled component, to be loaded.
 #[derive(Debug)]
 pub struct Compiled {
-    name: String,
+    name: ForeignText,
     engine: Engine,
     code: File,
     cache: Cache,
@@ -46,7 +46,7 @@ impl Compiled {
                 }
             };
             Ok(Self {
-                name: file.name().to_owned(),
+                name: file.name().clone(),
                 engine,
                 code,
                 cache: cache.clone(),
@@ -54,7 +54,7 @@ impl Compiled {
             })
         };
         obtain().map_err(|reason| SenderFailure::NotCompilable {
-            component: file.name().to_owned(),
+            component: file.name().clone(),
             reason,
         })
     }
@@ -79,7 +79,7 @@ impl Compiled {
         })
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(super) const fn name(&self) -> &ForeignText {
         &self.name
     }
 

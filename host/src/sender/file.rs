@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::config::BuiltinSender;
-use crate::domain::{Digest, SenderFailure};
+use crate::domain::{Digest, ForeignText, SenderFailure};
 use crate::files::regular::RegularFile;
 
 use super::limits;
@@ -15,7 +15,7 @@ use super::limits;
 /// The bytes of a component, and what they are called.
 #[derive(Clone, Debug)]
 pub struct ComponentFile {
-    name: String,
+    name: ForeignText,
     bytes: Cow<'static, [u8]>,
     digest: Digest,
 }
@@ -26,7 +26,7 @@ impl ComponentFile {
     pub fn builtin(sender: BuiltinSender) -> Self {
         let (bytes, record) = sender.prebuilt();
         Self {
-            name: sender.to_string(),
+            name: sender.to_string().into(),
             bytes: Cow::Borrowed(bytes),
             digest: recorded_digest(record).unwrap_or_else(|| Digest::of(bytes)),
         }
@@ -38,17 +38,18 @@ impl ComponentFile {
     ///
     /// [`SenderFailure::Missing`] where it is not there, is no regular file, or is larger than
     /// [`limits::COMPONENT_BYTES`].
-    pub fn read(path: &Path, name: &str) -> Result<Self, SenderFailure> {
+    pub fn read(path: &Path, name: impl Into<ForeignText>) -> Result<Self, SenderFailure> {
+        let name = name.into();
         match read(path) {
-            Ok(bytes) => Ok(Self::new(name.to_owned(), Cow::Owned(bytes))),
+            Ok(bytes) => Ok(Self::new(name, Cow::Owned(bytes))),
             Err(error) => Err(SenderFailure::Missing {
-                component: name.to_owned(),
+                component: name,
                 reason: error.to_string(),
             }),
         }
     }
 
-    fn new(name: String, bytes: Cow<'static, [u8]>) -> Self {
+    fn new(name: ForeignText, bytes: Cow<'static, [u8]>) -> Self {
         let digest = Digest::of(&bytes);
         Self {
             name,
@@ -59,7 +60,7 @@ impl ComponentFile {
 
     /// What the component is called in messages.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub const fn name(&self) -> &ForeignText {
         &self.name
     }
 

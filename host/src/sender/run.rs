@@ -18,7 +18,7 @@ use super::link::{TypeMismatch, link};
 use super::sandbox::Guest;
 use crate::config::SenderLimits;
 use crate::domain::{
-    Deadline, Doing, Endpoint, SendError, SenderFailure, SpooledEntry, TelemetrySender,
+    Deadline, Doing, Endpoint, ForeignText, SendError, SenderFailure, SpooledEntry, TelemetrySender,
 };
 use crate::egress::{
     DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network, Reach, Secrets,
@@ -50,7 +50,7 @@ pub struct SenderConfig {
 /// A sender component, linked and ready. Its instance lives from its first batch to its first trap, and serves
 /// all batches between.
 pub struct ComponentSender {
-    name: String,
+    name: ForeignText,
     engine: Engine,
     alarm: Alarm,
     linked: SenderPre<Guest>,
@@ -87,7 +87,7 @@ impl ComponentSender {
     ///
     /// When it does not fit this host.
     pub fn new(compiled: &Compiled, config: SenderConfig) -> Result<Self, SenderFailure> {
-        let name = compiled.name().to_owned();
+        let name = compiled.name().clone();
         let component = compiled.load()?;
         let engine = compiled.engine().clone();
         let not_linkable = |reason| SenderFailure::NotLinkable {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Expired, FlushFailure, FlushOutcome, SendError};
+use crate::domain::{Expired, FlushFailure, FlushOutcome, ForeignText, SendError};
 
 pub(super) const FILE: &str = ".last-flush.json";
 
@@ -41,9 +41,9 @@ pub struct LastFlush {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureRecord {
     /// One stable word.
-    pub kind: String,
+    pub kind: ForeignText,
     /// One sentence.
-    pub reason: String,
+    pub reason: ForeignText,
 }
 
 /// What became of the entries of a spool since it began.
@@ -106,8 +106,8 @@ impl FailureRecord {
     #[must_use]
     pub fn of(failure: &FlushFailure) -> Self {
         Self {
-            kind: failure.kind().to_owned(),
-            reason: failure.to_string(),
+            kind: failure.kind().into(),
+            reason: failure.to_string().into(),
         }
     }
 }

@@ -31,5 +31,16 @@ _swamp() {
         local done=${current%"${current##*[:=]}"}
         COMPREPLY=("${COMPREPLY[@]#"$done"}")
     fi
+    # What readline does not quote itself could be run when the line is.
+    if [[ -z $files ]]; then
+        local place
+        for place in "${!COMPREPLY[@]}"; do
+            word=${COMPREPLY[place]}
+            case $word in
+            '~/'*) printf -v COMPREPLY[place] '~/%q' "${word#\~/}" ;;
+            *) printf -v COMPREPLY[place] %q "$word" ;;
+            esac
+        done
+    fi
 }
 complete -o bashdefault -F _swamp swamp

@@ -5,7 +5,9 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use swamp::domain::{Invocation, Label, Positions, REDACTED, Subcommands, Tool, Tools};
+use swamp::domain::{
+    Invocation, Label, Positions, REDACTED, Subcommands, Tool, Tools, takes_secret,
+};
 use swamp::recorder::redaction::MAX_RECORDED;
 
 use crate::cli::args::{Exec, ListedSubcommands};
@@ -41,14 +43,16 @@ fn base_name(program: &OsStr) -> Option<&str> {
 /// What is recorded of a program that is run with these arguments.
 pub(super) fn invocation(tool: &Tool, program: &OsStr, args: &[OsString]) -> Invocation {
     let name = tool.name.clone();
-    let name = name.or_else(|| base_name(program).and_then(Label::parse));
+    let name = name.or_else(|| base_name(program).and_then(program_name));
     let mut option_keys = Vec::new();
     let mut positions = Positions::new(tool.subcommands.as_ref());
     let mut options = true;
     let mut behind_option = false;
+    let mut behind_secret = false;
     let mut sorted = 0;
     for arg in args {
-        let key = key(arg).filter(|_| options);
+        // What follows a key that takes a secret is one, and no key, however it is spelled.
+        let key = key(arg).filter(|_| options && !behind_secret);
         let is_key = key.is_some();
         if options && arg == "--" {
             options = false;
@@ -61,8 +65,9 @@ pub(super) fn invocation(tool: &Tool, program: &OsStr, args: &[OsString]) -> Inv
             sorted += 1;
             let looks_like_an_option = options && arg.as_encoded_bytes().starts_with(b"-");
             let word = arg.to_str().filter(|_| !looks_like_an_option);
-            positions.push(word, behind_option || looks_like_an_option);
+            positions.push(word, behind_option || behind_secret || looks_like_an_option);
         }
+        behind_secret = !behind_secret && options && awaits_secret(arg);
         behind_option = is_key && !arg.as_encoded_bytes().contains(&b'=');
     }
     let (subcommand, args) = positions.finish();
@@ -74,6 +79,31 @@ pub(super) fn invocation(tool: &Tool, program: &OsStr, args: &[OsString]) -> Inv
         ..Invocation::default()
     }
     .of_tool()
+}
+
+/// A program's own name, as far as it may be recorded: what has an `=` or white space in it is more likely an assignment
+/// or a whole command line, and neither is a name.
+fn program_name(base: &str) -> Option<Label> {
+    let is_name = !base.contains(|c: char| c == '=' || c.is_whitespace());
+    Label::parse(base).filter(|_| is_name)
+}
+
+/// What is recorded of a program that there is not: what was taken for its name may be anything.
+pub(super) fn without_name(invocation: Invocation, tool: &Tool) -> Invocation {
+    match tool.name {
+        Some(_) => invocation,
+        None => Invocation {
+            command: REDACTED.to_owned(),
+            ..invocation
+        }
+        .of_tool(),
+    }
+}
+
+/// Whether the next argument is the secret that this option takes. One dash or two, and no value yet.
+fn awaits_secret(arg: &OsStr) -> bool {
+    let text = arg.to_string_lossy();
+    text.starts_with('-') && !text.contains('=') && takes_secret(&text)
 }
 
 /// The key of what is certainly an option: `--key`, `--key=…`, `-k`. Where one dash leads more than a letter, the key
@@ -131,6 +161,37 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_a_key_that_takes_a_secret_is_never_recorded() {
+        for key in [
+            "--password",
+            "-password",
+            "--api-key",
+            "-apiKey",
+            "--TOKEN",
+            "--client_secret",
+        ] {
+            for secret in ["--s3cret", "-s", "s3cret", "--s3cret=x", "--password"] {
+                let recorded = of(&[key, secret, "--loud"]);
+                let keys: Vec<&str> = recorded.option_keys.iter().map(String::as_str).collect();
+                assert_eq!(keys.last(), Some(&"--loud"), "{key} {secret}");
+                assert!(
+                    keys.len() <= 2 && keys[0] != secret || key == secret,
+                    "{keys:?}"
+                );
+                assert!(recorded.args.iter().all(|arg| arg == REDACTED));
+            }
+        }
+        assert_eq!(
+            of(&["--password=x", "--loud"]).option_keys,
+            ["--password", "--loud"]
+        );
+        assert_eq!(
+            of(&["--password", "--", "--s3cret"]).option_keys,
+            ["--password"]
+        );
+    }
+
+    #[test]
     fn what_is_no_plausible_key_is_taken_for_a_value() {
         let long = format!("--{}", "k".repeat(MAX_KEY + 1));
         let recorded = of(&[
@@ -146,6 +207,9 @@ mod tests {
             |program: &str| invocation(&Tool::default(), OsStr::new(program), &[]).command;
         assert_eq!(recorded("./a/b.sh"), "b.sh");
         assert_eq!(recorded("a\u{1b}[31m"), REDACTED);
+        assert_eq!(recorded("TOKEN=s3cret"), REDACTED);
+        assert_eq!(recorded("git status"), REDACTED);
+        assert_eq!(recorded("a\tb"), REDACTED);
         assert_eq!(recorded(".."), REDACTED);
         assert_eq!(recorded(&"x".repeat(Label::MAX_LEN + 1)), REDACTED);
         let tool = Tool {

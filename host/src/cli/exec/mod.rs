@@ -65,11 +65,16 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
         .repo()
         .map(|(_, marker)| marker.telemetry_tools.clone());
     let tool = arguments::tool(args, path, &tools.unwrap_or_default());
-    let invocation = arguments::invocation(&tool, path, arguments);
+    let mut invocation = arguments::invocation(&tool, path, arguments);
     finish::prepare(context);
     let (result, code) = match running.and_then(Running::wait) {
         Ok(ended) => (ended.result(), ended.exit_code()),
-        Err(why) => (why.result(), refused(&program, &why, context)),
+        Err(why) => {
+            if matches!(why, NotRun::NotFound) {
+                invocation = arguments::without_name(invocation, &tool);
+            }
+            (why.result(), refused(&program, &why, context))
+        }
     };
     // The program may have changed the repository's marker.
     context.refresh();

@@ -5,7 +5,7 @@ use std::path::Path;
 use anstyle::Style;
 use serde::Serialize;
 use swamp::config::BuiltinSender;
-use swamp::domain::{SendError, SenderFailure, printable};
+use swamp::domain::{ForeignText, SendError, SenderFailure, printable};
 use swamp::sender::{CONTRACT_VERSION, Compiled, ComponentFile, Inspection, inspect};
 
 use super::try_compile;
@@ -17,7 +17,7 @@ use crate::cli::ui::{BAD, BOLD, GOOD};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Check<'a> {
-    component: &'a str,
+    component: &'a ForeignText,
     digest: String,
     bytes: usize,
     /// The version of the contract that it is for; missing where it exports none.
@@ -65,7 +65,7 @@ pub(super) fn component(name: &Path) -> Result<ComponentFile, CommandError> {
             ),
         ));
     }
-    ComponentFile::read(name, &shown).map_err(|failure| match failure {
+    ComponentFile::read(name, shown).map_err(|failure| match failure {
         SenderFailure::Missing { component, reason } => CommandError::msg(
             ErrorKind::Sender,
             format!(
@@ -144,7 +144,7 @@ impl Check<'_> {
             Err(_) => format!("{BAD}does not run{BAD:#}"),
         };
         let mut lines = vec![
-            row("component", &printable(self.component)),
+            row("component", &self.component.to_string()),
             row("digest", &self.digest),
             row("size", &format!("{} bytes", self.bytes)),
             row("contract", &contract),

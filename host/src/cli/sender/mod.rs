@@ -54,10 +54,7 @@ pub(crate) fn try_compile(
     file: &ComponentFile,
     context: &Context,
 ) -> Result<Result<(Compiled, Duration), SenderFailure>, CommandError> {
-    let spinner = spinner(context).with_message(format!(
-        "compiling {}",
-        swamp::domain::printable(file.name())
-    ));
+    let spinner = spinner(context).with_message(format!("compiling {}", file.name()));
     spinner.enable_steady_tick(Duration::from_millis(100));
     let began = Instant::now();
     Compiled::forget_failure(file, &cache());

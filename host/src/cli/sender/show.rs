@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use swamp::config::SenderSource;
-use swamp::domain::printable;
+use swamp::domain::ForeignText;
 use swamp::flush::component_file;
 use swamp::sender::Compiled;
 
@@ -14,7 +14,7 @@ use crate::cli::error::CommandError;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Show {
-    component: String,
+    component: ForeignText,
     /// Who names it: `marker`, or `default` where the marker does not.
     source: &'static str,
     digest: String,
@@ -38,7 +38,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
     let pinned = marker.telemetry_sender_digest;
     let builtin = matches!(source, SenderSource::Builtin(_));
     let show = Show {
-        component: file.name().to_owned(),
+        component: file.name().clone(),
         source: if *source == SenderSource::default() {
             "default"
         } else {
@@ -77,7 +77,7 @@ impl Show {
         [
             row(
                 "component",
-                &format!("{} ({})", printable(&self.component), self.source),
+                &format!("{} ({})", self.component, self.source),
             ),
             row("digest", &self.digest),
             row("size", &format!("{} bytes", self.bytes)),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use glob::Pattern;
 use serde::Serialize;
 use swamp::conformance::{Kit, Outcome, Progress, Report, ScenarioReport, SeenRequest};
-use swamp::domain::printable;
+use swamp::domain::{ForeignText, printable};
 
 use super::check::component;
 use super::{compiled, junit, spinner, watch};
@@ -20,7 +20,7 @@ use crate::cli::ui::{BAD, DIM, GOOD};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Tested<'a> {
-    component: &'a str,
+    component: &'a ForeignText,
     digest: String,
     passed: usize,
     failed: usize,
@@ -139,7 +139,7 @@ fn test(kit: &Kit, file: &Path, args: &SenderTest, context: &Context) -> Result<
     printed?;
     let took = began.elapsed();
     if let Some(path) = &args.junit {
-        junit::write(path, file.name(), &report, took)?;
+        junit::write(path, file.name().as_written(), &report, took)?;
     }
     if context.ui.wants_json() {
         let digest = file.digest().to_string();
@@ -155,7 +155,7 @@ fn test(kit: &Kit, file: &Path, args: &SenderTest, context: &Context) -> Result<
             ErrorKind::Sender,
             format!(
                 "{} failed {failed} of {} scenarios",
-                printable(file.name()),
+                file.name(),
                 report.scenarios.len()
             ),
         )),
@@ -267,7 +267,7 @@ fn totals(report: &Report, took: Duration) -> String {
 }
 
 fn tested<'a>(
-    component: &'a str,
+    component: &'a ForeignText,
     digest: String,
     report: &'a Report,
     took: Duration,

@@ -1,7 +1,7 @@
 //! `sender trust`: trust the sender that the marker names, on this machine.
 
 use serde::Serialize;
-use swamp::domain::printable;
+use swamp::domain::ForeignText;
 use swamp::flush::component_file;
 
 use crate::cli::context::{Context, trust_store};
@@ -10,7 +10,7 @@ use crate::cli::error::{CommandError, ErrorKind};
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
 struct Trusted<'a> {
-    component: &'a str,
+    component: &'a ForeignText,
     digest: String,
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
     } else {
         context.ui.answer(&format!(
             "trusted {} ({}) on this machine",
-            printable(file.name()),
+            file.name(),
             file.digest()
         ))?;
     }

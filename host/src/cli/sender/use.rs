@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::{BuiltinSender, Edit, Scalar};
-use swamp::domain::printable;
+use swamp::domain::ForeignText;
 use swamp::flush::component_file;
 use swamp::sender::{ComponentFile, Import, Inspection, inspect};
 
@@ -26,7 +26,7 @@ struct Used {
 /// What is compared of two senders.
 #[derive(PartialEq, Eq, Serialize)]
 struct Facts {
-    component: String,
+    component: ForeignText,
     digest: String,
     bytes: usize,
     contract: Option<String>,
@@ -40,14 +40,14 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
     let (compiled_file, _) = compiled(&file, context)?;
     let inspection = inspect(&compiled_file)?;
     let spelled = spelled(name, root)?;
-    let to = Facts::of(spelled.clone(), &file, &inspection);
+    let to = Facts::of(spelled.clone().into(), &file, &inspection);
     inspection.verdict?;
     let from = component_file(root, &marker.telemetry_sender)
         .ok()
         .and_then(|before| {
             let (compiled, _) = compiled(&before, context).ok()?;
             let inspection = inspect(&compiled).ok()?;
-            Some(Facts::of(before.name().to_owned(), &before, &inspection))
+            Some(Facts::of(before.name().clone(), &before, &inspection))
         });
 
     trust_store()
@@ -95,7 +95,7 @@ fn spelled(name: &Path, root: &Path) -> Result<String, CommandError> {
 }
 
 impl Facts {
-    fn of(component: String, file: &ComponentFile, inspection: &Inspection) -> Self {
+    fn of(component: ForeignText, file: &ComponentFile, inspection: &Inspection) -> Self {
         Self {
             component,
             digest: file.digest().to_string(),
@@ -114,10 +114,7 @@ fn interface(import: &Import) -> String {
 impl Used {
     fn in_words(&self) -> String {
         let to = &self.to;
-        let mut lines = vec![format!(
-            "this repository now uses {}",
-            printable(&to.component)
-        )];
+        let mut lines = vec![format!("this repository now uses {}", to.component)];
         let Some(from) = &self.from else {
             lines.push(format!("  digest    {}", to.digest));
             lines.push("  before    a sender that cannot be read".to_owned());
@@ -128,13 +125,13 @@ impl Used {
             if before == after {
                 lines.push(format!("  {name:<9} {after} (as before)"));
             } else {
-                lines.push(format!("  {name:<9} {} → {after}", printable(&before)));
+                lines.push(format!("  {name:<9} {} → {after}", before));
             }
         };
         change(
             "sender",
-            from.component.clone(),
-            printable(&to.component).into_owned(),
+            from.component.to_string(),
+            to.component.to_string(),
         );
         change("digest", from.digest.clone(), to.digest.clone());
         change("bytes", from.bytes.to_string(), to.bytes.to_string());

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use swamp::config::{OffSwitch, SenderSource};
-use swamp::domain::{EntryState, printable};
+use swamp::domain::{EntryState, ForeignText, printable};
 use swamp::spool::{FailureRecord, FileSpool, LastFlush, Totals};
 
 use super::format::{ago, duration, entries};
@@ -59,7 +59,7 @@ struct EndpointStatus {
 #[serde(rename_all = "camelCase")]
 struct SenderStatus {
     /// As the marker names it.
-    component: String,
+    component: ForeignText,
     /// The digest that the marker pins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pinned_digest: Option<String>,
@@ -118,8 +118,8 @@ fn status(context: &Context) -> Result<Status, CommandError> {
         },
         sender: SenderStatus {
             component: match &marker.telemetry_sender {
-                SenderSource::Builtin(sender) => sender.to_string(),
-                SenderSource::File(path) => path.display().to_string(),
+                SenderSource::Builtin(sender) => sender.to_string().into(),
+                SenderSource::File(path) => path.display().to_string().into(),
             },
             pinned_digest: marker
                 .telemetry_sender_digest
@@ -211,10 +211,10 @@ impl EndpointStatus {
 
 impl SenderStatus {
     fn in_words(&self) -> String {
-        let component = printable(&self.component);
+        let component = &self.component;
         match &self.pinned_digest {
             Some(digest) => format!("{component}, pinned to {digest}"),
-            None => component.into_owned(),
+            None => component.to_string(),
         }
     }
 }
@@ -225,7 +225,7 @@ impl FlushStatus {
         let outcome = match &self.failure {
             None => format!("delivered {delivered} in {}", duration(self.duration_ms)),
             Some(failure) => {
-                let reason = printable(&failure.reason);
+                let reason = &failure.reason;
                 match self.delivered {
                     0 => format!("not delivered: {reason}"),
                     _ => format!("delivered {delivered}, then failed: {reason}"),
