@@ -341,7 +341,10 @@ impl Storm {
             .map(|file| file.unwrap().file_name().into_string().unwrap())
             .collect();
         hidden.sort();
-        assert_eq!(hidden, [".gitignore", ".last-flush.json", ".lock"]);
+        assert_eq!(
+            hidden,
+            [".gitignore", ".history.json", ".last-flush.json", ".lock"]
+        );
         let again = self.server.stored().len() - self.known.len();
         say(&format!(
             "{} entries, of which {again} arrived again",

@@ -117,6 +117,11 @@ const CASES: &[Case] = &[
         Bait::Link("credentials.yaml"),
     ),
     case(".swamp/telemetry/.last-flush.json", Bait::Fifo),
+    case(
+        ".swamp/telemetry/.history.json",
+        Bait::Link("credentials.yaml"),
+    ),
+    case(".swamp/telemetry/.history.json", Bait::Fifo),
     case(ENTRY, Bait::Link(VICTIMS_ENTRY)),
     case(ENTRY, Bait::Fifo),
     case("sender.wasm", Bait::Fifo),

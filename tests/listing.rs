@@ -34,9 +34,9 @@ fn list(repo: &TestRepo, args: &[&str]) -> Run {
 fn options_and_durations_are_shown_as_people_write_them() {
     insta::assert_snapshot!(list(&repo(), &[]).stdout, @"
     started (UTC)        state    result       took  command
-    2026-02-12 12:00:00  waiting  failed  2 min 5 s  build all -l --force --all
-    2026-02-11 12:00:00  waiting  failed       33 s  deploy rollback -l --force --all
-    2026-02-10 12:00:00  waiting  ok          12 ms  deploy run -l --force --all
+    2026-02-12 12:00:00  pending  failed  2 min 5 s  build all -l --force --all
+    2026-02-11 12:00:00  pending  failed       33 s  deploy rollback -l --force --all
+    2026-02-10 12:00:00  pending  ok          12 ms  deploy run -l --force --all
     ");
 }
 

@@ -45,20 +45,59 @@ fn list_shows_the_newest_first_and_what_is_damaged_and_nothing_raw() {
     assert_eq!(rows[0]["entry"], stored);
 }
 
+/// What `stats` tells of swamp's own commands as well.
+fn stats(repo: &TestRepo, args: &[&str]) -> Value {
+    let args = [
+        &["--no-telemetry", "--json", "telemetry", "stats", "--all"],
+        args,
+    ]
+    .concat();
+    json(&repo.swamp(&args))
+}
+
 #[test]
-fn stats_count_what_is_in_the_spool() {
+fn stats_count_what_is_in_the_spool_and_what_was_sent() {
+    let repo = TestRepo::new();
+    quietly(&repo, &["init"]);
+    repo.swamp(&["version"]);
+    quietly(&repo, &["version"]);
+    assert_eq!(repo.entries().len(), 1, "two were sent");
+    let told = stats(&repo, &[]);
+    assert_eq!(
+        (
+            &told["totalInvocations"],
+            &told["successCount"],
+            &told["errorCount"]
+        ),
+        (&3.into(), &2.into(), &1.into()),
+        "{told}"
+    );
+    assert_eq!(told["commands"][0]["command"], "version");
+    assert_eq!(told["daysAnalyzed"], 1);
+    let apart = json(&repo.swamp(&["--no-telemetry", "--json", "telemetry", "stats"]));
+    assert_eq!(
+        (&apart["totalInvocations"], &apart["ownInvocations"]),
+        (&0.into(), &3.into())
+    );
+    assert_eq!(repo.swamp(&["telemetry", "stats", "--days", "0"]).code, 2);
+    repo.swamp(&["--no-telemetry", "telemetry", "purge", "--yes"]);
+    assert_eq!(stats(&repo, &[])["totalInvocations"], 0);
+}
+
+#[test]
+fn what_is_kept_after_it_was_sent_counts_once() {
     let repo = TestRepo::new();
     repo.configure("telemetryKeepFlushed: true\n");
-    repo.swamp(&["version"]);
-    repo.swamp(&["version"]);
-    quietly(&repo, &["init"]);
-    let stats = json(&repo.swamp(&["--no-telemetry", "--json", "telemetry", "stats"]));
+    repo.spool_entry("telemetry-2026-02-11-old.flushed.json", r#"{"id":"old"}"#);
     assert_eq!(
-        (&stats["invocations"], &stats["succeeded"]),
-        (&3.into(), &2.into())
+        stats(&repo, &[])["totalInvocations"],
+        1,
+        "nothing was counted yet"
     );
-    assert_eq!(stats["commands"][0]["command"], "version");
-    assert_eq!(repo.swamp(&["telemetry", "stats", "--days", "0"]).code, 2);
+    for _ in 0..3 {
+        repo.swamp(&["version"]);
+    }
+    assert_eq!(stats(&repo, &["--days=1"])["totalInvocations"], 3);
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
 
     fn mark_flushed(&mut self, entries: &[SpooledEntry]) {
         self.outcome.delivered += entries.len();
+        self.repository.count_delivered(entries);
         for entry in entries {
             let marked = self
                 .repository

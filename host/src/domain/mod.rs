@@ -9,11 +9,13 @@ mod connection_header;
 mod deadline;
 mod delivery;
 mod digest;
+mod durations;
 #[cfg(feature = "sender")]
 mod endpoint;
 mod entry_data;
 mod entry_name;
 mod foreign_text;
+mod history;
 mod in_shell;
 mod printable;
 mod recorded_entry;
@@ -36,11 +38,13 @@ pub use backlog::Backlog;
 pub use connection_header::is_connection_header;
 pub use deadline::Deadline;
 pub use digest::Digest;
+pub use durations::Durations;
 #[cfg(feature = "sender")]
 pub use endpoint::{DEFAULT_ENDPOINT, Endpoint, EndpointError, Host, Origin};
 pub use entry_data::field;
 pub use entry_name::{EntryId, EntryName, EntryState};
 pub use foreign_text::ForeignText;
+pub use history::{HISTORY_DAYS, History, Usage, UsageKind};
 pub use in_shell::in_shell;
 pub use printable::printable;
 pub use recorded_entry::{EntryFlaw, RecordContext, RecordedEntry};

@@ -50,7 +50,7 @@ pub fn with_dashes(key: &str) -> String {
 }
 
 /// How an invocation ended, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It did what it was asked to do.

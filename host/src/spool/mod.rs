@@ -5,6 +5,7 @@
 //! own hidden files.
 
 mod directory;
+mod history;
 mod last_flush;
 mod lock;
 mod record;
@@ -13,6 +14,7 @@ mod unfinished;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use cap_std::fs::{Dir, Metadata};
@@ -21,8 +23,8 @@ use thiserror::Error;
 use tracing::debug;
 
 use crate::domain::{
-    Backlog, Deadline, EntryName, EntryState, Expired, SpoolError, SpooledEntry, TelemetryEntry,
-    TelemetryRepository, Undeliverable,
+    Backlog, Deadline, EntryName, EntryState, Expired, History, SpoolError, SpooledEntry,
+    TelemetryEntry, TelemetryRepository, Undeliverable,
 };
 use crate::files::regular::RegularFile;
 
@@ -54,6 +56,8 @@ const IGNORED_BY_GIT: &str = ".gitignore";
 pub struct FileSpool {
     dir: Dir,
     path: PathBuf,
+    /// What was counted of delivered entries, once any was.
+    counting: Mutex<Option<History>>,
 }
 
 /// Why there is nothing to deliver under a pending entry's name.
@@ -115,7 +119,11 @@ impl FileSpool {
     }
 
     fn opened(dir: Dir, path: PathBuf) -> Self {
-        let spool = Self { dir, path };
+        let spool = Self {
+            dir,
+            path,
+            counting: Mutex::default(),
+        };
         spool.take_over_abandoned();
         spool
     }
@@ -345,6 +353,10 @@ impl TelemetryRepository for FileSpool {
             debug!("skipped {name}: {why}");
         }
         None
+    }
+
+    fn count_delivered(&self, entries: &[SpooledEntry]) {
+        self.count(entries);
     }
 
     fn mark_flushed(&self, name: &EntryName, keep_flushed: bool) -> Result<(), SpoolError> {

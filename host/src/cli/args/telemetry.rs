@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use swamp::domain::{Label, Status, Subcommands};
 
 #[derive(Debug, Subcommand)]
@@ -13,12 +13,11 @@ use swamp::domain::{Label, Status, Subcommands};
 pub(crate) enum Telemetry {
     /// Show whether telemetry is on, where it goes and what is pending
     Status,
-    /// Show usage statistics of the entries in the spool
-    Stats {
-        /// Number of days to include, counting today
-        #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..))]
-        days: u16,
-    },
+    /// Show how commands are used
+    ///
+    /// Counts what was sent in the last 90 days and what is in the spool. A table that is wider than the terminal leaves
+    /// out columns in this order: the bar, p95, median, user errors.
+    Stats(Stats),
     /// List the entries in the spool, newest first
     ///
     /// A table that is wider than the terminal leaves out columns in this order: state, took, started, result. The command
@@ -61,6 +60,32 @@ pub(crate) enum Telemetry {
         #[arg(long, conflicts_with = "all")]
         dry_run: bool,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stats {
+    /// Count by this
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) by: StatsBy,
+    /// Number of days to include, counting today [default: all there are]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) days: Option<u16>,
+    /// Count swamp's own commands too
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Count the events in FILE, as `telemetry receive --save` writes them, and the machines they come from
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) from: Option<PathBuf>,
+}
+
+/// What invocations are counted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatsBy {
+    Day,
+    #[default]
+    Command,
+    Result,
+    Tool,
 }
 
 #[derive(Debug, Args)]

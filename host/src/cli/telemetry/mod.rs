@@ -19,7 +19,7 @@ use super::error::CommandError;
 pub(crate) fn run(command: &Telemetry, context: &Context) -> Result<(), CommandError> {
     match command {
         Telemetry::Status => status::run(context),
-        Telemetry::Stats { days } => stats::run(*days, context),
+        Telemetry::Stats(args) => stats::run(args, context),
         Telemetry::List(args) => list::run(args, context),
         Telemetry::Enable { global } => switch::run(true, *global, context),
         Telemetry::Disable { global } => switch::run(false, *global, context),

@@ -51,6 +51,7 @@ pub(crate) fn run(yes: bool, context: &Context) -> Result<(), CommandError> {
         ));
     };
     let deleted = spool.delete(&names);
+    spool.forget_history()?;
     let purged = Purged {
         deleted: count(deleted.len()),
         unsent: count(
