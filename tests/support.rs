@@ -26,7 +26,20 @@ pub(crate) fn cache_home() -> PathBuf {
 }
 
 pub(crate) fn cache() -> Cache {
-    Cache::new(Some(cache_home().join("swamp").join("components")))
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state");
+    lay_secret(&state);
+    Cache::new(cache_home().join("swamp").join("components"), state)
+}
+
+/// The secret that all homes have in common, so that what one has compiled is the others' too.
+fn lay_secret(state: &Path) {
+    let secret = state.join("cache.key");
+    if !secret.exists() {
+        fs::create_dir_all(state).unwrap();
+        let mut new = tempfile::NamedTempFile::new_in(state).unwrap();
+        new.write_all(&[7; 32]).unwrap();
+        new.persist(secret).unwrap();
+    }
 }
 
 pub(crate) fn compiler() -> Compiler {
@@ -106,6 +119,7 @@ impl TestRepo {
         warm_up();
         fs::create_dir(dir.path().join("repo")).unwrap();
         fs::create_dir(dir.path().join("home")).unwrap();
+        lay_secret(&dir.path().join("home/.local/state/swamp"));
         let receiver = Receiver::start(options).unwrap();
         Self { dir, receiver }
     }

@@ -12,7 +12,7 @@ use crate::support::{SWAMP, compiler};
 
 /// Without a cache, which would remember what an earlier build of this host said.
 fn said(content: &[u8]) -> String {
-    let failure = Compiled::obtain(&file(content), &Cache::new(None), &compiler()).unwrap_err();
+    let failure = Compiled::obtain(&file(content), &Cache::none(), &compiler()).unwrap_err();
     assert_eq!(failure.kind(), "not-compilable");
     let text = failure.to_string();
     assert_is_a_sentence(&failure.into());
@@ -130,7 +130,7 @@ fn a_file_that_is_replaced_once_it_is_read_is_the_one_that_was_read() {
 #[test]
 fn a_failure_to_compile_is_remembered_in_the_same_words() {
     let home = tempfile::tempdir().unwrap();
-    let cache = Cache::new(Some(home.path().join("components")));
+    let cache = Cache::new(home.path().join("components"), home.path().join("state"));
     let file = file(b"(component (oops))");
     let attempt = |compiler: &Compiler| Compiled::obtain(&file, &cache, compiler).unwrap_err();
     let first = attempt(&compiler());

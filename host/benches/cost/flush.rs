@@ -76,7 +76,7 @@ pub(crate) fn by_component() {
         trust: TrustStore::new(TrustStore::default_path(|name| env::var_os(name))),
         headers: Ok(Vec::new()),
         network: Network::live(Environment::read(|name| env::var_os(name))),
-        cache: Cache::new(Cache::default_dir(|name| env::var_os(name))),
+        cache: Cache::of_user(Some(root), |name| env::var_os(name)),
         compiler: Compiler::new(Program::new(SWAMP)),
         version: "0.1.0".into(),
         endpoint,
@@ -102,9 +102,9 @@ fn warm(world: &World) -> Turns {
     let entries = spool.find_unflushed(&mut spool.backlog().unwrap(), BATCH_SIZE);
     let endpoint = Endpoint::parse(&format!("http://{}", world.server)).unwrap();
     let home = world.home();
-    let cache = Cache::new(Cache::default_dir(|name| {
+    let cache = Cache::of_user(None, |name| {
         (name == "HOME").then(|| home.clone().into_os_string())
-    }));
+    });
     let mut component = ComponentSender::new(&compiled(&cache), config(&endpoint)).unwrap();
     let mut native = NativeSender::new(&endpoint);
     send(&mut component, &entries);

@@ -37,7 +37,7 @@ pub(crate) fn measure() -> Vec<Figure> {
         .collect();
     let compilations = (0..COMPILATIONS).map(|_| {
         let empty = tempfile::tempdir().unwrap();
-        let cache = Cache::new(Some(empty.path().join("cache")));
+        let cache = Cache::new(empty.path().join("cache"), empty.path().join("state"));
         let began = Instant::now();
         compiled(&cache);
         began.elapsed().as_secs_f64() * 1e3
@@ -57,7 +57,7 @@ pub(crate) fn parts() -> Value {
     let endpoint = Endpoint::parse(marker.telemetry_endpoint.as_deref().unwrap()).unwrap();
     let spool = FileSpool::open(root).unwrap().unwrap();
     let entries = spool.find_unflushed(&mut spool.backlog().unwrap(), BATCH_SIZE);
-    let cache = Cache::new(Cache::default_dir(|name| env::var_os(name)));
+    let cache = Cache::of_user(None, |name| env::var_os(name));
 
     let mut parts = json!({});
     let mut began = Instant::now();

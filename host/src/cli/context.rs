@@ -131,7 +131,7 @@ impl Context {
     /// What is odd in the marker and the user's file: keys that are misspelled, values that are not used as they are.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let told = |file: &Path, advice: fn(&str) -> Vec<Advice>| {
-            let text = std::fs::read_to_string(file).unwrap_or_default();
+            let text = swamp::config::read_text(file).unwrap_or_default();
             let advice = advice(&text).into_iter();
             advice
                 .filter(|advice| advice.oddity != Oddity::Unknown)
@@ -147,6 +147,11 @@ impl Context {
             .flatten()
             .flatten()
             .collect()
+    }
+
+    /// Where this user's compiled senders are.
+    pub(crate) fn cache(&self) -> Cache {
+        cache(self.repo.as_ref().map(|repo| repo.root.as_path()))
     }
 
     /// By what telemetry is off for a repository with this marker, if it is.
@@ -202,7 +207,7 @@ pub(crate) fn flush_setup(
         trust: trust_store(),
         endpoint,
         network: Network::live(Environment::read(env_var)),
-        cache: cache(),
+        cache: cache(Some(root)),
         compiler: Compiler::new(Program::current()?),
         version: VERSION.to_owned(),
     })
@@ -213,9 +218,9 @@ pub(crate) fn trust_store() -> TrustStore {
     TrustStore::new(TrustStore::default_path(env_var))
 }
 
-/// Where this user's compiled senders are.
-pub(crate) fn cache() -> Cache {
-    Cache::new(Cache::default_dir(env_var))
+/// Where this user's compiled senders are. `root` is the repository in use.
+fn cache(root: Option<&Path>) -> Cache {
+    Cache::of_user(root, env_var)
 }
 
 fn host_headers(config: &UserConfig, endpoint: &Endpoint) -> Result<Vec<HostHeader>, String> {

@@ -24,3 +24,12 @@ pub use user_config::{AllowSenders, UserConfig, UserConfigError};
 pub use user_config::{HeaderTemplate, MissingVariable, UrlHeaders};
 pub(crate) use yaml::MAX_BYTES as MAX_MARKER_BYTES;
 pub use yaml::YamlError;
+
+/// The text of the file at `path`, which must be a regular one of no more than a configuration file may have.
+///
+/// # Errors
+///
+/// When it cannot be read, or is no such file.
+pub fn read_text(path: &std::path::Path) -> std::io::Result<String> {
+    crate::files::regular::RegularFile::find_at(path)?.read_text(MAX_MARKER_BYTES)
+}

@@ -1,7 +1,9 @@
 //! Where this user's own files are, by the XDG rules.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use tracing::debug;
 
 use crate::domain::variables;
 
@@ -41,6 +43,28 @@ impl UserDir {
         let base = absolute(variable).or_else(|| Some(home()?.join(at_home)))?;
         Some(base.join("swamp"))
     }
+
+    /// The same, unless it is below the repository at `root`, which could have brought along what is in it.
+    #[must_use]
+    pub fn outside(self, root: &Path, env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+        let path = self.path(env)?;
+        let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        let is_inside =
+            path.starts_with(&root) || existing(&path).is_some_and(|path| path.starts_with(&root));
+        if is_inside {
+            debug!(
+                "{} is not used: it is inside of the repository {}",
+                path.display(),
+                root.display()
+            );
+        }
+        (!is_inside).then_some(path)
+    }
+}
+
+/// The nearest directory at or above `path` that is there, without links.
+fn existing(path: &Path) -> Option<PathBuf> {
+    path.ancestors().find_map(|path| path.canonicalize().ok())
 }
 
 #[cfg(all(test, unix))]

@@ -29,6 +29,12 @@ pub(crate) fn check_own(metadata: &Metadata) -> io::Result<()> {
     imp::check_own(metadata)
 }
 
+/// Refuses what others can read.
+#[cfg(feature = "sender")]
+pub(crate) fn check_unread(metadata: &Metadata) -> io::Result<()> {
+    imp::check_unread(metadata)
+}
+
 #[cfg(unix)]
 mod imp {
     use std::collections::VecDeque;
@@ -47,6 +53,8 @@ mod imp {
     /// As many as the system itself follows.
     const MAX_LINKS: usize = 40;
 
+    #[cfg(feature = "sender")]
+    const OTHERS_READ: u32 = 0o044;
     const OTHERS_WRITE: u32 = 0o002;
     const GROUP_WRITES: u32 = 0o020;
     const STICKY: u32 = 0o1000;
@@ -189,6 +197,15 @@ mod imp {
         Ok(())
     }
 
+    #[cfg(feature = "sender")]
+    pub(super) fn check_unread(metadata: &Metadata) -> io::Result<()> {
+        if metadata.mode() & OTHERS_READ != 0 {
+            let refused = "other users can read it";
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, refused));
+        }
+        Ok(())
+    }
+
     fn is_writable_by_others(mode: u32, gid: u32) -> bool {
         mode & OTHERS_WRITE != 0 || mode & GROUP_WRITES != 0 && !is_private_group(gid)
     }
@@ -226,6 +243,12 @@ mod imp {
 
     #[allow(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
     pub(super) fn check_own(_: &Metadata) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[cfg(feature = "sender")]
+    #[allow(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
+    pub(super) fn check_unread(_: &Metadata) -> io::Result<()> {
         Ok(())
     }
 }

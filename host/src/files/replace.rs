@@ -1,4 +1,4 @@
-//! Small text files that are created or replaced whole, or not at all.
+//! Small files that are created or replaced whole, or not at all.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -23,8 +23,13 @@ const MAX_LINKS: usize = 40;
 const ABANDONED: Duration = Duration::from_mins(1);
 
 /// Puts a new file called `name` into `dir`, unless there is something of that name already, be it a broken link.
-pub(crate) fn create_in(dir: &Dir, name: &Path, text: &str, mode: u32) -> io::Result<()> {
-    let temporary = Temporary::write(dir, text, mode)?;
+pub(crate) fn create_in(
+    dir: &Dir,
+    name: &Path,
+    content: impl AsRef<[u8]>,
+    mode: u32,
+) -> io::Result<()> {
+    let temporary = Temporary::write(dir, content.as_ref(), mode)?;
     temporary.sync()?;
     temporary.publish_as(name)
 }
@@ -36,7 +41,7 @@ pub(crate) fn create_in(dir: &Dir, name: &Path, text: &str, mode: u32) -> io::Re
 pub(crate) fn replace_in(dir: &Dir, name: &Path, old: &RegularFile, text: &str) -> io::Result<()> {
     // A rename needs no leave to write the file, but whoever made it read-only meant it.
     let writable = old.open_for_writing()?;
-    let temporary = Temporary::write(dir, text, PRIVATE_FILE)?;
+    let temporary = Temporary::write(dir, text.as_bytes(), PRIVATE_FILE)?;
     temporary.resemble(old.metadata())?;
     temporary.sync()?;
     match temporary.rename_to(name) {
@@ -121,12 +126,12 @@ struct Temporary<'a> {
 }
 
 impl<'a> Temporary<'a> {
-    fn write(dir: &'a Dir, text: &str, mode: u32) -> io::Result<Self> {
+    fn write(dir: &'a Dir, content: &[u8], mode: u32) -> io::Result<Self> {
         sweep(dir).ok();
         let name = format!("{PREFIX}{}{SUFFIX}", Uuid::new_v4().simple());
         let file = create_new(dir, &name, mode)?;
         let mut temporary = Self { dir, name, file };
-        temporary.file.write_all(text.as_bytes())?;
+        temporary.file.write_all(content)?;
         Ok(temporary)
     }
 

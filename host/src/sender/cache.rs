@@ -1,31 +1,31 @@
 //! Compiled components, kept for this user.
 //!
-//! A file is named by the component's digest, by the hash of everything that machine code depends on (this program's
-//! version and wasmtime's, their configuration, the processor: homes are shared between machines) and by its own
-//! checksum, which is verified on the very descriptor that the code is then mapped from: wasmtime does not check what
-//! it maps. A checksum guards against damage, and that is all there is to guard against: whoever can write here, this
-//! user alone, could write any digest as well.
+//! wasmtime runs what it maps as it is, so only what this user has put here is mapped. A file is named by the component's
+//! digest, by the hash of everything that machine code depends on (this program's version and wasmtime's, their
+//! configuration, the processor: homes are shared between machines), by whose secret it was made with, and by the code
+//! that the secret gives over all that and the content. It is verified on the very descriptor that is then mapped. The
+//! directory, and all that leads to it, is one that nobody else can write to; but that alone would not do: what came with
+//! a repository belongs to the user, too.
 //! Files are written to a new name and renamed, since overwriting a mapped file would crash its readers.
 
 use std::ffi::OsString;
 use std::fs::{File, FileTimes};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt};
-use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, OpenOptions};
-use crc32fast::Hasher as Crc32;
-use tempfile::NamedTempFile;
+use cap_std::fs::Dir;
 use tracing::debug;
+use uuid::Uuid;
 use wasmtime::Engine;
 
+use super::secret::Secret;
 use super::{limits, processor};
 use crate::config::user_dirs::UserDir;
 use crate::domain::Digest;
-use crate::files::private;
+use crate::files::regular::RegularFile;
+use crate::files::{PRIVATE_FILE, create_new, private};
 
 /// How long a component that could not be compiled is not tried again.
 const FAILURE_LASTS: Duration = Duration::from_hours(1);
@@ -36,14 +36,30 @@ const USE_IS_NOTED: Duration = Duration::from_hours(1);
 /// The most bytes that are read of a remembered failure.
 const FAILURE_BYTES: u64 = 4 * 1024;
 
-/// How much of a file is read at once, in bytes.
-const PIECE: usize = 16 * 1024;
+const CODE: &str = ".cwasm";
+
+const FAILURE: &str = ".failed";
+
+/// What files are called until they are whole.
+const UNFINISHED: &str = ".new-";
 
 /// Where compiled components are kept, if anywhere.
 #[derive(Clone, Debug)]
 pub struct Cache {
-    dir: Option<PathBuf>,
+    place: Option<Place>,
     capacity: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Place {
+    dir: PathBuf,
+    state: PathBuf,
+}
+
+/// The cache's directory, and the secret that vouches for what is in it.
+struct Opened {
+    dir: Dir,
+    secret: Secret,
 }
 
 /// What machine code is for: a component, an engine and this processor.
@@ -60,6 +76,16 @@ impl Key {
         let component = component.to_string().replace("sha256:", "");
         Self(format!("{component}-{:016x}", hasher.finish()))
     }
+
+    /// What names begin with of what was made with this secret.
+    fn prefix(&self, secret: &Secret) -> String {
+        format!("{}-{}", self.0, secret.id())
+    }
+
+    /// What the secret vouches for: content of this kind under this key, and under no other.
+    fn what(&self, kind: &str) -> String {
+        format!("{}{kind}", self.0)
+    }
 }
 
 /// What the cache knows of a component.
@@ -75,53 +101,100 @@ pub(super) enum Found {
 /// A file for machine code that is being compiled.
 pub(super) enum Output {
     /// It will be kept.
-    Kept(NamedTempFile),
+    Kept(Unfinished),
     /// There is no cache: it goes when it is closed.
     Fleeting(File),
+}
+
+/// A file of the cache that goes unless it gets its name.
+pub(super) struct Unfinished {
+    cache: Opened,
+    name: String,
+    file: File,
 }
 
 impl Output {
     pub(super) fn file(&self) -> &File {
         match self {
-            Self::Kept(file) => file.as_file(),
+            Self::Kept(unfinished) => &unfinished.file,
             Self::Fleeting(file) => file,
         }
     }
 }
 
+impl Unfinished {
+    fn create(cache: Opened) -> io::Result<Self> {
+        let name = format!("{UNFINISHED}{}", Uuid::new_v4().simple());
+        let file = create_new(&cache.dir, &name, PRIVATE_FILE)?;
+        Ok(Self { cache, name, file })
+    }
+
+    fn rename_to(&self, name: &str) -> io::Result<()> {
+        let dir = &self.cache.dir;
+        dir.rename(&self.name, dir, name)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Once it was renamed there is none.
+        self.cache.dir.remove_file(&self.name).ok();
+    }
+}
+
 impl Cache {
-    /// The cache in `dir`, which is created when it is needed; without one, every load compiles.
+    /// The cache in `dir`, an absolute path, with its secret in `state`, another. Both are created when they are
+    /// needed.
     #[must_use]
-    pub const fn new(dir: Option<PathBuf>) -> Self {
-        Self::bounded(dir, limits::CACHE_BYTES)
+    pub const fn new(dir: PathBuf, state: PathBuf) -> Self {
+        Self::bounded(dir, state, limits::CACHE_BYTES)
     }
 
     /// As [`new`](Self::new), but with room for so many bytes.
     #[must_use]
-    pub const fn bounded(dir: Option<PathBuf>, capacity: u64) -> Self {
-        Self { dir, capacity }
+    pub const fn bounded(dir: PathBuf, state: PathBuf, capacity: u64) -> Self {
+        Self {
+            place: Some(Place { dir, state }),
+            capacity,
+        }
     }
 
-    /// Where this user's cache is: `components` in [`UserDir::Cache`].
+    /// No cache: every load compiles.
     #[must_use]
-    pub fn default_dir(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-        Some(UserDir::Cache.path(env)?.join("components"))
+    pub const fn none() -> Self {
+        Self {
+            place: None,
+            capacity: 0,
+        }
+    }
+
+    /// This user's cache: `components` in [`UserDir::Cache`], with its secret in [`UserDir::State`]. `root` is the
+    /// repository in use: a state directory in it could have come along with it, and there is no cache then.
+    #[must_use]
+    pub fn of_user(root: Option<&Path>, env: impl Fn(&str) -> Option<OsString>) -> Self {
+        let dir = UserDir::Cache.path(&env);
+        let state = match root {
+            Some(root) => UserDir::State.outside(root, &env),
+            None => UserDir::State.path(&env),
+        };
+        let (Some(dir), Some(state)) = (dir, state) else {
+            debug!("compiled components are not kept: there is no directory for them");
+            return Self::none();
+        };
+        Self::new(dir.join("components"), state)
     }
 
     pub(super) fn find(&self, key: &Key) -> Found {
-        let Some(dir) = self.open() else {
+        let Some(cache) = self.open() else {
             return Found::Nothing;
         };
-        let Ok(names) = names(&dir) else {
-            return Found::Nothing;
-        };
-        for name in names.iter().filter(|name| name.starts_with(&key.0)) {
-            match found(&dir, name) {
+        for name in cache.names_of(key) {
+            match cache.found(key, &name) {
                 Ok(Some(found)) => return found,
                 Ok(None) => {}
                 Err(error) => {
                     debug!("ignored the cached component {name}: {error}");
-                    dir.remove_file(name).ok();
+                    cache.dir.remove_file(name).ok();
                 }
             }
         }
@@ -130,11 +203,9 @@ impl Cache {
 
     /// Forgets whatever is known under `key`.
     pub(super) fn forget(&self, key: &Key) {
-        if let Some(dir) = self.open()
-            && let Ok(names) = names(&dir)
-        {
-            for name in names.iter().filter(|name| name.starts_with(&key.0)) {
-                dir.remove_file(name).ok();
+        if let Some(cache) = self.open() {
+            for name in cache.names_of(key) {
+                cache.dir.remove_file(name).ok();
             }
         }
     }
@@ -142,7 +213,7 @@ impl Cache {
     /// A file to compile into.
     pub(super) fn output(&self) -> io::Result<Output> {
         match self.create() {
-            Ok(dir) => Ok(Output::Kept(NamedTempFile::with_prefix_in(".new-", dir)?)),
+            Ok(cache) => Ok(Output::Kept(Unfinished::create(cache)?)),
             Err(error) => {
                 debug!("compiled components are not cached: {error}");
                 Ok(Output::Fleeting(tempfile::tempfile()?))
@@ -150,59 +221,66 @@ impl Cache {
         }
     }
 
-    /// Keeps what was compiled, and opens it.
+    /// Keeps what was compiled, and gives its file.
     pub(super) fn keep(&self, key: &Key, output: Output) -> io::Result<File> {
-        let temporary = match output {
-            Output::Kept(temporary) => temporary,
+        let unfinished = match output {
+            Output::Kept(unfinished) => unfinished,
             Output::Fleeting(file) => return Ok(file),
         };
-        let mut code = temporary.reopen()?;
-        let name = format!("{}-{}.cwasm", key.0, checksum(&mut code)?);
-        let dir = temporary.path().with_file_name("");
-        self.make_room(code.metadata()?.len());
-        temporary
-            .persist(dir.join(name))
-            .map_err(|error| error.error)?;
-        Ok(code)
+        let Opened { dir, secret } = &unfinished.cache;
+        let code = secret.code(&key.what(CODE), &unfinished.file)?;
+        self.make_room(dir, unfinished.file.metadata()?.len());
+        unfinished.rename_to(&format!("{}-{code}{CODE}", key.prefix(secret)))?;
+        unfinished.file.try_clone()
     }
 
     /// Remembers that the component could not be compiled.
     pub(super) fn keep_failure(&self, key: &Key, reason: &str) {
         let keep = || {
-            let dir = self.create()?;
-            let mut temporary = NamedTempFile::with_prefix_in(".new-", dir)?;
-            temporary.write_all(reason.as_bytes())?;
-            temporary.persist(dir.join(format!("{}.failed", key.0)))?;
-            io::Result::Ok(())
+            let mut unfinished = Unfinished::create(self.create()?)?;
+            unfinished.file.write_all(reason.as_bytes())?;
+            let secret = &unfinished.cache.secret;
+            let code = secret.code_of(&key.what(FAILURE), reason.as_bytes());
+            unfinished.rename_to(&format!("{}-{code}{FAILURE}", key.prefix(secret)))
         };
         if let Err(error) = keep() {
             debug!("could not remember that a component failed to compile: {error}");
         }
     }
 
-    fn open(&self) -> Option<Dir> {
-        let path = self.dir.as_deref()?;
-        let dir = open_own(path);
-        if let Err(error) = &dir
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            debug!("ignored the component cache {}: {error}", path.display());
-        }
-        dir.ok()
+    fn open(&self) -> Option<Opened> {
+        let place = self.place.as_ref()?;
+        let open = || {
+            Ok(Opened {
+                dir: private::open(&place.dir)?,
+                secret: private::open(&place.state).and_then(|state| Secret::read(&state))?,
+            })
+        };
+        open()
+            .inspect_err(|error: &io::Error| {
+                if error.kind() != io::ErrorKind::NotFound {
+                    debug!(
+                        "ignored the component cache {}: {error}",
+                        place.dir.display()
+                    );
+                }
+            })
+            .ok()
     }
 
-    fn create(&self) -> io::Result<&Path> {
-        let path = self.dir.as_deref().ok_or_else(|| {
-            io::Error::other("there is no cache directory (set HOME or XDG_CACHE_HOME)")
-        })?;
-        private::create(path)?;
-        Ok(path)
+    fn create(&self) -> io::Result<Opened> {
+        let place = self.place.as_ref();
+        let place = place.ok_or_else(|| io::Error::other("there is no directory for them"))?;
+        Ok(Opened {
+            dir: private::create(&place.dir)?,
+            secret: private::create(&place.state)
+                .and_then(|state| Secret::read_or_create(&state))?,
+        })
     }
 
     /// Removes what was used least recently, until `bytes` more fit, and what a crash left behind.
-    fn make_room(&self, bytes: u64) {
-        let Some(dir) = self.open() else { return };
-        let mut files: Vec<_> = names(&dir)
+    fn make_room(&self, dir: &Dir, bytes: u64) {
+        let mut files: Vec<_> = names(dir)
             .unwrap_or_default()
             .into_iter()
             .filter_map(|name| {
@@ -211,7 +289,7 @@ impl Cache {
             })
             .collect();
         files.retain(|(modified, _, name)| {
-            let unfinished = name.starts_with(".new-");
+            let unfinished = name.starts_with(UNFINISHED);
             if unfinished && age(*modified) > limits::COMPILE_TIME * 2 {
                 dir.remove_file(name).ok();
             }
@@ -230,6 +308,53 @@ impl Cache {
     }
 }
 
+impl Opened {
+    /// What this user's secret was used for under `key`.
+    fn names_of(&self, key: &Key) -> Vec<String> {
+        let prefix = key.prefix(&self.secret);
+        let mut names = names(&self.dir).unwrap_or_default();
+        names.retain(|name| name.starts_with(&prefix));
+        names
+    }
+
+    fn found(&self, key: &Key, name: &str) -> io::Result<Option<Found>> {
+        let Some((code, kind)) = (name.rsplit_once('-')).and_then(|(_, rest)| {
+            let (code, kind) = rest.split_at(rest.find('.')?);
+            Some((blake3::Hash::from_hex(code).ok()?, kind))
+        }) else {
+            return Ok(None);
+        };
+        let file = RegularFile::find_in(&self.dir, name)?;
+        private::check_own(file.metadata())?;
+        let age = age(file.metadata().modified()?.into_std());
+        let forged = || Err(io::Error::other("it is not what this user has put there"));
+        match kind {
+            FAILURE if age > FAILURE_LASTS => Err(io::Error::other("it is an hour old")),
+            FAILURE => {
+                let reason = file.read(FAILURE_BYTES)?;
+                if self.secret.code_of(&key.what(FAILURE), &reason) != code {
+                    return forged();
+                }
+                let reason = String::from_utf8(reason).map_err(io::Error::other)?;
+                Ok(Some(Found::Failure(reason)))
+            }
+            CODE => {
+                let file = file.open()?;
+                if self.secret.code(&key.what(CODE), &file)? != code {
+                    return forged();
+                }
+                // The least recently used goes first.
+                if age > USE_IS_NOTED {
+                    let now = FileTimes::new().set_modified(SystemTime::now());
+                    file.set_times(now).ok();
+                }
+                Ok(Some(Found::Code(file)))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
 fn names(dir: &Dir) -> io::Result<Vec<String>> {
     let entries = dir.entries()?;
     Ok(entries
@@ -237,84 +362,8 @@ fn names(dir: &Dir) -> io::Result<Vec<String>> {
         .collect())
 }
 
-fn found(dir: &Dir, name: &str) -> io::Result<Option<Found>> {
-    let mut options = OpenOptions::new();
-    options.read(true).follow(FollowSymlinks::No);
-    let file = dir.open_with(name, &options)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    check_owner(&metadata)?;
-    let modified = metadata.modified()?.into_std();
-    let mut file = file.into_std();
-    if name.ends_with(".failed") {
-        if age(modified) > FAILURE_LASTS {
-            return Err(io::Error::other("it is an hour old"));
-        }
-        let mut reason = String::new();
-        file.take(FAILURE_BYTES).read_to_string(&mut reason)?;
-        return Ok(Some(Found::Failure(reason)));
-    }
-    let Some((_, whole)) = name
-        .strip_suffix(".cwasm")
-        .and_then(|stem| stem.rsplit_once('-'))
-    else {
-        return Ok(None);
-    };
-    if checksum(&mut file)? != whole {
-        return Err(io::Error::other("it is damaged"));
-    }
-    // The least recently used goes first.
-    if age(modified) > USE_IS_NOTED {
-        file.set_times(FileTimes::new().set_modified(SystemTime::now()))
-            .ok();
-    }
-    Ok(Some(Found::Code(file)))
-}
-
-fn open_own(path: &Path) -> io::Result<Dir> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(io::Error::other("it is no directory"));
-    };
-    let dir = Dir::open_ambient_dir(parent, ambient_authority())?.open_dir_nofollow(name)?;
-    check_owner(&dir.dir_metadata()?)?;
-    Ok(dir)
-}
-
-#[cfg(unix)]
-fn check_owner(metadata: &Metadata) -> io::Result<()> {
-    use cap_std::fs::MetadataExt as _;
-    if metadata.uid() != nix::unistd::geteuid().as_raw() {
-        return Err(io::Error::other("it belongs to another user"));
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(io::Error::other("other users can write to it"));
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check_owner(_: &Metadata) -> io::Result<()> {
-    Ok(())
-}
-
 fn age(modified: SystemTime) -> Duration {
     modified.elapsed().unwrap_or_default()
-}
-
-/// The CRC-32 of the whole file.
-fn checksum(file: &mut File) -> io::Result<String> {
-    let mut crc = Crc32::new();
-    let mut piece = [0; PIECE];
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => return Ok(format!("{:08x}", crc.finalize())),
-            Ok(read) => crc.update(&piece[..read]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -325,7 +374,7 @@ mod tests {
     fn what_was_used_least_recently_makes_room_for_what_is_new() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("components");
-        private::create(&dir).unwrap();
+        let opened = private::create(&dir).unwrap();
         let now = SystemTime::now();
         for (name, minutes_ago) in [("old", 30), ("older", 60), ("new", 1), (".new-left", 90)] {
             let path = dir.join(name);
@@ -334,20 +383,20 @@ mod tests {
             File::open(&path).unwrap().set_modified(used).unwrap();
         }
         let left = || {
-            let mut names = names(&open_own(&dir).unwrap()).unwrap();
+            let mut names = names(&opened).unwrap();
             names.sort();
             names
         };
-        let cache = Cache::bounded(Some(dir.clone()), 300);
-        cache.make_room(0);
+        let cache = Cache::bounded(dir.clone(), dir.clone(), 300);
+        cache.make_room(&opened, 0);
         assert_eq!(
             left(),
             ["new", "old", "older"],
             "only what a crash left goes"
         );
-        cache.make_room(50);
+        cache.make_room(&opened, 50);
         assert_eq!(left(), ["new", "old"]);
-        cache.make_room(200);
+        cache.make_room(&opened, 200);
         assert_eq!(left(), ["new"]);
     }
 }

@@ -21,6 +21,7 @@ mod output;
 mod processor;
 mod run;
 mod sandbox;
+mod secret;
 
 pub use cache::Cache;
 pub use compiled::Compiled;

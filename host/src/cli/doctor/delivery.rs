@@ -15,7 +15,7 @@ use swamp::spool::FileSpool;
 
 use super::Check;
 use crate::cli::context::{
-    Context, ENDPOINT_VARIABLE, EndpointSource, VERSION, cache, endpoint, env_var, flush_setup,
+    Context, ENDPOINT_VARIABLE, EndpointSource, VERSION, endpoint, env_var, flush_setup,
 };
 use crate::cli::error::CommandError;
 use crate::cli::sender::{spinner, try_compile};
@@ -221,7 +221,7 @@ impl Delivery<'_> {
             "sender",
             format!("{name}, compiled and ready to run"),
         ));
-        if Compiled::is_cached(&file, &cache()) {
+        if Compiled::is_cached(&file, &self.context.cache()) {
             checks.push(Check::ok("cache", "has the compiled sender"));
         } else {
             checks.push(Check::wrong(

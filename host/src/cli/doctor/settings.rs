@@ -1,7 +1,5 @@
 //! What is set: the marker, the user's file, the environment, the switches.
 
-use std::fs;
-
 use clap::ValueEnum as _;
 use swamp::config::advice::{Advice, Oddity, of_marker, of_user_config};
 use swamp::config::marker_file::MARKER;
@@ -47,7 +45,7 @@ pub(super) fn keys(context: &Context, checks: &mut Vec<Check>) -> bool {
         return false;
     };
     let file = repo.root.join(MARKER);
-    let advice = of_marker(&fs::read_to_string(&file).unwrap_or_default());
+    let advice = of_marker(&swamp::config::read_text(&file).unwrap_or_default());
     let shown = file.display().to_string();
     of_advice("keys", &advice, &shown, checks);
     names_endpoint_wrongly(&advice)
@@ -107,7 +105,7 @@ pub(super) fn user(checks: &mut Vec<Check>) {
             checks.push(Check::ok("user config", format!("no {shown}")));
         }
         Ok(_) => {
-            let advice = of_user_config(&fs::read_to_string(&path).unwrap_or_default());
+            let advice = of_user_config(&swamp::config::read_text(&path).unwrap_or_default());
             of_advice("user config", &advice, &shown, checks);
         }
     }

@@ -9,7 +9,7 @@ use swamp::domain::{ForeignText, SendError, SenderFailure, printable};
 use swamp::sender::{CONTRACT_VERSION, Compiled, ComponentFile, Inspection, inspect};
 
 use super::try_compile;
-use crate::cli::context::{Context, cache};
+use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::ui::{BAD, BOLD, GOOD};
 
@@ -79,7 +79,7 @@ pub(super) fn component(name: &Path) -> Result<ComponentFile, CommandError> {
 
 pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
     let file = component(name)?;
-    let cached = Compiled::is_cached(&file, &cache());
+    let cached = Compiled::is_cached(&file, &context.cache());
     let (inspection, took) = match try_compile(&file, context)? {
         Ok((compiled, took)) => (inspect(&compiled)?, Some(took)),
         Err(refused) => (Inspection::of_refused(&file, refused), None),

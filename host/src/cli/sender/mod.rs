@@ -17,7 +17,7 @@ use swamp::process::worker::Program;
 use swamp::sender::{Compiled, Compiler, ComponentFile};
 
 use super::args::Sender;
-use super::context::{Context, cache};
+use super::context::Context;
 use super::error::{CommandError, ErrorKind};
 
 pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandError> {
@@ -57,8 +57,9 @@ pub(crate) fn try_compile(
     let spinner = spinner(context).with_message(format!("compiling {}", file.name()));
     spinner.enable_steady_tick(Duration::from_millis(100));
     let began = Instant::now();
-    Compiled::forget_failure(file, &cache());
-    let compiled = Compiled::obtain(file, &cache(), &Compiler::new(Program::current()?));
+    let cache = context.cache();
+    Compiled::forget_failure(file, &cache);
+    let compiled = Compiled::obtain(file, &cache, &Compiler::new(Program::current()?));
     spinner.finish_and_clear();
     Ok(compiled.map(|compiled| (compiled, began.elapsed())))
 }

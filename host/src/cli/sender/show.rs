@@ -7,7 +7,7 @@ use swamp::flush::component_file;
 use swamp::sender::Compiled;
 
 use super::check::row;
-use crate::cli::context::{Context, cache, trust_store};
+use crate::cli::context::{Context, trust_store};
 use crate::cli::error::CommandError;
 
 /// The answer. Its keys are stable.
@@ -49,7 +49,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
         pinned_digest: pinned.map(|digest| digest.to_string()),
         pin_matches: pinned.map(|digest| digest == file.digest()),
         trusted: builtin || trust_store().contains(file.digest()),
-        cached: Compiled::is_cached(&file, &cache()),
+        cached: Compiled::is_cached(&file, &context.cache()),
     };
     if context.ui.wants_json() {
         context.ui.json(&show)?;
