@@ -123,7 +123,7 @@ fn a_command_becomes_a_log_record_at_the_collector_with_the_users_key() {
     );
     fs::write(config.join("config.yaml"), headers).unwrap();
     if !is_builtin {
-        repo.swamp(&["--no-telemetry", "sender", "trust"]);
+        repo.swamp(&["--no-telemetry", "sender", "trust", "--yes"]);
     }
     assert_eq!(repo.swamp(&["version"]).code, 0);
     assert_eq!(repo.entries().len(), 0);

@@ -230,7 +230,7 @@ fn a_sender_gets_the_users_header_only_once_it_is_trusted() {
     with_key(&repo, &["version"]);
     assert_eq!(keys_that_arrived(&repo), [None]);
     assert_eq!(
-        with_key(&repo, &["--no-telemetry", "sender", "trust"]).code,
+        with_key(&repo, &["--no-telemetry", "sender", "trust", "--yes"]).code,
         0
     );
     with_key(&repo, &["version"]);
@@ -367,7 +367,7 @@ fn allow_senders_decides_what_may_run() {
         )
         .unwrap();
         if trusted {
-            repo.swamp(&["--no-telemetry", "sender", "trust"]);
+            repo.swamp(&["--no-telemetry", "sender", "trust", "--yes"]);
         }
         let run = repo.swamp(&["--log-level", "debug", "version"]);
         assert_eq!(

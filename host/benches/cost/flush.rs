@@ -7,8 +7,9 @@ use std::env;
 use std::path::Path;
 use std::time::Duration;
 
+use swamp::config::known::Known;
 use swamp::config::marker_file::MarkerFile;
-use swamp::config::trust::TrustStore;
+use swamp::config::ownership::Owners;
 use swamp::config::user_config_file::{config_path, read_user_config};
 use swamp::config::{BuiltinSender, SenderLimits};
 use swamp::domain::{
@@ -68,12 +69,17 @@ pub(crate) fn by_component() {
     assert!(!user.telemetry_disabled);
     let spool = FileSpool::open(root).unwrap().unwrap();
     let endpoint = Endpoint::parse(marker.telemetry_endpoint.as_deref().unwrap()).unwrap();
+    let origin = endpoint.origin();
+    let known = Known::new(root, marker.repo_id.clone(), origin, false, |name| {
+        env::var_os(name)
+    });
     let setup = FlushSetup {
         root: root.to_owned(),
+        known,
+        owners: Owners::Own,
         repo_id: marker.repo_id.clone().unwrap(),
         marker,
         allow_senders: user.allow_senders,
-        trust: TrustStore::new(TrustStore::default_path(|name| env::var_os(name))),
         headers: Ok(Vec::new()),
         network: Network::live(Environment::read(|name| env::var_os(name))),
         cache: Cache::of_user(Some(root), |name| env::var_os(name)),

@@ -112,6 +112,19 @@ pub(crate) enum Command {
     /// Inspect, test and choose the sender component
     #[command(subcommand)]
     Sender(Sender),
+    /// Allow this repository and its sender what they ask for, on this machine
+    ///
+    /// Shows the endpoint, the sender with its digest, its options and limits, and the headers of your config.yaml that it
+    /// would send, and asks. Until you run this in a repository that came with a checkout, it gets none of your headers, a
+    /// sender of its own reaches public addresses only, and it raises no limit. One that belongs to another user is not
+    /// used at all.
+    Trust {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Take back what `trust` has allowed this repository
+    Untrust,
     /// Run a program and record it as an invocation
     ///
     /// The program keeps the terminal, the standard streams and the signals, and its exit code becomes the exit code of
@@ -190,8 +203,12 @@ pub(crate) enum Sender {
         #[arg(value_name = "FILE", add = ArgValueCompleter::new(sender_names))]
         sender: PathBuf,
     },
-    /// Trust the sender in .swamp.yaml on this machine
-    Trust,
+    /// Trust the sender in .swamp.yaml on this machine, as `swamp trust` does
+    Trust {
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[derive(Debug, Args)]

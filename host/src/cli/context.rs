@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum as _;
 use swamp::config::advice::{self, Advice, Oddity};
-use swamp::config::marker_file::{MARKER, find_repo};
-use swamp::config::trust::TrustStore;
+use swamp::config::known::Known;
+use swamp::config::marker_file::{MARKER, MarkerFileError, find_repo};
+use swamp::config::ownership::{Foreign, Owners};
 use swamp::config::user_config_file;
 use swamp::config::{Marker, OffSwitch, UserConfig};
 use swamp::domain::{DEFAULT_ENDPOINT, Endpoint, EndpointError, RepoId, variables};
@@ -66,7 +67,7 @@ impl Context {
         let no_color =
             globals.no_color || env_var(variables::NO_COLOR).is_some_and(|value| !value.is_empty());
         let ui = Ui::new(globals.json, globals.quiet, no_color);
-        let repo = root(&globals).and_then(Repo::at);
+        let repo = root(&globals).and_then(|root| Repo::at(root, env_var));
         Self { globals, ui, repo }
     }
 
@@ -78,7 +79,7 @@ impl Context {
             .as_ref()
             .is_some_and(|repo| root.as_ref() == Some(&repo.root) && repo.is_current());
         if !stands {
-            self.repo = root.and_then(Repo::at);
+            self.repo = root.and_then(|root| Repo::at(root, env_var));
         }
     }
 
@@ -92,15 +93,10 @@ impl Context {
         };
         let of_environment = || named(&env_text(logging::VARIABLE)?);
         let of_marker = || {
-            named(
-                self.repo
-                    .as_ref()?
-                    .marker
-                    .as_ref()
-                    .ok()?
-                    .log_level
-                    .as_deref()?,
-            )
+            let repo = self.repo.as_ref()?;
+            let marker = repo.marker.as_ref().ok()?;
+            let is_known = || known(&repo.root, marker).is_some_and(|known| known.is_known());
+            named(marker.as_far_as_known(is_known).log_level.as_deref()?)
         };
         self.globals
             .log_level
@@ -154,9 +150,24 @@ impl Context {
         cache(self.repo.as_ref().map(|repo| repo.root.as_path()))
     }
 
+    /// What of the repository is another user's, where it is not used for that.
+    pub(crate) fn foreign(&self) -> Option<&Foreign> {
+        match self.repo.as_ref()?.marker.as_ref() {
+            Err(MarkerFileError::Foreign(foreign)) => Some(foreign),
+            _ => None,
+        }
+    }
+
+    /// Whose files are used in the repository.
+    pub(crate) fn owners(&self) -> Owners {
+        self.repo.as_ref().map_or(Owners::Own, |repo| repo.owners)
+    }
+
     /// By what telemetry is off for a repository with this marker, if it is.
     pub(crate) fn off_switch(&self, marker: &Marker) -> Option<OffSwitch> {
-        swamp::config::off_switch(marker, self.globals.no_telemetry, env_var)
+        let root = self.repo.as_ref().map(|repo| repo.root.as_path());
+        let root = root.unwrap_or_else(|| Path::new("."));
+        swamp::config::off_switch(root, marker, self.globals.no_telemetry, env_var)
     }
 }
 
@@ -176,13 +187,29 @@ pub(crate) fn endpoint(marker: &Marker) -> (Result<Endpoint, EndpointError>, End
     (Endpoint::parse(text), source)
 }
 
+/// The question whether this user knows the repository at `root`. `None` where its endpoint is none.
+pub(crate) fn known(root: &Path, marker: &Marker) -> Option<Known> {
+    let (endpoint, source) = endpoint(marker);
+    let named = source == EndpointSource::Environment;
+    let origin = endpoint.ok()?.origin();
+    Some(Known::new(
+        root,
+        marker.repo_id.clone(),
+        origin,
+        named,
+        env_var,
+    ))
+}
+
 /// Everything that a flush of the repository at `root` needs.
 pub(crate) fn flush_setup(
+    context: &Context,
     root: &Path,
     marker: &Marker,
     repo_id: RepoId,
 ) -> Result<FlushSetup, CommandError> {
-    let endpoint = match endpoint(marker) {
+    let (endpoint, source) = endpoint(marker);
+    let endpoint = match (endpoint, source) {
         (Ok(endpoint), _) => endpoint,
         (Err(error), source) => {
             let key = match source {
@@ -198,24 +225,28 @@ pub(crate) fn flush_setup(
         }
     };
     let config = user_config().map_err(|why| CommandError::msg(ErrorKind::Io, why))?;
+    let named = source == EndpointSource::Environment;
+    let known = Known::new(
+        root,
+        Some(repo_id.clone()),
+        endpoint.origin(),
+        named,
+        env_var,
+    );
     Ok(FlushSetup {
         root: root.to_owned(),
-        marker: marker.clone(),
+        marker: marker.as_far_as_known(|| known.is_known()),
+        owners: context.owners(),
+        known,
         repo_id,
         headers: host_headers(&config, &endpoint),
         allow_senders: config.allow_senders,
-        trust: trust_store(),
         endpoint,
         network: Network::live(Environment::read(env_var)),
         cache: cache(Some(root)),
         compiler: Compiler::new(Program::current()?),
         version: VERSION.to_owned(),
     })
-}
-
-/// Which senders this user trusts.
-pub(crate) fn trust_store() -> TrustStore {
-    TrustStore::new(TrustStore::default_path(env_var))
 }
 
 /// Where this user's compiled senders are. `root` is the repository in use.

@@ -11,6 +11,7 @@ use tracing::debug;
 use tracing::level_filters::LevelFilter;
 
 use super::context::{Context, Repo, env_var};
+use super::notice::tell_once;
 
 /// Looks for what [`record`] is going to look for, so that it takes less time then. Makes nothing that is not there: the
 /// command is still at work.
@@ -33,6 +34,7 @@ pub(crate) fn record(
     let Some(spool) = repo.spool(context.globals.no_telemetry, env_var) else {
         return;
     };
+    tell_once(context, repo);
     let succeeded = result.status == Status::Success;
     if let Err(error) = spool.save(&start.entry(invocation, result, version)) {
         debug!("{error}");

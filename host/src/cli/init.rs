@@ -10,17 +10,13 @@ use swamp::config::marker_file::MarkerFile;
 use swamp::config::{Edit, Marker, Scalar};
 use swamp::domain::{Endpoint, RepoId};
 use swamp::spool::FileSpool;
+use tracing::debug;
 
 use super::args;
 use super::context::{Context, VERSION};
 use super::error::{CommandError, ErrorKind};
-
-/// What is told once, when a repository is made.
-const NOTICE: &str = "\
-swamp records its commands: the command name, option names, result and duration. `swamp telemetry list` shows them.
-It never records values, paths or output.
-Entries are sent to the telemetry endpoint of this repository and deleted after two days at the latest.
-To turn it off, run `swamp telemetry disable` (--global for all your repositories) or set DO_NOT_TRACK=1.";
+use super::notice::NOTICE;
+use super::trust::remember;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,6 +50,12 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
     let marker = Marker::init_text(VERSION, Utc::now(), &repo_id, endpoint.as_deref());
     MarkerFile::new(&dir).create(&marker)?;
     FileSpool::create(&dir)?;
+    let remembered = MarkerFile::new(&dir)
+        .read()
+        .map(|marker| remember(&dir, &marker, None));
+    if let Ok(Err(error)) = remembered {
+        debug!("{error}");
+    }
     if context.ui.wants_json() {
         context.ui.json(&Initialized {
             repository: &dir,

@@ -13,8 +13,10 @@ mod interrupt;
 mod invocation;
 mod logging;
 mod man;
+mod notice;
 mod sender;
 mod telemetry;
+mod trust;
 mod ui;
 mod version;
 mod worker;
@@ -97,6 +99,8 @@ fn execute(command: &Command, context: &mut Context) -> Result<(), CommandError>
         Command::Exec(args) => exec::run(args, context),
         Command::Doctor { send } => doctor::run(*send, context),
         Command::Demo => demo::run(context),
+        Command::Trust { yes } => trust::trust(*yes, context),
+        Command::Untrust => trust::untrust(context),
         Command::Man { dir } => man::run(dir),
     }
 }

@@ -1,12 +1,14 @@
 //! Everything that a person or a program sees of a command: the answer on stdout, all else on stderr.
 
 use std::borrow::Cow;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead as _, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use swamp::domain::printable;
+
+use super::error::{CommandError, ErrorKind};
 
 /// The one place that prints.
 #[derive(Clone, Copy, Debug)]
@@ -83,8 +85,28 @@ impl Ui {
         unless_gone(writeln!(stdout, "{json}").and_then(|()| stdout.flush()))
     }
 
+    /// Asks whether to do `what`, such as "delete 2 entries".
+    ///
+    /// # Errors
+    ///
+    /// With the sentence `otherwise` where the answer is no, and where there is nobody to ask.
+    pub(crate) fn confirm(self, what: &str, otherwise: &str) -> Result<(), CommandError> {
+        if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            let sentence = format!("would {what}; add --yes to confirm");
+            return Err(CommandError::msg(ErrorKind::Unconfirmed, sentence));
+        }
+        self.ask(&format!("{what}? [y/N] "));
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        if matches!(answer.trim(), "y" | "Y" | "yes") {
+            Ok(())
+        } else {
+            Err(CommandError::msg(ErrorKind::Unconfirmed, otherwise))
+        }
+    }
+
     /// Asks a question, and leaves the cursor behind it.
-    pub(crate) fn ask(self, question: &str) {
+    fn ask(self, question: &str) {
         let mut stderr = AutoStream::new(io::stderr(), self.color).lock();
         // There is nowhere left to tell that stderr cannot be written to.
         write!(stderr, "{question}")

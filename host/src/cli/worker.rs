@@ -70,7 +70,7 @@ fn flush(context: &Context, watch: io::Result<Watch>) -> Result<(), CommandError
         Some(repo_id) => repo_id.clone(),
         None => MarkerFile::new(root).ensure_repo_id()?,
     };
-    let setup = flush_setup(root, marker, repo_id)?;
+    let setup = flush_setup(context, root, marker, repo_id)?;
     let how = How {
         patience: PATIENCE,
         batches: Batches::One,

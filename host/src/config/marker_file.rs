@@ -9,6 +9,7 @@ use cap_std::fs::Dir;
 use thiserror::Error;
 use tracing::debug;
 
+use crate::config::ownership::{Foreign, Owners};
 use crate::config::{Edit, EditError, MAX_MARKER_BYTES, Marker, MarkerError, Scalar, edit};
 use crate::domain::RepoId;
 use crate::files::lock::LockedFile;
@@ -83,6 +84,9 @@ pub enum MarkerFileError {
         /// What went wrong.
         source: io::Error,
     },
+    /// It is a stranger's.
+    #[error(transparent)]
+    Foreign(#[from] Foreign),
     /// Somebody else has had the lock for too long.
     #[error("could not change the marker: another process has held {} for a second; try again", .0.display())]
     Busy(PathBuf),
@@ -132,11 +136,19 @@ impl MarkerFile {
     ///
     /// When there is none, or it is not a marker.
     pub fn read(&self) -> Result<Marker, MarkerFileError> {
-        self.parse(&self.text()?)
+        self.parse(&self.text(Owners::Any)?)
     }
 
-    pub(crate) fn text(&self) -> Result<String, MarkerFileError> {
+    /// Its text, where it is one of the `owners`' files.
+    pub(crate) fn text(&self, owners: Owners) -> Result<String, MarkerFileError> {
         let file = RegularFile::find_at(&self.path).map_err(|why| self.not_read(why))?;
+        if let Some(owner) = owners.refuse(file.owner()) {
+            return Err(MarkerFileError::Foreign(Foreign {
+                path: self.path.clone(),
+                root: self.root.clone(),
+                owner,
+            }));
+        }
         self.text_of(&file)
     }
 

@@ -1,15 +1,24 @@
-//! What a repository and its user have set: the marker, the user's own file, whom the user trusts, and what turns
-//! telemetry off.
+//! What a repository and its user have set: the marker, the user's own file, and what turns telemetry off; and what this
+//! user allows: whose repository it is, whether it is known, whether its sender is trusted.
 
 #[cfg(feature = "cli")]
 pub mod advice;
 mod builtin_sender;
 mod edit;
+#[cfg(feature = "sender")]
+pub mod git_index;
+#[cfg(feature = "sender")]
+pub mod known;
 mod marker;
 pub mod marker_file;
 mod off_switch;
+mod own_file;
+pub mod ownership;
+#[cfg(feature = "sender")]
+mod restraint;
 #[cfg(feature = "sender")]
 pub mod trust;
+pub mod trust_store;
 mod user_config;
 pub mod user_config_file;
 pub mod user_dirs;

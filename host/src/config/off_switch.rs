@@ -1,10 +1,12 @@
 //! What turns telemetry off, and in which order it is asked.
 
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 
 use thiserror::Error;
 
 use super::Marker;
+use super::trust_store::TrustStore;
 use super::user_config_file::user_config;
 use crate::domain::variables;
 
@@ -26,6 +28,9 @@ pub enum OffSwitch {
     /// The user's configuration cannot be read: it might say so.
     #[error("your config.yaml cannot be read: {0}")]
     UnreadableUser(String),
+    /// What this user has allowed cannot be believed.
+    #[error("what you have allowed on this machine cannot be read: {0}")]
+    UnreadableTrust(String),
     /// The repository's marker.
     #[error("telemetryDisabled is true in .swamp.yaml; run `swamp telemetry enable`")]
     Marker,
@@ -47,7 +52,7 @@ impl OffSwitch {
         match self {
             Self::Option => "option",
             Self::Variable(_) => "environment",
-            Self::User | Self::UnreadableUser(_) => "user",
+            Self::User | Self::UnreadableUser(_) | Self::UnreadableTrust(_) => "user",
             Self::Marker => "marker",
         }
     }
@@ -59,8 +64,9 @@ fn means_off(value: &OsStr) -> bool {
         .any(|on| value.eq_ignore_ascii_case(on))
 }
 
-/// By what telemetry is off for a repository with this marker, if it is.
+/// By what telemetry is off for the repository at `root` with this marker, if it is.
 pub fn off_switch(
+    root: &Path,
     marker: &Marker,
     option: bool,
     env: impl Fn(&str) -> Option<OsString> + Copy,
@@ -68,7 +74,13 @@ pub fn off_switch(
     OffSwitch::of_invocation(option, env).or_else(|| match user_config(env) {
         Err(why) => Some(OffSwitch::UnreadableUser(why)),
         Ok(config) if config.telemetry_disabled => Some(OffSwitch::User),
-        Ok(_) => marker.telemetry_disabled.then_some(OffSwitch::Marker),
+        Ok(_) if marker.telemetry_disabled => Some(OffSwitch::Marker),
+        Ok(_) => {
+            let verified = TrustStore::of(root, env).verify();
+            verified
+                .err()
+                .map(|why| OffSwitch::UnreadableTrust(why.to_string()))
+        }
     })
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::own_file;
 use super::user_dirs::UserDir;
 use crate::config::{Edit, EditError, MAX_MARKER_BYTES, Scalar, UserConfig, UserConfigError, edit};
 use crate::files::regular::RegularFile;
@@ -16,7 +17,7 @@ use crate::files::{PRIVATE_FILE, directory};
 #[derive(Debug, Error)]
 pub enum UserConfigFileError {
     /// It cannot be read.
-    #[error("could not read {}: {source}; make it a readable text file", path.display())]
+    #[error("could not read {}: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -68,15 +69,16 @@ pub fn read_user_config(path: &Path) -> Result<UserConfig, UserConfigFileError> 
     })
 }
 
-fn text(path: &Path) -> Result<Option<String>, UserConfigFileError> {
-    match RegularFile::find_at(path).and_then(|file| file.read_text(MAX_MARKER_BYTES)) {
-        Ok(text) => Ok(Some(text)),
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(UserConfigFileError::Read {
-            path: path.to_owned(),
-            source,
-        }),
+fn unreadable(path: &Path, source: io::Error) -> UserConfigFileError {
+    UserConfigFileError::Read {
+        path: path.to_owned(),
+        source,
     }
+}
+
+/// The text of the file, which only this user can have written.
+fn text(path: &Path) -> Result<Option<String>, UserConfigFileError> {
+    own_file::read(path, MAX_MARKER_BYTES).map_err(|source| unreadable(path, source))
 }
 
 /// Sets `telemetryDisabled` in the file at `path` and changes nothing else; makes the file, for this user alone, if
@@ -138,10 +140,31 @@ fn place(path: &Path) -> io::Result<(&Path, &OsStr)> {
 ///
 /// Says in one sentence why it cannot be read.
 pub fn user_config(env: impl Fn(&str) -> Option<OsString>) -> Result<UserConfig, String> {
-    config_path(env).map_or_else(
+    let mut config = config_path(&env).map_or_else(
         || Ok(UserConfig::default()),
         |path| read_user_config(&path).map_err(|error| error.to_string()),
-    )
+    )?;
+    if let Some(other) = UserDir::Config.of_other_user(&env) {
+        config.telemetry_disabled |= is_disabled_by(&other.join("config.yaml"))?;
+    }
+    Ok(config)
+}
+
+/// Whether the file of another user turns telemetry off. Nothing else of it counts.
+fn is_disabled_by(path: &Path) -> Result<bool, String> {
+    let text = match RegularFile::find_at(path).and_then(|file| file.read_text(MAX_MARKER_BYTES)) {
+        Ok(text) => text,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(why) => return Err(unreadable(path, why).to_string()),
+    };
+    let config = UserConfig::parse(&text);
+    let config = config.map_err(|source| UserConfigFileError::Invalid {
+        path: path.to_owned(),
+        source,
+    });
+    Ok(config
+        .map_err(|error| error.to_string())?
+        .telemetry_disabled)
 }
 
 #[cfg(test)]
@@ -168,7 +191,11 @@ mod tests {
                 expected("/h/.config/swamp/config.yaml")
             );
         }
-        assert_eq!(path(&[("HOME", "")]), None);
+        // Where the environment names no home, the user database does.
+        assert_ne!(
+            path(&[("HOME", "")]),
+            expected("/.config/swamp/config.yaml")
+        );
     }
 
     #[test]

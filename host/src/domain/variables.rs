@@ -15,6 +15,10 @@ pub const DOCUMENTED: &[(&str, &str)] = &[
         "Sends telemetry to this URL instead of telemetryEndpoint in .swamp.yaml.",
     ),
     (
+        TRUST_DIRECTORY,
+        "Absolute path of a repository that is trusted, whoever owns it, for this run: for CI containers.",
+    ),
+    (
         FLUSH,
         "Who waits for the flush: background (default) starts it and does not wait, inline waits at most 5 seconds, \
          off only records.",
@@ -68,6 +72,9 @@ pub const DO_NOT_TRACK: &str = "DO_NOT_TRACK";
 
 /// Overrides the endpoint of the marker.
 pub const ENDPOINT: &str = "SWAMP_TELEMETRY_ENDPOINT";
+
+/// Names a directory whose repository this user trusts, for one job.
+pub const TRUST_DIRECTORY: &str = "SWAMP_TRUST_DIRECTORY";
 
 /// Says who waits for the flush.
 pub const FLUSH: &str = "SWAMP_TELEMETRY_FLUSH";

@@ -35,6 +35,11 @@ pub(crate) fn check_unread(metadata: &Metadata) -> io::Result<()> {
     imp::check_unread(metadata)
 }
 
+/// Refuses what belongs to neither this user nor root, or what others can write to. `what` is what it is called.
+pub(crate) fn check_trusted(metadata: &Metadata, what: &str) -> io::Result<()> {
+    imp::check_trusted(metadata, what)
+}
+
 #[cfg(unix)]
 mod imp {
     use std::collections::VecDeque;
@@ -206,6 +211,21 @@ mod imp {
         Ok(())
     }
 
+    pub(super) fn check_trusted(metadata: &Metadata, what: &str) -> io::Result<()> {
+        let why = if !is_trusted(metadata.uid()) {
+            format!(
+                "{what} belongs to another user, neither to you nor to root; move it away, or make it yours"
+            )
+        } else if metadata.mode() & OTHERS_WRITE != 0 {
+            format!("everybody can write {what}; forbid that with `chmod o-w`")
+        } else if is_writable_by_others(metadata.mode(), metadata.gid()) {
+            format!("others of its group can write {what}; forbid that with `chmod g-w`")
+        } else {
+            return Ok(());
+        };
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+    }
+
     fn is_writable_by_others(mode: u32, gid: u32) -> bool {
         mode & OTHERS_WRITE != 0 || mode & GROUP_WRITES != 0 && !is_private_group(gid)
     }
@@ -249,6 +269,11 @@ mod imp {
     #[cfg(feature = "sender")]
     #[allow(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
     pub(super) fn check_unread(_: &Metadata) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "it can fail elsewhere")]
+    pub(super) fn check_trusted(_: &Metadata, _: &str) -> io::Result<()> {
         Ok(())
     }
 }

@@ -32,8 +32,6 @@ enum Place<'a> {
 enum Access {
     Read,
     Write,
-    #[cfg(feature = "sender")]
-    Append,
 }
 
 impl<'a> RegularFile<'a> {
@@ -80,6 +78,15 @@ impl<'a> RegularFile<'a> {
         &self.metadata
     }
 
+    /// The number of its owner, where the system has such numbers.
+    #[allow(clippy::unnecessary_wraps, reason = "other systems have none")]
+    pub(crate) fn owner(&self) -> Option<u32> {
+        #[cfg(unix)]
+        return Some(cap_std::fs::MetadataExt::uid(&self.metadata));
+        #[cfg(not(unix))]
+        None
+    }
+
     /// How many bytes it had when it was found.
     pub(crate) fn len(&self) -> u64 {
         self.metadata.len()
@@ -93,12 +100,6 @@ impl<'a> RegularFile<'a> {
     /// Opens it for writing.
     pub(crate) fn open_for_writing(&self) -> io::Result<File> {
         self.opened(Access::Write)
-    }
-
-    /// Opens it for adding to its end.
-    #[cfg(feature = "sender")]
-    pub(crate) fn open_for_appending(&self) -> io::Result<File> {
-        self.opened(Access::Append)
     }
 
     /// Its content, which must have at most `limit` bytes. Never more is read than there was when it was found: files
@@ -130,8 +131,6 @@ impl<'a> RegularFile<'a> {
         let flags = match access {
             Access::Read => OFlags::RDONLY,
             Access::Write => OFlags::WRONLY,
-            #[cfg(feature = "sender")]
-            Access::Append => OFlags::WRONLY | OFlags::APPEND,
         };
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         match rustix::fs::open(link, flags, Mode::empty()) {
@@ -152,8 +151,6 @@ impl<'a> RegularFile<'a> {
         match access {
             Access::Read => options.read(true),
             Access::Write => options.write(true),
-            #[cfg(feature = "sender")]
-            Access::Append => options.append(true),
         };
         options.nonblock(true);
         let file = match self.place {

@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 
 use super::flusher::deliver;
+use super::held_back::held_back;
 use super::setup::{FlushSetup, start};
 use super::watch::Watch;
 use crate::domain::{
@@ -49,10 +50,11 @@ impl FlushSetup {
     /// As a flush: when the component cannot be run, or would not deliver the batch.
     pub fn dry_run(
         mut self,
-        spool: FileSpool,
+        mut spool: FileSpool,
         watch: &Watch,
     ) -> Result<Vec<DryRunRequest>, FlushFailure> {
         self.network = Network::DryRun;
+        spool.hold_back(held_back(&self.root, &spool));
         let service = TelemetryService::new(Untouched(spool));
         let prepare = || self.prepare(watch);
         let (outcome, sender) = deliver(

@@ -6,6 +6,8 @@ mod dry_run;
 #[cfg(feature = "sender")]
 mod flusher;
 #[cfg(feature = "sender")]
+mod held_back;
+#[cfg(feature = "sender")]
 mod setup;
 #[cfg(feature = "sender")]
 mod test_event;
@@ -14,6 +16,8 @@ mod watch;
 
 #[cfg(feature = "sender")]
 pub use flusher::{FlushJob, Flushed, How, flush};
+#[cfg(feature = "sender")]
+pub use held_back::held_back;
 #[cfg(feature = "sender")]
 pub use setup::{FlushSetup, component_file};
 #[cfg(feature = "sender")]

@@ -2,9 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use tracing::debug;
+
 use super::flusher::{FlushJob, Flushed, How, flush};
+use super::held_back::hold_back;
 use super::watch::Watch;
-use crate::config::trust::TrustStore;
+use crate::config::known::Known;
+use crate::config::ownership::Owners;
+use crate::config::trust::Sender;
 use crate::config::{AllowSenders, Marker, SenderSource};
 use crate::domain::{
     Deadline, Endpoint, FlushOutcome, RepoId, SendError, SenderFailure, SpoolError,
@@ -19,16 +24,18 @@ use crate::spool::FileSpool;
 pub struct FlushSetup {
     /// The repository.
     pub root: PathBuf,
-    /// Its marker.
+    /// Its marker, restrained where this user does not know the repository.
     pub marker: Marker,
+    /// Whose files are used in it.
+    pub owners: Owners,
+    /// Whether this user knows it.
+    pub known: Known,
     /// Its id.
     pub repo_id: RepoId,
     /// Where its telemetry goes.
     pub endpoint: Endpoint,
     /// Which senders this user lets run.
     pub allow_senders: AllowSenders,
-    /// Which senders this user trusts.
-    pub trust: TrustStore,
     /// What this user adds to requests to the endpoint's origin, or why that is not possible.
     pub headers: Result<Vec<HostHeader>, String>,
     /// How requests leave the machine.
@@ -49,11 +56,12 @@ impl FlushSetup {
     /// As [`flush`].
     pub fn flush(
         &self,
-        spool: FileSpool,
+        mut spool: FileSpool,
         how: How,
         watch: &Watch,
         goes_on: impl FnMut(&FlushOutcome, usize) -> bool,
     ) -> Result<Flushed, SpoolError> {
+        hold_back(&self.root, &mut spool);
         let prepare = || self.prepare(watch);
         flush(&self.job(), spool, how, watch, prepare, start, goes_on)
     }
@@ -69,10 +77,12 @@ impl FlushSetup {
     ///
     /// When it is missing, is not the one that the marker pins, or may not run.
     pub fn component_file(&self) -> Result<ComponentFile, SenderFailure> {
-        let file = component_file(&self.root, &self.marker.telemetry_sender)?;
+        let file = component_file(&self.root, &self.marker.telemetry_sender, self.owners)?;
         let may_run = match self.allow_senders {
             AllowSenders::Any => true,
-            AllowSenders::Trusted => self.is_trusted(&file),
+            AllowSenders::Trusted => {
+                self.is_builtin() || self.known.trusts_somewhere(file.digest())
+            }
             AllowSenders::Builtin => self.is_builtin(),
         };
         if !may_run {
@@ -98,12 +108,15 @@ impl FlushSetup {
     /// headers lacks its variable.
     pub(super) fn prepare(&self, watch: &Watch) -> Result<(Compiled, SenderConfig), SendError> {
         let file = self.component_file()?;
-        // Secrets are for senders that this user trusts.
-        let headers = if self.is_trusted(&file) {
-            let headers = self.headers.clone();
-            headers.map_err(SendError::InvalidConfiguration)?
+        let sender = Sender {
+            digest: file.digest(),
+            is_builtin: self.is_builtin(),
+        };
+        let headers = self.headers_for(sender)?;
+        let reach = if self.known.may_reach_private(sender) {
+            Reach::Anywhere
         } else {
-            Vec::new()
+            Reach::PublicOnly
         };
         let marker = &self.marker;
         let config = SenderConfig {
@@ -112,7 +125,7 @@ impl FlushSetup {
             options: marker.telemetry_sender_options.clone(),
             limits: marker.telemetry_sender_limits,
             network: self.network.clone(),
-            reach: Reach::default(),
+            reach,
             headers,
             timer: watch.timer().clone(),
         };
@@ -126,21 +139,40 @@ impl FlushSetup {
         matches!(self.marker.telemetry_sender, SenderSource::Builtin(_))
     }
 
-    fn is_trusted(&self, file: &ComponentFile) -> bool {
-        self.is_builtin() || self.trust.contains(file.digest())
+    /// The user's headers, as far as `sender` may spend them.
+    fn headers_for(&self, sender: Sender) -> Result<Vec<HostHeader>, SendError> {
+        if self.headers.as_ref().is_ok_and(Vec::is_empty) {
+            return Ok(Vec::new());
+        }
+        match self.known.may_spend(sender) {
+            Ok(()) => self
+                .headers
+                .clone()
+                .map_err(SendError::InvalidConfiguration),
+            Err(why) => {
+                debug!(
+                    "your headers are left out: {why}; run `swamp trust` if the sender may spend them"
+                );
+                Ok(Vec::new())
+            }
+        }
     }
 }
 
-/// The component that a marker in `root` names.
+/// The component that a marker in `root` names, a file of one of the `owners`.
 ///
 /// # Errors
 ///
 /// [`SenderFailure::Missing`].
-pub fn component_file(root: &Path, source: &SenderSource) -> Result<ComponentFile, SenderFailure> {
+pub fn component_file(
+    root: &Path,
+    source: &SenderSource,
+    owners: Owners,
+) -> Result<ComponentFile, SenderFailure> {
     match source {
         SenderSource::Builtin(sender) => Ok(ComponentFile::builtin(*sender)),
         SenderSource::File(path) => {
-            ComponentFile::read(&root.join(path), path.display().to_string())
+            ComponentFile::read_of(&root.join(path), path.display().to_string(), owners)
         }
     }
 }

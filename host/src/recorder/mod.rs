@@ -215,7 +215,7 @@ fn env_var(name: &str) -> Option<OsString> {
 }
 
 fn place() -> Option<(Repo, FileSpool)> {
-    let repo = Repo::nearest(&env::current_dir().ok()?)?;
+    let repo = Repo::nearest(&env::current_dir().ok()?, env_var)?;
     let spool = repo.spool(false, env_var)?;
     Some((repo, spool))
 }

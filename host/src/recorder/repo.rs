@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tracing::debug;
 
 use crate::config::marker_file::{MarkerFile, MarkerFileError, find_repo};
+use crate::config::ownership::{Owners, owners};
 use crate::config::{Marker, off_switch};
 use crate::domain::{Invocation, InvocationResult, TelemetryEntry};
 use crate::spool::FileSpool;
@@ -52,37 +53,47 @@ impl StartTime {
 pub struct Repo {
     /// Where it is.
     pub root: PathBuf,
-    /// Its marker, or why it cannot be read.
+    /// Its marker, or why it cannot be read or is not used.
     pub marker: Result<Marker, MarkerFileError>,
+    /// Whose files are used in it.
+    pub owners: Owners,
     /// What that was read from.
     text: Option<String>,
 }
 
 impl Repo {
-    /// The repository at `root`, if there is a marker.
+    /// The repository at `root`, if there is a marker. One of a stranger is not read.
     #[must_use]
-    pub fn at(root: PathBuf) -> Option<Self> {
+    pub fn at(root: PathBuf, env: impl Fn(&str) -> Option<OsString> + Copy) -> Option<Self> {
         let file = MarkerFile::new(&root);
         if !file.path().is_file() {
             return None;
         }
-        let (marker, text) = match file.text() {
-            Ok(text) => (file.parse(&text), Some(text)),
-            Err(error) => (Err(error), None),
+        let (marker, text, owners) = match owners(&root, env) {
+            Err(foreign) => (Err(foreign.into()), None, Owners::Own),
+            Ok(owners) => match file.text(owners) {
+                Ok(text) => (file.parse(&text), Some(text), owners),
+                Err(error) => (Err(error), None, owners),
+            },
         };
-        Some(Self { root, marker, text })
+        Some(Self {
+            root,
+            marker,
+            owners,
+            text,
+        })
     }
 
     /// The nearest repository at or above `dir`, an absolute path.
     #[must_use]
-    pub fn nearest(dir: &Path) -> Option<Self> {
-        find_repo(dir).and_then(Self::at)
+    pub fn nearest(dir: &Path, env: impl Fn(&str) -> Option<OsString> + Copy) -> Option<Self> {
+        Self::at(find_repo(dir)?, env)
     }
 
     /// Whether the marker's file holds what it held when it was read.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        let now = MarkerFile::new(&self.root).text().ok();
+        let now = MarkerFile::new(&self.root).text(self.owners).ok();
         now.is_some() && now == self.text
     }
 
@@ -101,7 +112,7 @@ impl Repo {
                 return None;
             }
         };
-        if let Some(switch) = off_switch(marker, option, env) {
+        if let Some(switch) = off_switch(&self.root, marker, option, env) {
             debug!("telemetry is off ({switch})");
             return None;
         }

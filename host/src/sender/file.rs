@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::config::BuiltinSender;
+use crate::config::ownership::Owners;
 use crate::domain::{Digest, ForeignText, SenderFailure};
 use crate::files::regular::RegularFile;
 
@@ -39,8 +40,21 @@ impl ComponentFile {
     /// [`SenderFailure::Missing`] where it is not there, is no regular file, or is larger than
     /// [`limits::COMPONENT_BYTES`].
     pub fn read(path: &Path, name: impl Into<ForeignText>) -> Result<Self, SenderFailure> {
+        Self::read_of(path, name, Owners::Any)
+    }
+
+    /// The same, where the file must be one of the `owners`.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and where somebody else owns it.
+    pub fn read_of(
+        path: &Path,
+        name: impl Into<ForeignText>,
+        owners: Owners,
+    ) -> Result<Self, SenderFailure> {
         let name = name.into();
-        match read(path) {
+        match read(path, owners) {
             Ok(bytes) => Ok(Self::new(name, Cow::Owned(bytes))),
             Err(error) => Err(SenderFailure::Missing {
                 component: name,
@@ -88,8 +102,13 @@ fn recorded_digest(record: &str) -> Option<Digest> {
     Digest::parse(&format!("sha256:{}", record.sha256))
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+fn read(path: &Path, owners: Owners) -> io::Result<Vec<u8>> {
     let file = RegularFile::find_at(path)?;
+    if let Some(owner) = owners.refuse(file.owner()) {
+        return Err(io::Error::other(format!(
+            "it belongs to {owner}, neither to you nor to root; run `swamp trust` if you trust its owner"
+        )));
+    }
     if file.len() == 0 {
         return Err(io::Error::other("it is empty"));
     }

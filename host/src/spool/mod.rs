@@ -4,6 +4,7 @@
 //! built from what is inside an entry. What is not an entry's to the letter is left alone, but for the spool's
 //! own hidden files.
 
+mod checkout;
 mod directory;
 mod history;
 mod last_flush;
@@ -11,6 +12,7 @@ mod lock;
 mod record;
 mod unfinished;
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -58,6 +60,8 @@ pub struct FileSpool {
     path: PathBuf,
     /// What was counted of delivered entries, once any was.
     counting: Mutex<Option<History>>,
+    /// What is neither delivered nor expires, as if it were pending.
+    held_back: HashSet<EntryName>,
 }
 
 /// Why there is nothing to deliver under a pending entry's name.
@@ -123,6 +127,7 @@ impl FileSpool {
             dir,
             path,
             counting: Mutex::default(),
+            held_back: HashSet::new(),
         };
         spool.take_over_abandoned();
         spool
@@ -167,6 +172,15 @@ impl FileSpool {
             }
             std::thread::sleep(LOCK_POLL.min(deadline.remaining()));
         }
+    }
+
+    /// Delivers none of these entries, which are named as if they were pending, and lets none of them expire.
+    pub fn hold_back(&mut self, entries: HashSet<EntryName>) {
+        self.held_back = entries;
+    }
+
+    fn is_held_back(&self, name: &EntryName) -> bool {
+        !self.held_back.is_empty() && self.held_back.contains(&name.in_state(EntryState::Pending))
     }
 
     /// Deletes these entries. Gives those that were there to be deleted.
@@ -332,8 +346,9 @@ impl TelemetryRepository for FileSpool {
 
     fn backlog(&self) -> Result<Backlog, SpoolError> {
         let names = self.names()?;
-        let pending = |name: &EntryName| name.state == EntryState::Pending;
-        Ok(Backlog::new(names.into_iter().filter(pending)))
+        let is_due =
+            |name: &EntryName| name.state == EntryState::Pending && !self.is_held_back(name);
+        Ok(Backlog::new(names.into_iter().filter(is_due)))
     }
 
     fn read(&self, name: &EntryName) -> Option<SpooledEntry> {
@@ -382,7 +397,7 @@ impl TelemetryRepository for FileSpool {
         let mut abandoned = Vec::new();
         self.list(|name, file| {
             if let Some(name) = EntryName::parse(name) {
-                if name.date < day {
+                if name.date < day && !self.is_held_back(&name) {
                     old.push(name);
                 }
             } else if name.starts_with(TEMPORARY_PREFIX)

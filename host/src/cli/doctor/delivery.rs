@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use swamp::config::marker_file::MarkerFile;
+use swamp::config::trust::Sender;
 use swamp::config::{Marker, SenderSource};
 use swamp::domain::{EntryState, Invocation, InvocationResult, RepoId, SendError, SenderFailure};
 use swamp::egress::{Environment, Reach, probe};
@@ -42,7 +43,7 @@ impl Delivery<'_> {
         let may_connect = self.endpoint(checks);
         let repo_id = self.marker.repo_id.clone().unwrap_or_else(RepoId::generate);
         // Without it, what is wrong has been told already.
-        let Ok(setup) = flush_setup(self.root, self.marker, repo_id) else {
+        let Ok(setup) = flush_setup(self.context, self.root, self.marker, repo_id) else {
             return Ok(());
         };
         if may_connect {
@@ -239,20 +240,25 @@ impl Delivery<'_> {
                 "remove telemetrySenderOptions from .swamp.yaml",
             ));
         }
-        let is_trusted = is_builtin || setup.trust.contains(file.digest());
+        let may_spend = setup.known.may_spend(Sender {
+            digest: file.digest(),
+            is_builtin,
+        });
         match &setup.headers {
             Err(why) => checks.push(Check::wrong(
                 "headers",
                 why.clone(),
                 "set that environment variable where swamp runs",
             )),
-            Ok(headers) if !headers.is_empty() && !is_trusted => checks.push(Check::wrong(
-                "headers",
-                format!("{name} is not trusted, and sends without the headers of your config.yaml"),
-                "review it and run `swamp sender trust`",
-            )),
             Ok(headers) if headers.is_empty() => {}
-            Ok(headers) => checks.push(Check::ok("headers", format!("{} of yours", headers.len()))),
+            Ok(headers) => checks.push(match may_spend {
+                Ok(()) => Check::ok("headers", format!("{} of yours", headers.len())),
+                Err(why) => Check::wrong(
+                    "headers",
+                    format!("{name} is not trusted, and sends without the headers of your config.yaml: {why}"),
+                    "review it and run `swamp trust`",
+                ),
+            }),
         }
         Ok(true)
     }

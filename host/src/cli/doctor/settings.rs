@@ -155,6 +155,7 @@ pub(super) fn switch(context: &Context, marker: &Marker, checks: &mut Vec<Check>
         OffSwitch::Variable(name) => format!("unset {name}"),
         OffSwitch::User => "run `swamp telemetry enable --global`".to_owned(),
         OffSwitch::UnreadableUser(_) => "mend your config.yaml, see above".to_owned(),
+        OffSwitch::UnreadableTrust(_) => "make that file yours alone, or remove it".to_owned(),
         OffSwitch::Marker => "run `swamp telemetry enable`".to_owned(),
     };
     checks.push(Check::wrong(

@@ -5,7 +5,6 @@ mod junit;
 mod new;
 mod show;
 mod test;
-mod trust;
 mod r#use;
 mod watch;
 
@@ -19,6 +18,7 @@ use swamp::sender::{Compiled, Compiler, ComponentFile};
 use super::args::Sender;
 use super::context::Context;
 use super::error::{CommandError, ErrorKind};
+use super::trust;
 
 pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandError> {
     match command {
@@ -27,7 +27,7 @@ pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandErro
         Sender::Test(args) => test::run(args, context),
         Sender::New(args) => new::run(args, context),
         Sender::Use { sender } => r#use::run(sender, context),
-        Sender::Trust => trust::run(context),
+        Sender::Trust { yes } => trust::trust(*yes, context),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 use swamp::config::SenderSource;
-use swamp::domain::ForeignText;
+use swamp::config::known::Known;
+use swamp::config::trust::Sender;
+use swamp::domain::{ForeignText, printable};
 use swamp::flush::component_file;
 use swamp::sender::Compiled;
 
 use super::check::row;
-use crate::cli::context::{Context, trust_store};
+use crate::cli::context::{Context, known};
 use crate::cli::error::CommandError;
 
 /// The answer. Its keys are stable.
@@ -25,8 +27,13 @@ struct Show {
     /// Whether that is the digest that it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     pin_matches: Option<bool>,
-    /// Whether it comes with the program, or this user trusts it.
+    /// Whether this user knows the repository.
+    known: bool,
+    /// Whether it gets this user's headers for the endpoint.
     trusted: bool,
+    /// Why it gets none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    untrusted_because: Option<String>,
     /// Whether its machine code is in the cache.
     cached: bool,
 }
@@ -34,9 +41,17 @@ struct Show {
 pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
     let (root, marker) = context.repo()?;
     let source = &marker.telemetry_sender;
-    let file = component_file(root, source)?;
+    let file = component_file(root, source, context.owners())?;
     let pinned = marker.telemetry_sender_digest;
-    let builtin = matches!(source, SenderSource::Builtin(_));
+    let sender = Sender {
+        digest: file.digest(),
+        is_builtin: matches!(source, SenderSource::Builtin(_)),
+    };
+    let known = known(root, marker);
+    let untrusted_because = match &known {
+        Some(known) => known.may_spend(sender).err().map(|why| why.to_string()),
+        None => Some("its endpoint is not valid".to_owned()),
+    };
     let show = Show {
         component: file.name().clone(),
         source: if *source == SenderSource::default() {
@@ -48,7 +63,9 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
         bytes: file.bytes().len(),
         pinned_digest: pinned.map(|digest| digest.to_string()),
         pin_matches: pinned.map(|digest| digest == file.digest()),
-        trusted: builtin || trust_store().contains(file.digest()),
+        known: known.as_ref().is_some_and(Known::is_known),
+        trusted: untrusted_because.is_none(),
+        untrusted_because,
         cached: Compiled::is_cached(&file, &context.cache()),
     };
     if context.ui.wants_json() {
@@ -68,10 +85,14 @@ impl Show {
                 "no, to another digest, so it does not run; run `swamp sender use` to pin this one"
             }
         };
-        let trusted = if self.trusted {
-            "yes: it sends the headers that your config.yaml has for the endpoint"
-        } else {
-            "no: it sends none of your headers; run `swamp sender trust`"
+        let trusted = match &self.untrusted_because {
+            None => {
+                "yes: it sends the headers that your config.yaml has for the endpoint".to_owned()
+            }
+            Some(why) => format!(
+                "no: it sends none of your headers, since {}; run `swamp trust`",
+                printable(why)
+            ),
         };
         let cached = if self.cached { "yes" } else { "not yet" };
         [
@@ -82,7 +103,7 @@ impl Show {
             row("digest", &self.digest),
             row("size", &format!("{} bytes", self.bytes)),
             row("pinned", pinned),
-            row("trusted", trusted),
+            row("trusted", &trusted),
             row("compiled", cached),
         ]
         .join("\n")

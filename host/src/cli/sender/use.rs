@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::{BuiltinSender, Edit, Scalar};
-use swamp::domain::ForeignText;
+use swamp::domain::{ForeignText, RepoId};
 use swamp::flush::component_file;
 use swamp::sender::{ComponentFile, Import, Inspection, inspect};
 
 use super::check::component;
 use super::compiled;
-use crate::cli::context::{Context, trust_store};
+use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::trust::remember;
 
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
@@ -42,7 +43,7 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
     let spelled = spelled(name, root)?;
     let to = Facts::of(spelled.clone().into(), &file, &inspection);
     inspection.verdict?;
-    let from = component_file(root, &marker.telemetry_sender)
+    let from = component_file(root, &marker.telemetry_sender, context.owners())
         .ok()
         .and_then(|before| {
             let (compiled, _) = compiled(&before, context).ok()?;
@@ -50,20 +51,24 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
             Some(Facts::of(before.name().clone(), &before, &inspection))
         });
 
-    trust_store()
-        .add(file.digest())
-        .map_err(|error| CommandError::new(ErrorKind::Sender, error))?;
     let digest = file.digest().to_string();
     let is_builtin = BuiltinSender::parse(&spelled).is_some();
-    MarkerFile::new(root).update(|_| {
+    let written = MarkerFile::new(root).update(|marker| {
         let pin = if is_builtin {
             // The built-in sender changes with the program, and is as trustworthy as that.
             Edit::Remove("telemetrySenderDigest")
         } else {
             Edit::Set("telemetrySenderDigest", Scalar::Text(digest))
         };
-        vec![Edit::Set("telemetrySender", Scalar::Text(spelled)), pin]
+        let mut edits = vec![Edit::Set("telemetrySender", Scalar::Text(spelled)), pin];
+        if marker.repo_id.is_none() {
+            // What is remembered names it.
+            let repo_id = RepoId::generate().to_string();
+            edits.push(Edit::Set("repoId", Scalar::Text(repo_id)));
+        }
+        edits
     })?;
+    remember(root, &written, Some(file.digest()))?;
     let used = Used { from, to };
     if context.ui.wants_json() {
         context.ui.json(&used)?;
@@ -125,7 +130,7 @@ impl Used {
             if before == after {
                 lines.push(format!("  {name:<9} {after} (as before)"));
             } else {
-                lines.push(format!("  {name:<9} {} → {after}", before));
+                lines.push(format!("  {name:<9} {before} → {after}"));
             }
         };
         change(

@@ -27,7 +27,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
     let (root, marker) = context.repo()?;
     // A repository without an id gets one when something is sent, which this is not.
     let repo_id = marker.repo_id.clone().unwrap_or_else(RepoId::generate);
-    let setup = flush_setup(root, marker, repo_id)?;
+    let setup = flush_setup(context, root, marker, repo_id)?;
     let requests = match FileSpool::open(root)? {
         Some(spool) => setup.dry_run(spool, &watch).map_err(|failure| {
             CommandError::msg(

@@ -45,7 +45,7 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
         None => MarkerFile::new(root).ensure_repo_id()?,
     };
     worker::forbid_core_dumps();
-    let setup = flush_setup(root, marker, repo_id)?;
+    let setup = flush_setup(context, root, marker, repo_id)?;
     let endpoint = setup.endpoint.to_string();
     let spool = FileSpool::create(root)?;
     let interrupt = Interrupt::watch()?;

@@ -1,6 +1,5 @@
 //! `telemetry purge`: delete what is in the spool.
 
-use std::io::{self, BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -34,12 +33,12 @@ pub(crate) fn run(yes: bool, context: &Context) -> Result<(), CommandError> {
         .count();
     if !names.is_empty() && !yes {
         let question = format!(
-            "delete {} from {} ({} never sent)?",
+            "delete {} from {} ({} never sent)",
             entries(count(names.len())),
             spool.path().display(),
             unsent
         );
-        confirm(&question, context)?;
+        context.ui.confirm(&question, "nothing was deleted")?;
     }
     let Some(_lock) = spool.wait_for_lock(PATIENCE)? else {
         return Err(CommandError::msg(
@@ -71,27 +70,4 @@ pub(crate) fn run(yes: bool, context: &Context) -> Result<(), CommandError> {
         ))?;
     }
     Ok(())
-}
-
-fn confirm(question: &str, context: &Context) -> Result<(), CommandError> {
-    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return Err(CommandError::msg(
-            ErrorKind::Unconfirmed,
-            format!(
-                "would {}; add --yes to confirm",
-                question.trim_end_matches('?')
-            ),
-        ));
-    }
-    context.ui.ask(&format!("{question} [y/N] "));
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        Ok(())
-    } else {
-        Err(CommandError::msg(
-            ErrorKind::Unconfirmed,
-            "nothing was deleted",
-        ))
-    }
 }

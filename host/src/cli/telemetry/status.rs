@@ -1,13 +1,20 @@
 //! `telemetry status`.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use swamp::config::{OffSwitch, SenderSource};
-use swamp::domain::{EntryState, ForeignText, printable};
+use swamp::config::known::Known;
+use swamp::config::trust::Sender;
+use swamp::config::{Marker, OffSwitch, SenderSource};
+use swamp::domain::{EntryName, EntryState, ForeignText, printable};
+use swamp::flush::{component_file, held_back};
 use swamp::spool::{FailureRecord, FileSpool, LastFlush, Totals};
 
 use super::format::{ago, duration, entries};
-use crate::cli::context::{Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, plain_headers};
+use crate::cli::context::{
+    Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, known, plain_headers, user_config,
+};
 use crate::cli::error::CommandError;
 use crate::cli::ui::{BAD, BOLD, GOOD};
 
@@ -24,6 +31,10 @@ struct Status {
     off_in_words: Option<String>,
     /// The repository's id; missing until the first command that records.
     repo_id: Option<String>,
+    /// Whether this user knows the repository.
+    known: bool,
+    /// Why, or why not.
+    known_because: String,
     endpoint: EndpointStatus,
     /// What is to be said of the user's headers, which would go out unencrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,6 +44,8 @@ struct Status {
     pending: u64,
     /// How many entries are set aside as undeliverable.
     quarantined: u64,
+    /// How many entries came with a checkout, and are not sent.
+    held_back: u64,
     /// How many sent entries are kept.
     kept: u64,
     /// What became of all entries so far.
@@ -63,6 +76,17 @@ struct SenderStatus {
     /// The digest that the marker pins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pinned_digest: Option<String>,
+    /// Whether it gets the headers that this user has for the endpoint; missing where its file cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trusted: Option<bool>,
+    /// Why it gets none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    untrusted_because: Option<String>,
+    /// Whether there are such headers.
+    #[serde(skip)]
+    has_headers: bool,
+    #[serde(skip)]
+    is_builtin: bool,
 }
 
 #[derive(Serialize)]
@@ -79,6 +103,21 @@ struct FlushStatus {
 }
 
 pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
+    if let Some(foreign) = context.foreign() {
+        let status = ForeignStatus {
+            enabled: false,
+            off_by: "owner",
+            reason: foreign.to_string(),
+        };
+        if context.ui.wants_json() {
+            context.ui.json(&status)?;
+        } else {
+            let reason = printable(&status.reason);
+            let row = format!("{BOLD}{:<16}{BOLD:#}{BAD}off{BAD:#}: {reason}", "telemetry");
+            context.ui.answer(&row)?;
+        }
+        return Ok(());
+    }
     let status = status(context)?;
     if context.ui.wants_json() {
         context.ui.json(&status)?;
@@ -86,6 +125,15 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
         context.ui.answer(&status.in_words(Utc::now()))?;
     }
     Ok(())
+}
+
+/// Of another user's repository, nothing is read.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ForeignStatus {
+    enabled: bool,
+    off_by: &'static str,
+    reason: String,
 }
 
 fn status(context: &Context) -> Result<Status, CommandError> {
@@ -96,17 +144,31 @@ fn status(context: &Context) -> Result<Status, CommandError> {
         .as_ref()
         .map_or_else(|| Ok(Vec::new()), FileSpool::names)?;
     let last = spool.as_ref().and_then(FileSpool::last_flush);
+    let held = spool.as_ref().map(|spool| held_back(root, spool));
+    let held = held.unwrap_or_default();
+    let is_held = |name: &EntryName| held.contains(&name.in_state(EntryState::Pending));
+    let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let count = |state| {
-        let of_state = names.iter().filter(|name| name.state == state).count();
-        u64::try_from(of_state).unwrap_or(u64::MAX)
+        let of_state = names
+            .iter()
+            .filter(|name| name.state == state && !is_held(name));
+        number(of_state.count())
     };
     let (url, source) = endpoint(marker);
+    let known = known(root, marker);
+    let answer = known.as_ref().map(Known::answer);
     Ok(Status {
         enabled: off.is_none(),
         off_by: off.as_ref().map(OffSwitch::kind),
         off_in_words: off.map(|off| off.to_string()),
         repo_id: marker.repo_id.as_ref().map(ToString::to_string),
         header_warning: url.as_ref().ok().and_then(plain_headers),
+        known: matches!(answer, Some(Ok(_))),
+        known_because: match answer {
+            Some(Ok(by)) => by.in_words(),
+            Some(Err(why)) => why.to_string(),
+            None => "its endpoint is not valid".to_owned(),
+        },
         endpoint: EndpointStatus {
             problem: url.as_ref().err().map(ToString::to_string),
             url: url.ok().map(|url| url.to_string()),
@@ -116,17 +178,10 @@ fn status(context: &Context) -> Result<Status, CommandError> {
                 EndpointSource::Default => "default",
             },
         },
-        sender: SenderStatus {
-            component: match &marker.telemetry_sender {
-                SenderSource::Builtin(sender) => sender.to_string().into(),
-                SenderSource::File(path) => path.display().to_string().into(),
-            },
-            pinned_digest: marker
-                .telemetry_sender_digest
-                .map(|digest| digest.to_string()),
-        },
+        sender: sender(context, root, marker, known.as_ref()),
         pending: count(EntryState::Pending),
         quarantined: count(EntryState::Quarantined),
+        held_back: number(names.iter().filter(|name| is_held(name)).count()),
         kept: count(EntryState::Flushed),
         totals: last
             .as_ref()
@@ -134,6 +189,33 @@ fn status(context: &Context) -> Result<Status, CommandError> {
         last_flush: last.map(FlushStatus::from),
         warnings: context.warnings(),
     })
+}
+
+fn sender(context: &Context, root: &Path, marker: &Marker, known: Option<&Known>) -> SenderStatus {
+    let source = &marker.telemetry_sender;
+    let file = component_file(root, source, context.owners()).ok();
+    let may_spend = known.zip(file).map(|(known, file)| {
+        known.may_spend(Sender {
+            digest: file.digest(),
+            is_builtin: matches!(source, SenderSource::Builtin(_)),
+        })
+    });
+    let has_headers = |known: &Known| {
+        user_config().is_ok_and(|config| config.headers_for(known.origin()).next().is_some())
+    };
+    SenderStatus {
+        component: match source {
+            SenderSource::Builtin(sender) => sender.to_string().into(),
+            SenderSource::File(path) => path.display().to_string().into(),
+        },
+        pinned_digest: marker
+            .telemetry_sender_digest
+            .map(|digest| digest.to_string()),
+        trusted: may_spend.as_ref().map(Result::is_ok),
+        untrusted_because: may_spend.and_then(Result::err).map(|why| why.to_string()),
+        has_headers: known.is_some_and(has_headers),
+        is_builtin: matches!(source, SenderSource::Builtin(_)),
+    }
 }
 
 impl From<LastFlush> for FlushStatus {
@@ -166,8 +248,15 @@ impl Status {
         };
         let warning = self.header_warning.as_deref().map(printable);
         let warning = warning.map(|warning| ("headers", format!("{BAD}warning:{BAD:#} {warning}")));
-        let rows = [
+        let because = printable(&self.known_because);
+        let known = if self.known {
+            format!("yes: {because}")
+        } else {
+            format!("no: {because}; `swamp trust` allows what it asks for")
+        };
+        let mut rows = vec![
             ("telemetry", telemetry),
+            ("known", known),
             ("endpoint", self.endpoint.in_words()),
             ("sender", self.sender.in_words()),
             ("pending", entries(self.pending)),
@@ -181,12 +270,17 @@ impl Status {
                     .map_or_else(|| "never".to_owned(), |last| last.in_words(now)),
             ),
         ];
-        let shown = |(name, value)| format!("{BOLD}{name:<16}{BOLD:#}{value}");
+        rows.extend(warning);
+        if self.held_back > 0 {
+            let held_back = format!("{}, which came with a checkout", entries(self.held_back));
+            rows.insert(5, ("held back", held_back));
+        }
+        let rows = rows.iter();
+        let rows = rows.map(|(name, value)| format!("{BOLD}{name:<16}{BOLD:#}{value}"));
         let warnings = self.warnings.iter().map(|warning| {
             let name = "warning";
             format!("{BAD}{name:<16}{BAD:#}{}", printable(warning))
         });
-        let rows = rows.into_iter().chain(warning).map(shown);
         rows.chain(warnings).collect::<Vec<_>>().join("\n")
     }
 }
@@ -212,10 +306,27 @@ impl EndpointStatus {
 impl SenderStatus {
     fn in_words(&self) -> String {
         let component = &self.component;
-        match &self.pinned_digest {
-            Some(digest) => format!("{component}, pinned to {digest}"),
-            None => component.to_string(),
-        }
+        let pinned = match &self.pinned_digest {
+            Some(digest) => format!(", pinned to {digest}"),
+            None => String::new(),
+        };
+        let untrusted = match &self.untrusted_because {
+            // Nothing hangs on it.
+            Some(_) if !self.has_headers && self.is_builtin => String::new(),
+            Some(why) => {
+                let so = if self.has_headers {
+                    "your headers are left out"
+                } else {
+                    "not trusted"
+                };
+                format!(
+                    "; {so}, since {} (`swamp trust` changes that)",
+                    printable(why)
+                )
+            }
+            None => String::new(),
+        };
+        format!("{component}{pinned}{untrusted}")
     }
 }
 
@@ -268,6 +379,8 @@ mod tests {
             off_by: None,
             off_in_words: None,
             repo_id: Some("550e8400-e29b-41d4-a716-446655440000".into()),
+            known: true,
+            known_because: "you allowed it on this machine".into(),
             endpoint: EndpointStatus {
                 url: Some("http://localhost:8090".into()),
                 source: "marker",
@@ -277,9 +390,14 @@ mod tests {
             sender: SenderStatus {
                 component: "builtin:ingest".into(),
                 pinned_digest: None,
+                trusted: Some(true),
+                untrusted_because: None,
+                has_headers: false,
+                is_builtin: true,
             },
             pending: 1,
             quarantined: 0,
+            held_back: 0,
             kept: 0,
             totals: Totals {
                 sent: 120,
@@ -302,6 +420,7 @@ mod tests {
     fn a_healthy_spool() {
         insta::assert_snapshot!(shown(&healthy()), @r"
         telemetry       on
+        known           yes: you allowed it on this machine
         endpoint        http://localhost:8090 (.swamp.yaml)
         sender          builtin:ingest
         pending         1 entry
@@ -326,7 +445,14 @@ mod tests {
             sender: SenderStatus {
                 component: "senders/\x1b[31mours.wasm".into(),
                 pinned_digest: Some("sha256:00".into()),
+                trusted: Some(false),
+                untrusted_because: Some("the sender has changed since you trusted it".into()),
+                has_headers: true,
+                is_builtin: false,
             },
+            known: false,
+            known_because: "its .swamp.yaml came with a checkout".into(),
+            held_back: 2,
             kept: 2,
             last_flush: Some(FlushStatus {
                 at: at("2026-02-11T12:00:00Z"),
@@ -343,9 +469,11 @@ mod tests {
         };
         insta::assert_snapshot!(shown(&status), @r#"
         telemetry       off (DO_NOT_TRACK is set)
+        known           no: its .swamp.yaml came with a checkout; `swamp trust` allows what it asks for
         endpoint        not valid: "x" is not a URL (SWAMP_TELEMETRY_ENDPOINT)
-        sender          senders/\u{1b}[31mours.wasm, pinned to sha256:00
+        sender          senders/\u{1b}[31mours.wasm, pinned to sha256:00; your headers are left out, since the sender has changed since you trusted it (`swamp trust` changes that)
         pending         1 entry
+        held back       2 entries, which came with a checkout
         sent            120 entries, 2 kept
         quarantined     0 entries
         expired unsent  3 entries

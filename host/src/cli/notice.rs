@@ -1,0 +1,31 @@
+//! What a person is told once in each repository: what is recorded, and how to turn that off.
+
+use swamp::config::trust_store::TrustStore;
+use tracing::debug;
+
+use super::context::{Context, Repo, env_var, known};
+
+/// What is told once, when a repository is made.
+pub(crate) const NOTICE: &str = "\
+swamp records its commands: the command name, option names, result and duration. `swamp telemetry list` shows them.
+It never records values, paths or output.
+Entries are sent to the telemetry endpoint of this repository and deleted after two days at the latest.
+To turn it off, run `swamp telemetry disable` (--global for all your repositories) or set DO_NOT_TRACK=1.";
+
+/// Tells it on a terminal, by the first command that is recorded in a repository that this user does not know.
+pub(crate) fn tell_once(context: &Context, repo: &Repo) {
+    let Ok(marker) = &repo.marker else { return };
+    if !context.ui.may_draw() {
+        return;
+    }
+    // Who cannot be remembered to have been told is not told each time.
+    match TrustStore::of(&repo.root, env_var).tell(&repo.root) {
+        Ok(true) => {
+            if !known(&repo.root, marker).is_some_and(|known| known.is_known()) {
+                context.ui.note(NOTICE);
+            }
+        }
+        Ok(false) => {}
+        Err(error) => debug!("{error}"),
+    }
+}

@@ -1,0 +1,206 @@
+//! `trust`, `untrust` and `sender trust`: what this user allows a repository.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use swamp::config::known::Known;
+use swamp::config::marker_file::MarkerFile;
+use swamp::config::ownership::{Owners, find_foreign, foreign, is_shared};
+use swamp::config::trust_store::{TrustError, TrustStore};
+use swamp::config::{Marker, SenderSource};
+use swamp::domain::{Digest, ForeignText, printable};
+use swamp::flush::component_file;
+
+use super::context::{Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, env_var, user_config};
+use super::error::{CommandError, ErrorKind};
+use super::ui::BOLD;
+
+/// What is allowed. The keys of the answer are stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Trusted {
+    repository: PathBuf,
+    repo_id: String,
+    /// What in the repository belongs to another user, and is used from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    others_files: Option<String>,
+    endpoint: String,
+    #[serde(skip)]
+    endpoint_source: EndpointSource,
+    component: ForeignText,
+    digest: String,
+    options: Vec<(String, String)>,
+    #[serde(rename = "memoryMiB")]
+    memory_mib: u64,
+    deadline_ms: u128,
+    retention_days: u16,
+    /// The headers of this user's configuration that the sender spends: the URL that each is for with its name, and its
+    /// value with `${NAME}` for each variable.
+    headers: Vec<(String, String)>,
+}
+
+/// The answer of `untrust`. Its keys are stable.
+#[derive(Serialize)]
+struct Untrusted {
+    /// Whether anything was allowed before.
+    changed: bool,
+}
+
+/// Allows the repository, and trusts the sender that its marker names.
+pub(crate) fn trust(yes: bool, context: &Context) -> Result<(), CommandError> {
+    let root = root(context)?;
+    let file = MarkerFile::new(&root);
+    let marker = file.read()?;
+    let repo_id = match marker.repo_id.clone() {
+        Some(repo_id) => repo_id,
+        // What is remembered names it.
+        None => file.ensure_repo_id()?,
+    };
+    let (endpoint, source) = endpoint(&marker);
+    let endpoint = endpoint?;
+    let sender = component_file(&root, &marker.telemetry_sender, Owners::Any)?;
+    let config = user_config().map_err(|why| CommandError::msg(ErrorKind::Io, why))?;
+    let foreign = find_foreign(&root).or_else(|| match &marker.telemetry_sender {
+        SenderSource::File(path) => foreign(&root, root.join(path)),
+        SenderSource::Builtin(_) => None,
+    });
+    let others_files =
+        foreign.map(|foreign| format!("{} belongs to {}", foreign.path.display(), foreign.owner));
+    let named = source == EndpointSource::Environment;
+    let known = Known::new(
+        &root,
+        Some(repo_id.clone()),
+        endpoint.origin(),
+        named,
+        env_var,
+    );
+    let headers = config.headers_for(known.origin()).flat_map(|url| {
+        let headers = url.headers.iter();
+        headers.map(|(name, value)| (format!("{} {name}", url.scope), value.to_string()))
+    });
+    let trusted = Trusted {
+        repository: root,
+        repo_id: repo_id.to_string(),
+        others_files,
+        endpoint: endpoint.to_string(),
+        endpoint_source: source,
+        component: sender.name().clone(),
+        digest: sender.digest().to_string(),
+        options: marker.telemetry_sender_options.clone(),
+        memory_mib: marker.telemetry_sender_limits.memory_mib,
+        deadline_ms: marker.telemetry_sender_limits.deadline.as_millis(),
+        retention_days: marker.telemetry_retention_days,
+        headers: headers.collect(),
+    };
+    if !yes {
+        context.ui.note(&trusted.in_words());
+        context.ui.confirm("allow this", "nothing was allowed")?;
+    }
+    known.allow(Some(sender.digest()), trusted.others_files.is_some())?;
+    if context.ui.wants_json() {
+        context.ui.json(&trusted)?;
+    } else {
+        if yes {
+            context.ui.answer(&trusted.in_words())?;
+        }
+        context
+            .ui
+            .answer("allowed on this machine; `swamp untrust` takes it back")?;
+    }
+    Ok(())
+}
+
+/// Takes back what was allowed.
+pub(crate) fn untrust(context: &Context) -> Result<(), CommandError> {
+    let root = root(context)?;
+    let changed = TrustStore::of(&root, env_var).forget(&root)?;
+    if context.ui.wants_json() {
+        context.ui.json(&Untrusted { changed })?;
+    } else if changed {
+        context
+            .ui
+            .answer("took back what you had allowed this repository")?;
+    } else {
+        context
+            .ui
+            .answer("you had allowed this repository nothing")?;
+    }
+    Ok(())
+}
+
+/// Remembers that this user made the repository at `root`, or chose its sender: nobody is asked.
+///
+/// # Errors
+///
+/// When that could not be remembered.
+pub(crate) fn remember(
+    root: &Path,
+    marker: &Marker,
+    sender: Option<Digest>,
+) -> Result<(), TrustError> {
+    let Some(known) = super::context::known(root, marker) else {
+        return Ok(());
+    };
+    // Where several people work, the files of the others are meant.
+    known.allow(sender, is_shared(root))
+}
+
+/// Where the repository is, whoever owns it.
+fn root(context: &Context) -> Result<PathBuf, CommandError> {
+    match &context.repo {
+        Some(repo) => Ok(repo.root.clone()),
+        None => context.repo().map(|(root, _)| root.to_owned()),
+    }
+}
+
+impl Trusted {
+    fn in_words(&self) -> String {
+        let pairs = |pairs: &[(String, String)], between: &str| {
+            let pairs = pairs
+                .iter()
+                .map(|(name, value)| format!("{}{between}{}", printable(name), printable(value)));
+            let pairs: Vec<_> = pairs.collect();
+            if pairs.is_empty() {
+                "none".to_owned()
+            } else {
+                pairs.join(", ")
+            }
+        };
+        let source = match self.endpoint_source {
+            EndpointSource::Environment => ENDPOINT_VARIABLE,
+            EndpointSource::Marker => ".swamp.yaml",
+            EndpointSource::Default => "default",
+        };
+        let repository = self.repository.display().to_string();
+        let mut rows = vec![("repository", printable(&repository).into_owned())];
+        if let Some(others) = &self.others_files {
+            rows.push(("other owners", printable(others).into_owned()));
+        }
+        rows.extend([
+            (
+                "endpoint",
+                format!("{} ({source})", printable(&self.endpoint)),
+            ),
+            ("sender", format!("{}, {}", self.component, self.digest)),
+            ("options", pairs(&self.options, "=")),
+            (
+                "limits",
+                format!(
+                    "{} MiB, {} ms a batch; entries are kept for {} days",
+                    self.memory_mib, self.deadline_ms, self.retention_days
+                ),
+            ),
+            ("headers", pairs(&self.headers, ": ")),
+        ]);
+        let rows = rows.iter();
+        rows.map(|(name, value)| format!("{BOLD}{name:<14}{BOLD:#}{value}"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}
+
+impl From<TrustError> for CommandError {
+    fn from(error: TrustError) -> Self {
+        Self::new(ErrorKind::Trust, error)
+    }
+}

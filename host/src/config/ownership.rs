@@ -1,0 +1,212 @@
+//! Whose a repository is: what neither this user nor root owns is not used until this user says so, as with git.
+//!
+//! Root is exempt (containers, sudo), as a stranger: whether it may use what the repository brings along is
+//! [`known`](super::known)'s question. Systems without owners have no strangers' files.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::trust_store::TrustStore;
+use crate::domain::{in_shell, printable, variables};
+
+/// Whose files a user uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owners {
+    /// This user's and root's.
+    Own,
+    /// Everybody's: this user said so, or is root.
+    Any,
+}
+
+/// Something of a repository's that somebody else owns.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{} belongs to {owner}, neither to you nor to root; if you trust its owner, run `swamp -C {} trust`",
+    printable(&path.display().to_string()), in_shell(&root.display().to_string())
+)]
+pub struct Foreign {
+    /// What it is.
+    pub path: PathBuf,
+    /// The repository.
+    pub root: PathBuf,
+    /// Its owner, as people call them.
+    pub owner: String,
+}
+
+/// Whose files are used in the repository at `root`.
+///
+/// # Errors
+///
+/// When its marker, its directory, `.swamp` or its spool is a stranger's, and this user has not allowed that.
+pub fn owners(
+    root: &Path,
+    env: impl Fn(&str) -> Option<OsString> + Copy,
+) -> Result<Owners, Foreign> {
+    if sys::is_root() || is_trust_directory(root, env) {
+        return Ok(Owners::Any);
+    }
+    let Some(foreign) = find_foreign(root) else {
+        // A sender's file may still be a stranger's.
+        return Ok(Owners::Own);
+    };
+    let store = TrustStore::of(root, env);
+    if store.allows_others_files(root) {
+        Ok(Owners::Any)
+    } else {
+        Err(foreign)
+    }
+}
+
+/// What belongs to the repository at `root`, or is its sender, and is a stranger's.
+#[must_use]
+pub fn foreign(root: &Path, path: PathBuf) -> Option<Foreign> {
+    let owner = sys::stranger(&path)?;
+    let root = root.to_owned();
+    Some(Foreign { path, root, owner })
+}
+
+/// What of the repository at `root` is a stranger's, if anything.
+#[must_use]
+pub fn find_foreign(root: &Path) -> Option<Foreign> {
+    let spool = Path::new(".swamp").join("telemetry");
+    let parts = [
+        Path::new(""),
+        Path::new(super::marker_file::MARKER),
+        Path::new(".swamp"),
+        &spool,
+    ];
+    parts.into_iter().find_map(|part| {
+        let is_root = part == Path::new("");
+        foreign(
+            root,
+            if is_root {
+                root.to_owned()
+            } else {
+                root.join(part)
+            },
+        )
+    })
+}
+
+impl Owners {
+    /// The stranger with this number, who owns a file, where strangers' are not used.
+    #[must_use]
+    pub fn refuse(self, owner: Option<u32>) -> Option<String> {
+        match self {
+            Self::Own => sys::stranger_called(owner?),
+            Self::Any => None,
+        }
+    }
+}
+
+/// Whether the environment says that the repository at `root` is trusted.
+#[must_use]
+pub fn is_trust_directory(root: &Path, env: impl Fn(&str) -> Option<OsString>) -> bool {
+    env(variables::TRUST_DIRECTORY)
+        .map(PathBuf::from)
+        .filter(|directory| directory.is_absolute())
+        .and_then(|directory| directory.canonicalize().ok())
+        .is_some_and(|directory| root.canonicalize().is_ok_and(|root| root == directory))
+}
+
+/// Whether this user owns the file at `path`, and the link there if it is one.
+#[must_use]
+pub fn is_mine(path: &Path) -> bool {
+    sys::is_mine(path)
+}
+
+/// Who owns the directory at `path`, as a number that is compared only.
+#[must_use]
+pub fn owner_id(path: &Path) -> Option<u32> {
+    sys::owner_id(path)
+}
+
+/// Whether the directory at `path` is several users': new files there get its group, whose members may write.
+#[must_use]
+pub fn is_shared(path: &Path) -> bool {
+    sys::is_shared(path)
+}
+
+#[cfg(unix)]
+mod sys {
+    use std::fs::{self, Metadata};
+    use std::os::unix::fs::MetadataExt as _;
+    use std::path::Path;
+
+    use nix::unistd::{Uid, User, geteuid};
+
+    pub(super) fn is_root() -> bool {
+        geteuid().is_root()
+    }
+
+    /// What is at `path`, and what that leads to where it is a link.
+    fn metadata(path: &Path) -> impl Iterator<Item = Metadata> {
+        let link = fs::symlink_metadata(path).ok();
+        let is_link = link.as_ref().is_some_and(Metadata::is_symlink);
+        let target = if is_link {
+            fs::metadata(path).ok()
+        } else {
+            None
+        };
+        [link, target].into_iter().flatten()
+    }
+
+    pub(super) fn stranger(path: &Path) -> Option<String> {
+        metadata(path).find_map(|metadata| stranger_called(metadata.uid()))
+    }
+
+    pub(super) fn stranger_called(owner: u32) -> Option<String> {
+        if owner == geteuid().as_raw() || owner == 0 {
+            return None;
+        }
+        let name = User::from_uid(Uid::from_raw(owner)).ok().flatten();
+        Some(name.map_or_else(|| format!("user {owner}"), |user| user.name))
+    }
+
+    pub(super) fn is_mine(path: &Path) -> bool {
+        let me = geteuid().as_raw();
+        fs::metadata(path).is_ok() && metadata(path).all(|metadata| metadata.uid() == me)
+    }
+
+    pub(super) fn owner_id(path: &Path) -> Option<u32> {
+        Some(fs::metadata(path).ok()?.uid())
+    }
+
+    pub(super) fn is_shared(path: &Path) -> bool {
+        const SET_GROUP_AND_GROUP_WRITES: u32 = 0o2020;
+        fs::metadata(path).is_ok_and(|metadata| {
+            metadata.mode() & SET_GROUP_AND_GROUP_WRITES == SET_GROUP_AND_GROUP_WRITES
+        })
+    }
+}
+
+#[cfg(not(unix))]
+mod sys {
+    use std::path::Path;
+
+    pub(super) const fn is_root() -> bool {
+        false
+    }
+
+    pub(super) const fn stranger(_: &Path) -> Option<String> {
+        None
+    }
+
+    pub(super) const fn stranger_called(_: u32) -> Option<String> {
+        None
+    }
+
+    pub(super) const fn is_mine(_: &Path) -> bool {
+        true
+    }
+
+    pub(super) const fn owner_id(_: &Path) -> Option<u32> {
+        None
+    }
+
+    pub(super) const fn is_shared(_: &Path) -> bool {
+        false
+    }
+}
