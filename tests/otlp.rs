@@ -188,7 +188,10 @@ fn a_built_in_sender_that_there_is_not_is_answered_with_those_that_there_are() {
         insta::allow_duplicates! {
             insta::assert_snapshot!(
                 run.stderr,
-                @"error: could not find builtin:otel: not a built-in sender; use builtin:ingest or builtin:otlp"
+                @r"
+                error: could not find builtin:otel: not a built-in sender
+                hint: use builtin:ingest or builtin:otlp
+                "
             );
         }
     }

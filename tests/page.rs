@@ -137,7 +137,7 @@ fn events_arrive_live_and_are_counted_and_a_hostile_name_stays_text() {
     };
     insta::assert_snapshot!(table("commands"), @r"
     telemetry enable | 5 | 5 (100%)
-    build | 5 | 3 (60 %)
+    build | 5 | 3 (60%)
     version | 15 | 0
     repo upgrade | 10 | 0
     sender check | 10 | 0
@@ -145,12 +145,12 @@ fn events_arrive_live_and_are_counted_and_a_hostile_name_stays_text() {
     test | 5 | 0
     ");
     insta::assert_snapshot!(table("repos"), @r"
-    4ae17994-0b1c-4d2e-9f30-4152637485a6 | 30 | 8 (27 %)
+    4ae17994-0b1c-4d2e-9f30-4152637485a6 | 30 | 8 (27%)
     b031a709-9354-4e57-8d1f-2a3b4c5d6e7f | 30 | 0
     ");
     insta::assert_snapshot!(table("tools"), @r"
-    swamp 0.1.0 on linux | 48 | 6 (13 %)
-    swamp 0.0.9 on linux | 12 | 2 (17 %)
+    swamp 0.1.0 on linux | 48 | 6 (13%)
+    swamp 0.0.9 on linux | 12 | 2 (17%)
     ");
     assert_eq!(rows(&browser, "#failures").len(), 8);
 

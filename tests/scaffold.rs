@@ -270,8 +270,7 @@ fn a_write_that_fails_midway_leaves_nothing() {
     assert_eq!((limited.code, limited.stdout.as_str()), (1, ""));
     assert_eq!(
         limited.stderr,
-        "error: could not create half: File too large (os error 27); run the command in a directory that you can write \
-         to\n"
+        "error: could not create half: File too large (os error 27); run the command in a writable directory\n"
     );
     assert_eq!(names(&repo), before);
 }

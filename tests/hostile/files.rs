@@ -13,11 +13,10 @@ use crate::support::{SWAMP, compiler};
 /// Without a cache, which would remember what an earlier build of this host said.
 fn said(content: &[u8]) -> String {
     let failure = Compiled::obtain(&file(content), &Cache::none(), &compiler()).unwrap_err();
-    assert_eq!(failure.kind(), "not-compilable");
+    assert_eq!(failure.kind.as_str(), "not-compilable");
     let text = failure.to_string();
     assert_is_a_sentence(&failure.into());
     text.replace("could not compile the sender hostile.wat: ", "")
-        .replace("; run `swamp sender check hostile.wat`", "")
 }
 
 #[test]
@@ -77,8 +76,7 @@ fn a_file_of_more_than_64_mib_is_not_read_to_its_end() {
     let failure = ComponentFile::read(&path, "large.wasm").unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "could not read the sender large.wasm: it is larger than 64 MiB; correct telemetrySender in .swamp.yaml, or \
-         run `swamp sender use builtin:ingest`"
+        "could not read the sender large.wasm: it is larger than 64 MiB"
     );
 }
 

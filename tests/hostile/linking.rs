@@ -15,7 +15,6 @@ fn reason(text: &str) -> String {
     error
         .to_string()
         .replace("could not link the sender hostile.wat: ", "")
-        .replace("; run `swamp sender check hostile.wat`", "")
 }
 
 fn importing(imports: &'static str) -> String {

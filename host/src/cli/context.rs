@@ -113,10 +113,8 @@ impl Context {
                 || "no .swamp.yaml in this directory or above".to_owned(),
                 |dir| format!("no .swamp.yaml in {}", dir.display()),
             );
-            CommandError::msg(
-                ErrorKind::NotARepository,
-                format!("{place}; run `swamp init`"),
-            )
+            CommandError::msg(ErrorKind::NotARepository, place)
+                .hint("run `swamp init` to set up telemetry in this directory")
         })?;
         match &repo.marker {
             Ok(marker) => Ok((&repo.root, marker)),

@@ -13,6 +13,7 @@ pub(crate) struct CommandError {
     source: anyhow::Error,
     /// Whether the answer, which was printed, says it too.
     is_in_answer: bool,
+    hints: Vec<String>,
 }
 
 /// What is recorded of a failure.
@@ -70,6 +71,7 @@ impl CommandError {
             kind,
             source: source.into(),
             is_in_answer: false,
+            hints: Vec::new(),
         }
     }
 
@@ -82,6 +84,22 @@ impl CommandError {
     /// A failure that one sentence says.
     pub(crate) fn msg(kind: ErrorKind, sentence: impl Into<String>) -> Self {
         Self::new(kind, anyhow::Error::msg(sentence.into()))
+    }
+
+    /// The same, with what to do next.
+    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
+        self.hints([hint.into()])
+    }
+
+    /// The same, with what to do next, where there is something.
+    pub(crate) fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
+        self.hints.extend(hints);
+        self
+    }
+
+    /// What to do next.
+    pub(crate) fn hinted(&self) -> &[String] {
+        &self.hints
     }
 
     /// What is recorded of it.
@@ -110,7 +128,14 @@ impl CommandError {
 
 impl std::fmt::Display for CommandError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:#}", self.source)
+        let mut text = self.source.to_string();
+        // Many an error names its cause itself.
+        for cause in self.source.chain().skip(1).map(ToString::to_string) {
+            if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
+        f.write_str(&text)
     }
 }
 
@@ -138,15 +163,44 @@ impl From<EndpointError> for CommandError {
 
 impl From<OffSwitch> for CommandError {
     fn from(switch: OffSwitch) -> Self {
+        let hint = match switch {
+            OffSwitch::User => Some("run `swamp telemetry enable --global`"),
+            OffSwitch::Marker => Some("run `swamp telemetry enable`"),
+            _ => None,
+        };
         Self::msg(
             ErrorKind::TelemetryOff,
             format!("telemetry is off ({switch})"),
         )
+        .hints(hint.map(str::to_owned))
     }
 }
 
 impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         Self::new(ErrorKind::Io, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_printed_once_whether_its_error_names_it_or_not() {
+        let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let naming = MarkerFileError::Read {
+            path: PathBuf::from("x"),
+            source: denied(),
+        };
+        let text = CommandError::from(naming).to_string();
+        assert_eq!(text.matches("permission denied").count(), 1, "{text}");
+        let context = anyhow::Error::from(denied()).context("could not write x");
+        assert_eq!(
+            CommandError::new(ErrorKind::Io, context).to_string(),
+            "could not write x: permission denied"
+        );
     }
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod error;
 mod exec;
 mod finish;
+mod hint;
 mod init;
 mod interrupt;
 mod invocation;
@@ -77,6 +78,9 @@ fn command(start: StartTime, cli: Cli, root: &clap::Command, matches: &ArgMatche
         Ok(()) => (InvocationResult::success(), 0),
         Err(error) => {
             context.ui.error(&error.to_string());
+            for hint in error.hinted() {
+                context.ui.hint(hint);
+            }
             (error.result(), error.exit_code())
         }
     };

@@ -21,6 +21,7 @@ pub(crate) struct Ui {
 pub(crate) const BOLD: Style = Style::new().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
+pub(crate) const HINT: Style = AnsiColor::Cyan.on_default().bold();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 
 impl Ui {
@@ -124,6 +125,11 @@ impl Ui {
     /// Tells why the command failed.
     pub(crate) fn error(self, text: &str) {
         self.stderr(&format!("{BAD}error:{BAD:#} {}", lines(text)));
+    }
+
+    /// Tells what to do next.
+    pub(crate) fn hint(self, text: &str) {
+        self.stderr(&format!("{HINT}hint:{HINT:#} {text}"));
     }
 
     fn stderr(self, text: &str) {

@@ -17,6 +17,7 @@ use tracing::debug;
 use super::args::Globals;
 use super::context::{Context, flush_setup};
 use super::error::CommandError;
+use super::hint;
 use super::logging;
 
 /// How long a background flush waits for another: a command that only looks whether the lock is free holds it
@@ -83,6 +84,10 @@ fn flush(context: &Context, watch: io::Result<Watch>) -> Result<(), CommandError
         Flushed::Done(outcome) => {
             if let Some(failure) = outcome.failure {
                 debug!("could not deliver telemetry to {endpoint}: {failure}");
+                let sender = marker.telemetry_sender.to_string().into();
+                if let Some(hint) = hint::of_failure(failure.kind(), &sender) {
+                    debug!("hint: {hint}");
+                }
             } else {
                 debug!("delivered {} entries to {endpoint}", outcome.delivered);
             }

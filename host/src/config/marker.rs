@@ -1,5 +1,6 @@
 //! The marker `.swamp.yaml`: what a repository says about itself and its telemetry.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,16 @@ pub enum SenderSource {
     Builtin(BuiltinSender),
     /// A file, as the marker spells it: absolute, or relative to the repository.
     File(PathBuf),
+}
+
+/// As `telemetrySender` names it.
+impl fmt::Display for SenderSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Builtin(sender) => sender.fmt(f),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 impl Default for SenderSource {

@@ -23,7 +23,7 @@ pub enum OffSwitch {
     #[error("{0} is set")]
     Variable(&'static str),
     /// The user's configuration.
-    #[error("telemetryDisabled is true in your config.yaml; run `swamp telemetry enable --global`")]
+    #[error("telemetryDisabled is true in your config.yaml")]
     User,
     /// The user's configuration cannot be read: it might say so.
     #[error("your config.yaml cannot be read: {0}")]
@@ -32,7 +32,7 @@ pub enum OffSwitch {
     #[error("what you have allowed on this machine cannot be read: {0}")]
     UnreadableTrust(String),
     /// The repository's marker.
-    #[error("telemetryDisabled is true in .swamp.yaml; run `swamp telemetry enable`")]
+    #[error("telemetryDisabled is true in .swamp.yaml")]
     Marker,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{SendError, SenderFailure, SpooledEntry};
+use crate::domain::{SendError, SenderFailure, SenderFailureKind, SpooledEntry};
 
 use super::request::SeenRequest;
 use super::scenario::Expected;
@@ -54,8 +54,20 @@ impl Evidence<'_> {
         match (expected, self.said) {
             (Expected::Delivered | Expected::DeliveredAs, said) => said.is_ok(),
             // What says `ok` without a request is not believed.
-            (Expected::NothingSent, Err(SendError::Sender(SenderFailure::Unconfirmed { .. })))
-            | (Expected::Unanswered, Err(SendError::Sender(SenderFailure::OutOfTime { .. })))
+            (
+                Expected::NothingSent,
+                Err(SendError::Sender(SenderFailure {
+                    kind: SenderFailureKind::Unconfirmed,
+                    ..
+                })),
+            )
+            | (
+                Expected::Unanswered,
+                Err(SendError::Sender(SenderFailure {
+                    kind: SenderFailureKind::OutOfTime { .. },
+                    ..
+                })),
+            )
             | (
                 Expected::RejectedOrUnreachable(_) | Expected::Unreachable | Expected::Unanswered,
                 Err(SendError::Unreachable(_)),
@@ -177,9 +189,10 @@ fn answer_in_words(expected: Expected) -> String {
 fn said_in_words(said: &Result<(), SendError>) -> String {
     match said {
         Ok(()) => "ok".into(),
-        Err(SendError::Sender(SenderFailure::Unconfirmed { .. })) => {
-            "ok, but the host saw no 2xx answer".into()
-        }
+        Err(SendError::Sender(SenderFailure {
+            kind: SenderFailureKind::Unconfirmed,
+            ..
+        })) => "ok, but the host saw no 2xx answer".into(),
         Err(SendError::Rejected { status, body }) if body.is_empty() => {
             format!("rejected, with status {status} and no body")
         }

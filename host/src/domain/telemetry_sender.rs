@@ -76,7 +76,7 @@ impl SendError {
             Self::Unreachable(_) => "unreachable",
             Self::InvalidConfiguration(_) => "invalid-configuration",
             Self::Other(_) => "other",
-            Self::Sender(failure) => failure.kind(),
+            Self::Sender(failure) => failure.kind.as_str(),
         }
     }
 
@@ -93,132 +93,97 @@ impl SendError {
     }
 }
 
-/// How a sender component failed its host. Each says what to do next.
+/// How a sender component failed its host.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum SenderFailure {
+#[error("{}", self.kind.of(component))]
+pub struct SenderFailure {
+    /// The component, as `telemetrySender` names it.
+    pub component: ForeignText,
+    /// What went wrong.
+    pub kind: SenderFailureKind,
+}
+
+/// What went wrong with a sender component.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SenderFailureKind {
     /// Its file is not there, or cannot be read.
-    #[error(
-        "could not read the sender {component}: {reason}; correct telemetrySender in .swamp.yaml, or run `swamp sender use builtin:ingest`"
-    )]
     Missing {
-        /// The component's path.
-        component: ForeignText,
         /// What went wrong.
         reason: String,
     },
     /// Its file is not the one that the marker pins.
-    #[error(
-        "the sender {component} is not the one that telemetrySenderDigest pins (its digest is {digest}); if it should be, run `swamp sender use {}`", component.in_shell()
-    )]
     NotPinned {
-        /// The component's path.
-        component: ForeignText,
         /// The digest that the file has.
         digest: String,
     },
     /// This user's configuration does not let it run.
-    #[error(
-        "the sender {component} may not run: allowSenders in your config.yaml is {allowed}; review it and run `swamp sender trust`"
-    )]
     NotAllowed {
-        /// The component's path.
-        component: ForeignText,
         /// What is allowed.
         allowed: &'static str,
     },
     /// It is not a component, or one that cannot be compiled.
-    #[error(
-        "could not compile the sender {component}: {reason}; run `swamp sender check {}`", component.in_shell()
-    )]
     NotCompilable {
-        /// The component's path.
-        component: ForeignText,
         /// What went wrong.
         reason: String,
     },
     /// It asks for something that the host does not offer, or does not export the contract.
-    #[error(
-        "could not link the sender {component}: {reason}; run `swamp sender check {}`", component.in_shell()
-    )]
     NotLinkable {
-        /// The component's path.
-        component: ForeignText,
         /// What went wrong.
         reason: String,
     },
     /// It trapped.
-    #[error(
-        "the sender {component} trapped: {reason}; run the command with `--log-level debug` to see its last output"
-    )]
     Trapped {
-        /// The component's path.
-        component: ForeignText,
         /// The trap.
         reason: String,
     },
     /// It had not finished at the deadline.
-    #[error(
-        "the sender {component} ran out of time after {} ms while {doing}",
-        limit.as_millis()
-    )]
     OutOfTime {
-        /// The component's path.
-        component: ForeignText,
         /// The limit.
         limit: Duration,
         /// What it was doing.
         doing: Doing,
     },
     /// It wanted more memory than it may have.
-    #[error(
-        "the sender {component} ran out of memory at {limit_mib} MiB; if it needs more, raise telemetrySenderLimits.memoryMiB in .swamp.yaml"
-    )]
     OutOfMemory {
-        /// The component's path.
-        component: ForeignText,
         /// The limit, in MiB.
         limit_mib: u64,
     },
     /// It asked for something that the sandbox denies, and gave up.
-    #[error(
-        "the sandbox denied the sender {component} {request}; a sender may only POST or PUT to the endpoint's origin"
-    )]
     Denied {
-        /// The component's path.
-        component: ForeignText,
         /// What it asked for.
         request: String,
     },
     /// It said `ok`, but the host saw no success.
-    #[error(
-        "the sender {component} reported success, but the host saw no 2xx answer from the endpoint; the entries are kept"
-    )]
-    Unconfirmed {
-        /// The component's path.
-        component: ForeignText,
-    },
+    Unconfirmed,
 }
 
 /// What a sender was doing when its time was up.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Doing {
     /// It was running, and not waiting for anything.
-    #[error("computing; run the command with `--log-level debug` to see its last output")]
+    #[error("computing")]
     Computing,
     /// It was waiting, but for no request.
-    #[error(
-        "waiting, though not for the endpoint; run the command with `--log-level debug` to see its last output"
-    )]
+    #[error("waiting, though not for the endpoint")]
     Waiting,
     /// Its request was on the way.
-    #[error("{0}; is the endpoint up?")]
+    #[error("{0}")]
     Request(String),
 }
 
-impl SenderFailure {
-    /// One stable word for the kind of failure, for machines.
+impl SenderFailureKind {
+    /// The failure of this kind of `component`.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn by(self, component: impl Into<ForeignText>) -> SenderFailure {
+        SenderFailure {
+            component: component.into(),
+            kind: self,
+        }
+    }
+
+    /// One stable word, for machines.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Missing { .. } => "missing",
             Self::NotPinned { .. } => "not-pinned",
@@ -229,7 +194,40 @@ impl SenderFailure {
             Self::OutOfTime { .. } => "out-of-time",
             Self::OutOfMemory { .. } => "out-of-memory",
             Self::Denied { .. } => "denied",
-            Self::Unconfirmed { .. } => "unconfirmed",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+
+    fn of(&self, component: &ForeignText) -> String {
+        let sender = format!("the sender {component}");
+        match self {
+            Self::Missing { reason } => format!("could not read {sender}: {reason}"),
+            Self::NotPinned { digest } => {
+                format!(
+                    "{sender} is not the one that telemetrySenderDigest pins (its digest is {digest})"
+                )
+            }
+            Self::NotAllowed { allowed } => {
+                format!("{sender} may not run: allowSenders in your config.yaml is {allowed}")
+            }
+            Self::NotCompilable { reason } => format!("could not compile {sender}: {reason}"),
+            Self::NotLinkable { reason } => format!("could not link {sender}: {reason}"),
+            Self::Trapped { reason } => format!("{sender} trapped: {reason}"),
+            Self::OutOfTime { limit, doing } => {
+                format!(
+                    "{sender} ran out of time after {} ms while {doing}",
+                    limit.as_millis()
+                )
+            }
+            Self::OutOfMemory { limit_mib } => {
+                format!("{sender} ran out of memory at {limit_mib} MiB")
+            }
+            Self::Denied { request } => format!(
+                "the sandbox denied {sender} {request}; a sender may only POST or PUT to the endpoint's origin"
+            ),
+            Self::Unconfirmed => format!(
+                "{sender} reported success, but the host saw no 2xx answer from the endpoint"
+            ),
         }
     }
 }

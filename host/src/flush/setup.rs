@@ -12,7 +12,8 @@ use crate::config::ownership::Owners;
 use crate::config::trust::Sender;
 use crate::config::{AllowSenders, Marker, SenderSource};
 use crate::domain::{
-    Deadline, Endpoint, FlushOutcome, RepoId, SendError, SenderFailure, SpoolError,
+    Deadline, Endpoint, FlushOutcome, RepoId, SendError, SenderFailure, SenderFailureKind,
+    SpoolError,
 };
 use crate::egress::{HostHeader, Network, Reach};
 use crate::process::timer::Timer;
@@ -86,16 +87,14 @@ impl FlushSetup {
             AllowSenders::Builtin => self.is_builtin(),
         };
         if !may_run {
-            return Err(SenderFailure::NotAllowed {
-                component: file.name().clone(),
-                allowed: self.allow_senders.as_str(),
-            });
+            let allowed = self.allow_senders.as_str();
+            return Err(SenderFailureKind::NotAllowed { allowed }.by(file.name().clone()));
         }
         match self.marker.telemetry_sender_digest {
-            Some(pinned) if pinned != file.digest() => Err(SenderFailure::NotPinned {
-                component: file.name().clone(),
-                digest: file.digest().to_string(),
-            }),
+            Some(pinned) if pinned != file.digest() => {
+                let digest = file.digest().to_string();
+                Err(SenderFailureKind::NotPinned { digest }.by(file.name().clone()))
+            }
             _ => Ok(file),
         }
     }
@@ -163,7 +162,7 @@ impl FlushSetup {
 ///
 /// # Errors
 ///
-/// [`SenderFailure::Missing`].
+/// [`SenderFailureKind::Missing`].
 pub fn component_file(
     root: &Path,
     source: &SenderSource,

@@ -10,7 +10,7 @@ use super::cache::{Cache, Found, Key};
 use super::compiler::{CompileError, Compiler};
 use super::engine;
 use super::file::ComponentFile;
-use crate::domain::{ForeignText, SenderFailure};
+use crate::domain::{ForeignText, SenderFailure, SenderFailureKind};
 
 /// A compiled component, to be loaded.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Compiled {
     ///
     /// # Errors
     ///
-    /// [`SenderFailure::NotCompilable`].
+    /// [`SenderFailureKind::NotCompilable`].
     pub fn obtain(
         file: &ComponentFile,
         cache: &Cache,
@@ -53,10 +53,8 @@ impl Compiled {
                 key,
             })
         };
-        obtain().map_err(|reason| SenderFailure::NotCompilable {
-            component: file.name().clone(),
-            reason,
-        })
+        obtain()
+            .map_err(|reason| SenderFailureKind::NotCompilable { reason }.by(file.name().clone()))
     }
 
     /// Forgets that `file` could not be compiled, if that is remembered: whoever asks for it by name wants it tried
@@ -91,10 +89,8 @@ impl Compiled {
     pub(super) fn load(&self) -> Result<Component, SenderFailure> {
         deserialize(&self.engine, &self.code).map_err(|error| {
             self.cache.forget(&self.key);
-            SenderFailure::NotCompilable {
-                component: self.name.clone(),
-                reason: format!("its compiled form could not be loaded: {error:#}"),
-            }
+            let reason = format!("its compiled form could not be loaded: {error:#}");
+            SenderFailureKind::NotCompilable { reason }.by(self.name.clone())
         })
     }
 }

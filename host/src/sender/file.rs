@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::config::BuiltinSender;
 use crate::config::ownership::Owners;
-use crate::domain::{Digest, ForeignText, SenderFailure};
+use crate::domain::{Digest, ForeignText, SenderFailure, SenderFailureKind};
 use crate::files::regular::RegularFile;
 
 use super::limits;
@@ -37,7 +37,7 @@ impl ComponentFile {
     ///
     /// # Errors
     ///
-    /// [`SenderFailure::Missing`] where it is not there, is no regular file, or is larger than
+    /// [`SenderFailureKind::Missing`] where it is not there, is no regular file, or is larger than
     /// [`limits::COMPONENT_BYTES`].
     pub fn read(path: &Path, name: impl Into<ForeignText>) -> Result<Self, SenderFailure> {
         Self::read_of(path, name, Owners::Any)
@@ -56,10 +56,10 @@ impl ComponentFile {
         let name = name.into();
         match read(path, owners) {
             Ok(bytes) => Ok(Self::new(name, Cow::Owned(bytes))),
-            Err(error) => Err(SenderFailure::Missing {
-                component: name,
-                reason: error.to_string(),
-            }),
+            Err(error) => {
+                let reason = error.to_string();
+                Err(SenderFailureKind::Missing { reason }.by(name))
+            }
         }
     }
 

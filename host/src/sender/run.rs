@@ -18,7 +18,8 @@ use super::link::{TypeMismatch, link};
 use super::sandbox::Guest;
 use crate::config::SenderLimits;
 use crate::domain::{
-    Deadline, Doing, Endpoint, ForeignText, SendError, SenderFailure, SpooledEntry, TelemetrySender,
+    Deadline, Doing, Endpoint, ForeignText, SendError, SenderFailure, SenderFailureKind,
+    SpooledEntry, TelemetrySender,
 };
 use crate::egress::{
     DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network, Reach, Secrets,
@@ -90,10 +91,7 @@ impl ComponentSender {
         let name = compiled.name().clone();
         let component = compiled.load()?;
         let engine = compiled.engine().clone();
-        let not_linkable = |reason| SenderFailure::NotLinkable {
-            component: name.clone(),
-            reason,
-        };
+        let not_linkable = |reason| SenderFailureKind::NotLinkable { reason }.by(name.clone());
         let linked = link(&engine, &component).map_err(not_linkable)?;
         let runtime = Builder::new_current_thread()
             .enable_all()
@@ -213,11 +211,8 @@ impl ComponentSender {
         } else {
             report.phase.map_or(Doing::Waiting, Doing::Request)
         };
-        SenderFailure::OutOfTime {
-            component: self.name.clone(),
-            limit: self.config.limits.deadline,
-            doing,
-        }
+        let limit = self.config.limits.deadline;
+        SenderFailureKind::OutOfTime { limit, doing }.by(self.name.clone())
     }
 
     fn interrupted(
@@ -234,17 +229,15 @@ impl ComponentSender {
             let what =
                 format!("{error:#}").replace("failed to convert function to given type: ", "");
             let reason = contract::reason(&what);
-            return SenderFailure::NotLinkable { component, reason };
+            return SenderFailureKind::NotLinkable { reason }.by(component);
         }
         match Interruption::of(error) {
             Interruption::OutOfTime => self.out_of_time(stopwatch, guest.egress.report()),
             Interruption::Trapped(_) if guest.quota.memory_was_denied() => {
-                SenderFailure::OutOfMemory {
-                    component,
-                    limit_mib: self.config.limits.memory_mib,
-                }
+                let limit_mib = self.config.limits.memory_mib;
+                SenderFailureKind::OutOfMemory { limit_mib }.by(component)
             }
-            Interruption::Trapped(reason) => SenderFailure::Trapped { component, reason },
+            Interruption::Trapped(reason) => SenderFailureKind::Trapped { reason }.by(component),
         }
     }
 
@@ -253,12 +246,12 @@ impl ComponentSender {
         let component = self.name.clone();
         let error = match answer {
             Ok(()) if report.saw_success => return Ok(()),
-            Ok(()) => return Err(SenderFailure::Unconfirmed { component }.into()),
+            Ok(()) => return Err(SenderFailureKind::Unconfirmed.by(component).into()),
             Err(error) => contract::send_error(error, &self.secrets),
         };
         Err(match (error, report.denied, report.failure) {
             (SendError::Unreachable(_) | SendError::Other(_), Some(request), _) => {
-                SenderFailure::Denied { component, request }.into()
+                SenderFailureKind::Denied { request }.by(component).into()
             }
             (SendError::Unreachable(_), None, Some(failure)) => SendError::Unreachable(failure),
             (error, _, _) => error,

@@ -7,7 +7,9 @@ use chrono::{TimeDelta, Utc};
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::trust::Sender;
 use swamp::config::{Marker, SenderSource};
-use swamp::domain::{EntryState, Invocation, InvocationResult, RepoId, SendError, SenderFailure};
+use swamp::domain::{
+    EntryState, Invocation, InvocationResult, RepoId, SendError, SenderFailure, SenderFailureKind,
+};
 use swamp::egress::{Environment, Reach, probe};
 use swamp::flush::{FlushSetup, Watch};
 use swamp::recorder::repo::StartTime;
@@ -296,15 +298,18 @@ impl Delivery<'_> {
 }
 
 fn of_failure(failure: &SenderFailure) -> Check {
-    let fix = match failure {
-        SenderFailure::NotAllowed { .. } => {
+    let fix = match &failure.kind {
+        SenderFailureKind::NotAllowed { .. } => {
             "run `swamp sender use builtin:ingest`, or `swamp config set --user allowSenders any`"
                 .to_owned()
         }
-        SenderFailure::NotPinned { component, .. } => {
-            format!("review it and run `swamp sender use {component}`")
+        SenderFailureKind::NotPinned { .. } => {
+            format!(
+                "review it and run `swamp sender use {}`",
+                failure.component.in_shell()
+            )
         }
-        SenderFailure::Missing { .. } => {
+        SenderFailureKind::Missing { .. } => {
             "put the file there, or run `swamp sender use FILE` with another".to_owned()
         }
         _ => "run `swamp sender check FILE` with the file of telemetrySender".to_owned(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use anstyle::Style;
 use serde::Serialize;
 use swamp::config::BuiltinSender;
-use swamp::domain::{ForeignText, SendError, SenderFailure, printable};
+use swamp::domain::{ForeignText, SendError, SenderFailure, SenderFailureKind, printable};
 use swamp::sender::{CONTRACT_VERSION, Compiled, ComponentFile, Inspection, inspect};
 
 use super::try_compile;
@@ -59,20 +59,21 @@ pub(super) fn component(name: &Path) -> Result<ComponentFile, CommandError> {
         return Err(CommandError::msg(
             ErrorKind::Sender,
             format!(
-                "could not find {}: not a built-in sender; use {}",
-                printable(&shown),
-                BuiltinSender::NAMES
+                "could not find {}: not a built-in sender",
+                printable(&shown)
             ),
-        ));
+        )
+        .hint(format!("use {}", BuiltinSender::NAMES)));
     }
     ComponentFile::read(name, shown).map_err(|failure| match failure {
-        SenderFailure::Missing { component, reason } => CommandError::msg(
+        SenderFailure {
+            component,
+            kind: SenderFailureKind::Missing { reason },
+        } => CommandError::msg(
             ErrorKind::Sender,
-            format!(
-                "could not read {component}: {reason}; name a component file, {}",
-                BuiltinSender::NAMES
-            ),
-        ),
+            format!("could not read {component}: {reason}"),
+        )
+        .hint(format!("name a component file, {}", BuiltinSender::NAMES)),
         other => other.into(),
     })
 }
@@ -120,10 +121,11 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
 /// Why a component does not run. What recommends this very command elsewhere is said without that here.
 fn why_not(failure: &SendError) -> String {
     match failure {
-        SendError::Sender(
-            SenderFailure::NotCompilable { component, reason }
-            | SenderFailure::NotLinkable { component, reason },
-        ) => format!("{component} does not run on this host: {reason}"),
+        SendError::Sender(SenderFailure {
+            component,
+            kind:
+                SenderFailureKind::NotCompilable { reason } | SenderFailureKind::NotLinkable { reason },
+        }) => format!("{component} does not run on this host: {reason}"),
         other => other.to_string(),
     }
 }

@@ -18,6 +18,7 @@ use swamp::sender::{Compiled, Compiler, ComponentFile};
 use super::args::Sender;
 use super::context::Context;
 use super::error::{CommandError, ErrorKind};
+use super::hint;
 use super::trust;
 
 pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandError> {
@@ -33,7 +34,8 @@ pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandErro
 
 impl From<SenderFailure> for CommandError {
     fn from(failure: SenderFailure) -> Self {
-        Self::new(ErrorKind::Sender, failure)
+        let hint = hint::of_failure(failure.kind.as_str(), &failure.component);
+        Self::new(ErrorKind::Sender, failure).hints(hint)
     }
 }
 

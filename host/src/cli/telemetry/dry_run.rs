@@ -9,6 +9,7 @@ use swamp::spool::FileSpool;
 
 use crate::cli::context::{Context, flush_setup};
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::hint;
 use crate::cli::ui::BOLD;
 
 /// One request. The keys of the answer, a list of these, are stable.
@@ -34,6 +35,10 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
                 ErrorKind::Flush,
                 format!("could not build the request of this batch: {failure}"),
             )
+            .hints(hint::of_failure(
+                failure.kind(),
+                &marker.telemetry_sender.to_string().into(),
+            ))
         })?,
         None => Vec::new(),
     };

@@ -13,6 +13,7 @@ use swamp::spool::{FailureRecord, FileSpool};
 use super::format::entries;
 use crate::cli::context::{Context, flush_setup};
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::hint;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::ui::Ui;
 
@@ -47,6 +48,7 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
     worker::forbid_core_dumps();
     let setup = flush_setup(context, root, marker, repo_id)?;
     let endpoint = setup.endpoint.to_string();
+    let sender = marker.telemetry_sender.to_string().into();
     let spool = FileSpool::create(root)?;
     let interrupt = Interrupt::watch()?;
     let progress = all.then(|| progress(context.ui));
@@ -86,7 +88,8 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
         Some(failure) => Err(CommandError::msg(
             ErrorKind::Flush,
             format!("could not deliver telemetry to {endpoint}: {failure}"),
-        )),
+        )
+        .hints(hint::of_failure(failure.kind(), &sender))),
         None if interrupt.is_requested() => Err(CommandError::msg(
             ErrorKind::Interrupted,
             format!("interrupted: {} still pending", entries(count(pending))),

@@ -16,6 +16,7 @@ use crate::cli::context::{
     Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, known, plain_headers, user_config,
 };
 use crate::cli::error::CommandError;
+use crate::cli::hint;
 use crate::cli::ui::{BAD, BOLD, GOOD};
 
 /// The answer. Its keys are stable.
@@ -271,6 +272,7 @@ impl Status {
             ),
         ];
         rows.extend(warning);
+        rows.extend(self.hint().map(|hint| ("hint", hint)));
         if self.held_back > 0 {
             let held_back = format!("{}, which came with a checkout", entries(self.held_back));
             rows.insert(5, ("held back", held_back));
@@ -282,6 +284,15 @@ impl Status {
             format!("{BAD}{name:<16}{BAD:#}{}", printable(warning))
         });
         rows.chain(warnings).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Status {
+    /// What to do about the last flush, if it failed.
+    fn hint(&self) -> Option<String> {
+        let failure = self.last_flush.as_ref()?.failure.as_ref()?;
+        let hint = hint::of_failure(failure.kind.as_written(), &self.sender.component)?;
+        Some(printable(&hint).into_owned())
     }
 }
 
