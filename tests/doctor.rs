@@ -300,7 +300,7 @@ fn faults() -> Vec<Fault> {
             },
             check: "headers",
             found: "is not trusted",
-            fix: "swamp sender trust",
+            fix: "swamp trust",
             ..NOTHING
         },
         Fault {

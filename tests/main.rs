@@ -36,6 +36,8 @@ mod init;
 #[cfg(target_os = "linux")]
 mod kill_storm;
 #[cfg(target_os = "linux")]
+mod known;
+#[cfg(target_os = "linux")]
 mod links;
 mod listing;
 #[cfg(target_os = "linux")]
@@ -59,6 +61,8 @@ mod secrets;
 mod sender_commands;
 mod senders;
 mod server;
+#[cfg(target_os = "linux")]
+mod strangers;
 #[cfg_attr(
     not(target_os = "linux"),
     allow(dead_code, reason = "some of it is for tests that look into /proc")

@@ -24,6 +24,8 @@ const OWN_DIR: &str = ".swamp";
 
 const LOCK: &str = "marker.lock";
 
+const IGNORE: &str = ".gitignore";
+
 /// The mode of a new marker, without the umask's bits.
 const MODE: u32 = 0o666;
 
@@ -297,6 +299,11 @@ impl MarkerFile {
                 why
             })
         })?;
+        if own.symlink_metadata(IGNORE).is_err() {
+            // Whoever has one there has decided what git sees.
+            let ignored = format!("/{IGNORE}\n/{LOCK}\n");
+            replace::create_in(&own, IGNORE.as_ref(), &ignored, MODE).ok();
+        }
         let start = Instant::now();
         loop {
             if let Some(lock) = LockedFile::try_lock_in(&own, LOCK).map_err(failed)? {

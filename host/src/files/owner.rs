@@ -9,10 +9,18 @@ use cap_std::fs::{Dir, MetadataExt as _};
 /// The bits of a mode that say who may do what.
 const PERMISSIONS: u32 = 0o777;
 
+/// The bits that what is created in `dir` must have: `owners`, and `groups` where the directory is several people's.
+fn wanted(dir: &Dir, owners: u32, groups: u32) -> io::Result<u32> {
+    const SET_GROUP_AND_GROUP_WRITES: u32 = 0o2020;
+    let mode = dir.dir_metadata()?.mode();
+    let is_shared = mode & SET_GROUP_AND_GROUP_WRITES == SET_GROUP_AND_GROUP_WRITES;
+    Ok(if is_shared { owners | groups } else { owners })
+}
+
 /// Gives the file that was created in `dir` just now the owner and the mode that it should have.
 pub(super) fn settle_file(dir: &Dir, file: &File, mode: u32) -> io::Result<()> {
     let metadata = file.metadata()?;
-    let needed = (metadata.mode() | (mode & 0o600)) & PERMISSIONS;
+    let needed = (metadata.mode() | wanted(dir, mode & 0o600, 0o060)?) & PERMISSIONS;
     if needed != metadata.mode() & PERMISSIONS {
         file.set_permissions(Permissions::from_mode(needed))?;
     }
@@ -25,7 +33,7 @@ pub(super) fn settle_file(dir: &Dir, file: &File, mode: u32) -> io::Result<()> {
 /// Gives the directory that was created in `parent` just now the owner and the mode that it should have.
 pub(super) fn settle_dir(parent: &Dir, dir: &Dir, mode: u32) -> io::Result<()> {
     let metadata = dir.dir_metadata()?;
-    let needed = (metadata.mode() | (mode & 0o700)) & PERMISSIONS;
+    let needed = (metadata.mode() | wanted(parent, mode & 0o700, 0o070)?) & PERMISSIONS;
     let has_bits = needed == metadata.mode() & PERMISSIONS;
     if has_bits && !rustix::process::geteuid().is_root() {
         return Ok(());

@@ -254,6 +254,12 @@ impl ComponentSender {
                 SenderFailureKind::Denied { request }.by(component).into()
             }
             (SendError::Unreachable(_), None, Some(failure)) => SendError::Unreachable(failure),
+            // Only the host's own sentence names the command that lets this sender send there.
+            (SendError::Other(_), None, Some(failure))
+                if self.config.reach == Reach::PublicOnly =>
+            {
+                SendError::Unreachable(failure)
+            }
             (error, _, _) => error,
         })
     }

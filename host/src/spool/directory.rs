@@ -37,11 +37,6 @@ pub(super) fn create(root: &Path) -> io::Result<Dir> {
     directory::ensure_in(&parent, NAME, PRIVATE_DIR)
 }
 
-/// Whether there is something of this name, be it a broken link.
-pub(super) fn has(dir: &Dir, name: &str) -> bool {
-    dir.symlink_metadata(name).is_ok()
-}
-
 /// Opens the private directory `name` in the spool's own, creating it where it is missing.
 pub(super) fn create_in(dir: &Dir, name: &str) -> io::Result<Dir> {
     directory::ensure_in(dir, name, PRIVATE_DIR)

@@ -51,6 +51,8 @@ const TEMPORARY_PREFIX: &str = ".tmp-";
 /// this program has such a one.
 const LAST_FLUSH_ID: &str = "last-flush";
 
+const MAX_IGNORE_BYTES: usize = 16;
+
 const IGNORED_BY_GIT: &str = ".gitignore";
 
 /// The entries of one repository.
@@ -135,7 +137,10 @@ impl FileSpool {
 
     /// Also where the directory was made by another program, or by one that was killed before it came to this.
     fn keep_out_of_git(&self) {
-        if !directory::has(&self.dir, IGNORED_BY_GIT)
+        let ignore = RegularFile::find_in(&self.dir, IGNORED_BY_GIT);
+        let text = ignore.and_then(|file| file.read_text(MAX_IGNORE_BYTES));
+        // A checkout may have brought one that lets some entries through.
+        if !text.is_ok_and(|text| text.trim_end() == "*")
             && let Err(error) = self.write("gitignore", IGNORED_BY_GIT, b"*\n")
         {
             debug!("{}", self.error("write", IGNORED_BY_GIT, error));

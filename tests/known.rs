@@ -1,0 +1,236 @@
+//! What a checkout that brought its marker may not do, until its user allows it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use http::HeaderName;
+use serde_json::Value;
+use swamp::receiver::ReceiverOptions;
+
+use crate::support::{Run, TestRepo, run};
+
+const SECRET: &str = "s3cret-value";
+const ID: &str = "550e8400-e29b-41d4-a716-446655440000";
+const ENTRY: &str = "telemetry-2099-02-11-01a20e41-164b-7c42-a06a-fa78f6ad1127.json";
+
+fn component() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/fixtures/senders/0.1.0/rust-cargo-component.wasm")
+}
+
+fn git(repo: &TestRepo, line: &str) -> String {
+    let mut git = Command::new("git");
+    git.current_dir(repo.root())
+        .args(["-c", "user.name=a", "-c", "user.email=a@example.com"])
+        .args(line.split(' '))
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null");
+    let output = git.output().unwrap();
+    assert!(output.status.success(), "git {line}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// A repository as a clone is: git's index names the marker, a sender, and an entry. Its user has a secret header for
+/// the endpoint.
+fn checkout(lines: &str) -> TestRepo {
+    let repo = TestRepo::with_receiver(ReceiverOptions {
+        show_headers: vec![HeaderName::from_static("x-api-key")],
+        ..ReceiverOptions::default()
+    });
+    // Nothing of `init`'s is remembered.
+    fs::remove_dir_all(repo.home().join(".local")).unwrap();
+    fs::remove_dir_all(repo.root().join(".swamp")).unwrap();
+    repo.write_marker(&format!(
+        "repoId: {ID}\ntelemetryEndpoint: ENDPOINT\n{lines}"
+    ));
+    fs::copy(component(), repo.root().join("ours.wasm")).unwrap();
+    repo.spool_entry(ENTRY, r#"{"id": "01a20e41-164b-7c42-a06a-fa78f6ad1127"}"#);
+    git(&repo, "init -q");
+    git(&repo, "add -f .");
+    let config = repo.home().join(".config/swamp");
+    fs::create_dir_all(&config).unwrap();
+    let headers = format!(
+        "headers:\n  {}:\n    X-Api-Key: ${{API_KEY}}\n",
+        repo.receiver.endpoint()
+    );
+    fs::write(config.join("config.yaml"), headers).unwrap();
+    repo
+}
+
+fn with_key(repo: &TestRepo, args: &[&str]) -> Run {
+    run(repo.command(args).env("API_KEY", SECRET))
+}
+
+fn keys(repo: &TestRepo) -> Vec<bool> {
+    let requests = repo.receiver.requests();
+    let has_key = |headers: &[(String, String)]| headers.iter().any(|(_, value)| value == SECRET);
+    requests
+        .iter()
+        .map(|request| has_key(&request.headers))
+        .collect()
+}
+
+fn status(repo: &TestRepo) -> Value {
+    let status = with_key(repo, &["--json", "telemetry", "status"]);
+    serde_json::from_str(&status.stdout).unwrap_or_else(|_| panic!("{status:?}"))
+}
+
+fn trust(repo: &TestRepo) {
+    let trust = with_key(repo, &["--no-telemetry", "trust", "--yes"]);
+    assert_eq!(trust.code, 0, "{trust:?}");
+}
+
+#[test]
+fn a_checkout_spends_no_header_until_it_is_trusted_and_none_after_untrust() {
+    let repo = checkout("");
+    with_key(&repo, &["version"]);
+    assert_eq!(keys(&repo), [false]);
+    let told = status(&repo);
+    assert_eq!(told["known"], false);
+    assert_eq!(told["knownBecause"], "its .swamp.yaml came with a checkout");
+    assert_eq!(told["sender"]["trusted"], false);
+    trust(&repo);
+    assert_eq!(status(&repo)["sender"]["trusted"], true);
+    with_key(&repo, &["version"]);
+    assert_eq!(keys(&repo).last(), Some(&true));
+    assert_eq!(with_key(&repo, &["--no-telemetry", "untrust"]).code, 0);
+    with_key(&repo, &["version"]);
+    assert_eq!(keys(&repo).last(), Some(&false));
+}
+
+#[test]
+fn a_component_of_a_checkout_reaches_no_local_service_until_it_is_trusted() {
+    let repo = checkout("telemetrySender: ours.wasm\n");
+    let flush = |repo: &TestRepo| {
+        with_key(repo, &["version"]);
+        with_key(repo, &["telemetry", "flush"])
+    };
+    let refused = flush(&repo);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("swamp trust"), "{}", refused.stderr);
+    assert!(repo.receiver.requests().is_empty());
+    trust(&repo);
+    assert_eq!(flush(&repo).code, 0);
+    assert!(!repo.receiver.requests().is_empty());
+}
+
+#[test]
+fn a_marker_that_is_written_by_hand_works_at_once_in_git_too() {
+    let repo = checkout("");
+    git(&repo, "rm -q --cached .swamp.yaml");
+    repo.configure("telemetrySender: ours.wasm\n");
+    with_key(&repo, &["version"]);
+    assert_eq!(repo.receiver.requests().len(), 1);
+    assert_eq!(status(&repo)["known"], true);
+}
+
+#[test]
+fn the_endpoint_and_the_directory_of_the_environment_are_the_users_word() {
+    let repo = checkout("telemetrySender: ours.wasm\n");
+    let endpoint = repo.receiver.endpoint();
+    let root = repo.root();
+    for (variable, value) in [
+        ("SWAMP_TELEMETRY_ENDPOINT", endpoint.as_str()),
+        ("SWAMP_TRUST_DIRECTORY", root.to_str().unwrap()),
+    ] {
+        let before = repo.receiver.requests().len();
+        let version = run(repo.command(&["version"]).env(variable, value));
+        assert_eq!(version.code, 0);
+        assert!(repo.receiver.requests().len() > before, "{variable}");
+    }
+}
+
+#[test]
+fn a_checkout_raises_no_log_level_and_a_known_repository_does() {
+    let repo = checkout("logLevel: debug\n");
+    assert_eq!(with_key(&repo, &["version"]).stderr, "");
+    trust(&repo);
+    assert!(with_key(&repo, &["version"]).stderr.contains("delivered"));
+}
+
+#[test]
+fn a_change_of_sender_or_endpoint_leaves_the_headers_out_and_status_says_which() {
+    let repo = checkout("telemetrySender: ours.wasm\n");
+    trust(&repo);
+    with_key(&repo, &["version"]);
+    assert_eq!(keys(&repo), [true]);
+    let built = fs::read(component()).unwrap();
+    // An empty custom section: another digest, the same sender.
+    fs::write(
+        repo.root().join("ours.wasm"),
+        [&built[..], &[0, 1, 0]].concat(),
+    )
+    .unwrap();
+    with_key(&repo, &["version"]);
+    assert_eq!(keys(&repo), [true, false]);
+    let because = status(&repo)["sender"]["untrustedBecause"].clone();
+    assert_eq!(because, "the sender has changed since you trusted it");
+    fs::write(repo.root().join("ours.wasm"), built).unwrap();
+    let marker = repo.marker();
+    fs::write(
+        repo.root().join(".swamp.yaml"),
+        marker.replace("127.0.0.1", "localhost"),
+    )
+    .unwrap();
+    let because = status(&repo)["knownBecause"].to_string();
+    assert!(
+        because.contains("its endpoint was http://127.0.0.1"),
+        "{because}"
+    );
+}
+
+#[test]
+fn entries_that_came_with_a_checkout_are_held_back_and_stay() {
+    let repo = checkout("");
+    with_key(&repo, &["version"]);
+    assert_eq!(repo.arrived(), ["version"]);
+    assert!(repo.entries().contains(&ENTRY.to_owned()));
+    let told = status(&repo);
+    assert_eq!(
+        (&told["heldBack"], &told["pending"]),
+        (&1.into(), &0.into())
+    );
+    git(&repo, "rm -q --cached -r .swamp");
+    with_key(&repo, &["telemetry", "flush"]);
+    assert!(!repo.entries().contains(&ENTRY.to_owned()));
+}
+
+#[test]
+fn git_sees_nothing_new_after_any_command() {
+    let repo = checkout("");
+    git(&repo, "rm -q --cached -r .swamp");
+    git(&repo, "commit -q -m all");
+    fs::write(repo.spool().join(".gitignore"), "*\n!telemetry-*\n").unwrap();
+    for command in [
+        &["version"][..],
+        &["telemetry", "disable"],
+        &["telemetry", "enable"],
+    ] {
+        assert_eq!(with_key(&repo, command).code, 0);
+        let changed = git(&repo, "status --porcelain");
+        assert!(!changed.contains(".swamp/"), "{command:?}: {changed}");
+    }
+}
+
+#[test]
+fn what_others_can_write_decides_nothing_and_telemetry_is_off() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let repo = TestRepo::new();
+    for file in [".local/state/swamp/trust.json", ".config/swamp/config.yaml"] {
+        let file = repo.home().join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        if !file.exists() {
+            fs::write(&file, "allowSenders: any\n").unwrap();
+        }
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+        let status = repo.swamp(&["telemetry", "status"]);
+        assert!(status.stdout.contains("off"), "{status:?}");
+        assert!(
+            status.stdout.contains("everybody can write it"),
+            "{status:?}"
+        );
+        assert!(repo.entries().is_empty());
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}

@@ -1,0 +1,184 @@
+//! Several users of one machine: what belongs to another is not used, until one says so. Needs root, to be others.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use swamp::receiver::{Receiver, ReceiverOptions};
+use tempfile::TempDir;
+
+use crate::support::{Run, SWAMP, TestRepo, run, skipped};
+
+const ALICE: u32 = 12345;
+const BOB: u32 = 12346;
+const TEAM: u32 = 12347;
+
+/// A machine with a program that everybody can run, and a home for each.
+struct Machine {
+    dir: TempDir,
+    receiver: Receiver,
+}
+
+impl Machine {
+    fn new() -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            skipped("only root can be several users");
+            return None;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::copy(SWAMP, dir.path().join("swamp")).unwrap();
+        let receiver = Receiver::start(ReceiverOptions::default()).unwrap();
+        let machine = Self { dir, receiver };
+        for user in [ALICE, BOB] {
+            machine.directory(&format!("home-{user}"), user, 0o700);
+        }
+        Some(machine)
+    }
+
+    fn directory(&self, name: &str, owner: u32, mode: u32) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::create_dir(&path).unwrap();
+        chown(&path, Some(owner), Some(TEAM)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    fn command(&self, user: u32, root: &Path, args: &[&str]) -> Command {
+        let mut command = Command::new(self.dir.path().join("swamp"));
+        command
+            .args(args)
+            .uid(user)
+            .gid(TEAM)
+            .current_dir(root)
+            .env_clear()
+            .env("HOME", self.dir.path().join(format!("home-{user}")))
+            .env("SWAMP_TELEMETRY_FLUSH", "off")
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, user: u32, root: &Path, args: &[&str]) -> Run {
+        run(&mut self.command(user, root, args))
+    }
+
+    fn ok(&self, user: u32, root: &Path, args: &[&str]) -> Run {
+        let run = self.run(user, root, args);
+        assert_eq!(run.code, 0, "{user} {args:?}: {run:?}");
+        run
+    }
+
+    fn init(&self, user: u32, root: &Path) {
+        let endpoint = self.receiver.endpoint();
+        self.ok(
+            user,
+            root,
+            &["--no-telemetry", "init", "--endpoint", &endpoint],
+        );
+    }
+}
+
+fn entries(root: &Path) -> usize {
+    let names = fs::read_dir(root.join(".swamp/telemetry")).unwrap();
+    let names = names.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("telemetry-")).count()
+}
+
+#[test]
+fn another_users_repository_is_not_used_until_one_says_so() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    // As /tmp is, above one's own directory.
+    let root = machine.directory("shared", 0, 0o1777);
+    machine.init(ALICE, &root);
+    let mine = machine.directory("shared/mine", BOB, 0o755);
+    machine.ok(BOB, &mine, &["version"]);
+    assert_eq!(entries(&root), 0);
+    let debug = machine.ok(BOB, &mine, &["--log-level", "debug", "version"]);
+    let status = machine.ok(BOB, &mine, &["telemetry", "status"]).stdout;
+    for told in [debug.stderr, status] {
+        assert!(told.contains("belongs to user 12345"), "{told}");
+        assert!(told.contains("trust`"), "{told}");
+    }
+    assert_eq!(machine.run(BOB, &mine, &["telemetry", "flush"]).code, 1);
+    machine.ok(ALICE, &root, &["version"]);
+    assert_eq!(entries(&root), 1);
+
+    let root = root.to_str().unwrap().to_owned();
+    let trusted = run(machine
+        .command(BOB, &mine, &["--json", "sender", "show"])
+        .env("SWAMP_TRUST_DIRECTORY", &root));
+    assert!(trusted.stdout.contains("\"known\": true"), "{trusted:?}");
+    machine.ok(BOB, &mine, &["--no-telemetry", "trust", "--yes"]);
+    let show = machine.ok(BOB, &mine, &["--json", "sender", "show"]);
+    assert!(show.stdout.contains("\"known\": true"), "{show:?}");
+}
+
+#[test]
+fn every_member_of_a_group_can_record_flush_enable_and_disable() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let root = machine.directory("team", ALICE, 0o2775);
+    machine.init(ALICE, &root);
+    machine.ok(BOB, &root, &["--no-telemetry", "trust", "--yes"]);
+    for round in 0..2 {
+        for user in [BOB, ALICE] {
+            let before = entries(&root);
+            machine.ok(user, &root, &["version"]);
+            assert_eq!(entries(&root), before + 1, "{user} in round {round}");
+            machine.ok(user, &root, &["telemetry", "disable"]);
+            machine.ok(user, &root, &["telemetry", "enable"]);
+            machine.ok(user, &root, &["telemetry", "flush", "--all"]);
+            assert_eq!(entries(&root), 0, "{user} in round {round}");
+        }
+    }
+}
+
+#[test]
+fn root_in_anothers_home_makes_nothing_there_and_heeds_its_off_switch() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let repo = TestRepo::new();
+    let home = machine.dir.path().join(format!("home-{ALICE}"));
+    let state = tempfile::tempdir().unwrap();
+    let as_root = |args: &[&str]| {
+        run(repo
+            .command(args)
+            .env("HOME", &home)
+            .env("XDG_STATE_HOME", state.path()))
+    };
+    assert_eq!(as_root(&["--no-telemetry", "trust", "--yes"]).code, 0);
+    assert_eq!(as_root(&["version"]).code, 0);
+    assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
+    assert!(state.path().join("swamp/trust.json").is_file());
+
+    let config = home.join(".config/swamp");
+    fs::create_dir_all(&config).unwrap();
+    fs::write(config.join("config.yaml"), "telemetryDisabled: true\n").unwrap();
+    chown(config.join("config.yaml"), Some(ALICE), None).unwrap();
+    let status = as_root(&["--json", "telemetry", "status"]);
+    assert!(status.stdout.contains("\"enabled\": false"), "{status:?}");
+}
+
+#[test]
+fn root_is_a_stranger_in_anothers_repository() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let repo = TestRepo::new();
+    fs::remove_dir_all(repo.home().join(".local")).unwrap();
+    for path in [repo.root(), repo.root().join(".swamp.yaml")] {
+        chown(&path, Some(ALICE), None).unwrap();
+        assert_eq!(fs::metadata(path).unwrap().uid(), ALICE);
+    }
+    drop(machine);
+    assert_eq!(repo.swamp(&["version"]).code, 0);
+    assert_eq!(repo.arrived(), ["version"]);
+    let status = repo.swamp(&["--json", "telemetry", "status"]).stdout;
+    assert!(status.contains("another user's"), "{status}");
+}
