@@ -45,7 +45,7 @@ fn an_entry_is_as_private_and_as_large_as_those_of_swamp_itself() {
     assert_eq!(place.greet(&["hello", "you"]), Some(0));
     let entry = &place.entries()[0];
     let keys: Vec<_> = entry.as_object().unwrap().keys().cloned().collect();
-    insta::assert_snapshot!(keys.join(" "), @"id invocation result startedAt completedAt durationMs swampVersion platform");
+    insta::assert_snapshot!(keys.join(" "), @"id invocation result startedAt completedAt durationMs swampVersion platform invocationContext");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 
 use self::telemetry::label;
 pub(crate) use self::telemetry::{
-    List, ListedSubcommands, Receive, Record, RecordedStatus, Stats, StatsBy, Telemetry,
+    List, ListedSubcommands, OnOrOff, Receive, Record, RecordedStatus, Stats, StatsBy, Telemetry,
 };
 use super::completions::{scenario_names, sender_names};
 

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use swamp::domain::{Invocation, InvocationResult, Status, TelemetryRepository as _};
+use swamp::domain::{EntryId, Invocation, InvocationResult, Status, TelemetryRepository as _};
 use swamp::flush::background::{self, FLUSH_VARIABLE, FlushMode};
 use swamp::process::worker::Program;
 pub(crate) use swamp::recorder::repo::StartTime;
+use swamp::recorder::surroundings::surroundings;
 use swamp::spool::FileSpool;
 use tracing::debug;
 use tracing::level_filters::LevelFilter;
@@ -21,14 +22,15 @@ pub(crate) fn prepare(context: &Context) {
     }
 }
 
-/// Records an invocation of a program of this version, and starts the flush where it succeeded. Whatever goes wrong here is nobody's business
-/// but the debug log's.
+/// Records an invocation of a program of this version, with the id where it was told one already, and starts the flush
+/// where it succeeded. Whatever goes wrong here is nobody's business but the debug log's.
 pub(crate) fn record(
     context: &Context,
     start: StartTime,
     invocation: Invocation,
     result: InvocationResult,
     version: &str,
+    id: Option<EntryId>,
 ) {
     let Some(repo) = &context.repo else { return };
     let Some(spool) = repo.spool(context.globals.no_telemetry, env_var) else {
@@ -36,7 +38,13 @@ pub(crate) fn record(
     };
     tell_once(context, repo);
     let succeeded = result.status == Status::Success;
-    if let Err(error) = spool.save(&start.entry(invocation, result, version)) {
+    let mut entry = start
+        .entry(invocation, result, version)
+        .within(surroundings(env_var, true));
+    if let Some(id) = id {
+        entry = entry.with_id(id);
+    }
+    if let Err(error) = spool.save(&entry) {
         debug!("{error}");
         return;
     }

@@ -87,7 +87,7 @@ fn command(start: StartTime, cli: Cli, root: &clap::Command, matches: &ArgMatche
     let invocation = invocation::invocation(root, matches);
     if invocation::is_recorded(&invocation) {
         context.refresh();
-        finish::record(&context, start, invocation, result, VERSION);
+        finish::record(&context, start, invocation, result, VERSION, None);
     }
     ExitCode::from(code)
 }
@@ -125,7 +125,7 @@ fn no_command(start: StartTime, argv: &[OsString], error: &clap::Error) -> ExitC
     logging::start(context.log_level());
     let code = u8::try_from(result.exit_code).unwrap_or(1);
     if invocation::is_recorded(&invocation) {
-        finish::record(&context, start, invocation, result, VERSION);
+        finish::record(&context, start, invocation, result, VERSION, None);
     }
     ExitCode::from(code)
 }

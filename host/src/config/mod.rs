@@ -7,6 +7,7 @@ mod builtin_sender;
 mod edit;
 #[cfg(feature = "sender")]
 pub mod git_index;
+pub mod install_id;
 #[cfg(feature = "sender")]
 pub mod known;
 mod marker;

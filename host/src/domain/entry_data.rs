@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Platform, Status};
+use super::{Platform, Status, Surroundings};
 
 /// The paths of an entry's fields, as messages name them: `result.exitCode` is `exitCode` in the object `result`.
 pub mod field {
@@ -132,6 +132,27 @@ pub(super) struct ContextData {
 }
 
 impl EntryData {
+    /// The same entry with what is known of where it took place, as far as it does not tell itself.
+    pub(super) fn within(mut self, surroundings: &Surroundings) -> Self {
+        let Surroundings {
+            context,
+            parent,
+            install_id,
+        } = surroundings;
+        let context = context.as_ref().map(|context| ContextData {
+            is_interactive: context.is_interactive,
+            is_ci: Some(context.is_ci),
+            agent_session_detected: Some(context.agent_session_detected),
+            detected_ai_tool: context.detected_ai_tool.map(str::to_owned),
+            unknown: Map::new(),
+        });
+        self.invocation_context = self.invocation_context.or(context);
+        let parent = parent.as_ref().map(ToString::to_string);
+        self.parent_invocation_id = self.parent_invocation_id.or(parent);
+        self.install_id = self.install_id.or_else(|| install_id.clone());
+        self
+    }
+
     /// The JSON that is spooled: pretty-printed, with a newline at its end.
     pub(super) fn to_json(&self) -> String {
         // Writing to a `String` cannot fail and no map in here has keys that are not strings.

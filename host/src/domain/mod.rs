@@ -22,6 +22,7 @@ mod recorded_entry;
 mod repo_id;
 mod repositories;
 mod secret_key;
+mod surroundings;
 mod telemetry_entry;
 mod telemetry_sender;
 mod telemetry_service;
@@ -51,6 +52,7 @@ pub use recorded_entry::{EntryFlaw, RecordContext, RecordedEntry};
 pub use repo_id::RepoId;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
 pub use secret_key::takes_secret;
+pub use surroundings::{InvocationContext, Surroundings, parent_invocation};
 pub use telemetry_entry::{
     EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,
     TelemetryEntry, Undeliverable, with_dashes,

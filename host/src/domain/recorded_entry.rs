@@ -7,8 +7,8 @@ use thiserror::Error;
 use super::entry_data::{ContextData, EntryData, InvocationData, ResultData, field};
 use super::telemetry_entry::{instant, iso_millis, typed, whole_millis, with_dashes};
 use super::{
-    EntryId, EntryName, Label, Platform, Positions, REDACTED, Status, Subcommands, Tool, Tools,
-    command_path,
+    EntryId, EntryName, Label, Platform, Positions, REDACTED, Status, Subcommands, Surroundings,
+    Tool, Tools, command_path,
 };
 
 /// How entries are taken.
@@ -18,6 +18,8 @@ pub struct RecordContext<'a> {
     pub now: DateTime<Utc>,
     /// The version of an entry that names none, and of whose tool the repository says none.
     pub version: &'a str,
+    /// Where entries took place that do not tell it themselves.
+    pub surroundings: &'a Surroundings,
     /// What the repository says of tools.
     pub tools: &'a Tools,
     /// Which arguments may be recorded, whatever the repository says.
@@ -131,7 +133,7 @@ impl RecordedEntry {
         let id = id.unwrap_or_else(|| EntryId::generate(times.started));
         let version = tool.and_then(|tool| tool.version.as_ref());
         let version = version.map_or(recording.version, Label::as_str);
-        let data = completed_data(given.clone(), &id, &times, version);
+        let data = completed_data(given.clone(), &id, &times, version, recording.surroundings);
         Ok(Self {
             id,
             started_at: times.started,
@@ -176,7 +178,13 @@ impl RecordedEntry {
 }
 
 /// The entry with all that was not given of it.
-fn completed_data(mut data: EntryData, id: &EntryId, times: &Times, version: &str) -> EntryData {
+fn completed_data(
+    mut data: EntryData,
+    id: &EntryId,
+    times: &Times,
+    version: &str,
+    surroundings: &Surroundings,
+) -> EntryData {
     data.id = Some(id.to_string());
     let invocation = &mut data.invocation;
     invocation.args.get_or_insert_default();
@@ -210,7 +218,7 @@ fn completed_data(mut data: EntryData, id: &EntryId, times: &Times, version: &st
     data.duration_ms = Some(times.duration_ms);
     data.swamp_version.get_or_insert_with(|| version.to_owned());
     data.platform.get_or_insert(Platform::CURRENT);
-    data
+    data.within(surroundings)
 }
 
 /// When an invocation began and ended.

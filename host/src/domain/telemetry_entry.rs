@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::entry_data::{self, EntryData, InvocationData, ResultData, field};
-use super::{EntryId, EntryName, command_path};
+use super::{EntryId, EntryName, Surroundings, command_path};
 
 /// What stands in an entry for a value that must not be recorded.
 pub const REDACTED: &str = "<REDACTED>";
@@ -125,6 +125,7 @@ pub struct TelemetryEntry {
     duration_ms: u64,
     swamp_version: String,
     platform: Platform,
+    surroundings: Surroundings,
 }
 
 impl TelemetryEntry {
@@ -147,9 +148,24 @@ impl TelemetryEntry {
             duration_ms,
             swamp_version: swamp_version.to_owned(),
             platform: Platform::CURRENT,
+            surroundings: Surroundings::default(),
         };
         entry.set_duration(duration_ms);
         entry
+    }
+
+    /// The same entry with this id, which was told before there was an entry.
+    #[must_use]
+    pub fn with_id(mut self, id: EntryId) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// The same entry, of an invocation that took place there.
+    #[must_use]
+    pub fn within(mut self, surroundings: Surroundings) -> Self {
+        self.surroundings = surroundings;
+        self
     }
 
     /// Gives the same entry another end.
@@ -216,7 +232,7 @@ impl TelemetryEntry {
             platform: Some(self.platform),
             ..EntryData::default()
         };
-        data.to_json()
+        data.within(&self.surroundings).to_json()
     }
 }
 

@@ -85,6 +85,9 @@ pub const LOG_LEVEL: &str = "SWAMP_LOG_LEVEL";
 /// Names the program that delivers what an embedded recorder has recorded.
 pub const BIN: &str = "SWAMP_BIN";
 
+/// The id of the invocation that a program is run by. `swamp exec` sets it.
+pub const PARENT_INVOCATION_ID: &str = "SWAMP_PARENT_INVOCATION_ID";
+
 /// Makes this program a worker. Only this program sets it.
 pub const WORKER: &str = "SWAMP_WORKER";
 

@@ -69,6 +69,8 @@ mod recording;
 pub mod redaction;
 #[doc(hidden)]
 pub mod repo;
+#[doc(hidden)]
+pub mod surroundings;
 
 use std::env;
 use std::ffi::OsString;
@@ -177,7 +179,9 @@ impl Recorder {
         let (invocation, result) = redaction::refused(command, &argv, error.kind());
         let Some((repo, spool)) = place() else { return };
         let succeeded = result.status == Status::Success;
-        let entry = start.entry(self.of_program(invocation), result, &self.version);
+        let entry = start
+            .entry(self.of_program(invocation), result, &self.version)
+            .within(surroundings::surroundings(env_var, true));
         match spool.save(&entry) {
             Ok(()) if succeeded => flush(&repo, &spool),
             Ok(()) => {}
@@ -189,7 +193,9 @@ impl Recorder {
         let start = StartTime::now();
         let (repo, spool) = place()?;
         let left = Failure::UNFINISHED.result();
-        let entry = start.entry(self.of_program(invocation), left, &self.version);
+        let entry = start
+            .entry(self.of_program(invocation), left, &self.version)
+            .within(surroundings::surroundings(env_var, true));
         Some(OpenRecord::begin(repo, spool, start, entry))
     }
 

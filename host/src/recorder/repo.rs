@@ -10,7 +10,7 @@ use tracing::debug;
 use crate::config::marker_file::{MarkerFile, MarkerFileError, find_repo};
 use crate::config::ownership::{Owners, owners};
 use crate::config::{Marker, off_switch};
-use crate::domain::{Invocation, InvocationResult, TelemetryEntry};
+use crate::domain::{EntryId, Invocation, InvocationResult, TelemetryEntry};
 use crate::spool::FileSpool;
 
 /// When a command began.
@@ -28,6 +28,12 @@ impl StartTime {
             at: Utc::now(),
             clock: Instant::now(),
         }
+    }
+
+    /// A new id for an entry of a command that began then.
+    #[must_use]
+    pub fn new_id(self) -> EntryId {
+        EntryId::generate(self.at)
     }
 
     /// How long ago that is, in milliseconds.

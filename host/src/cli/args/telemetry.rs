@@ -35,6 +35,14 @@ pub(crate) enum Telemetry {
         #[arg(long)]
         global: bool,
     },
+    /// Show, make or remove the random id that tells this machine from others
+    ///
+    /// Without an id, which is the default, nobody can tell how many machines entries come from. With one, each entry
+    /// carries it, and it says nothing about the machine or its user.
+    InstallId {
+        /// on makes an id, off removes it [default: show it]
+        state: Option<OnOrOff>,
+    },
     /// Delete the entries in the spool
     Purge {
         /// Do not ask for confirmation
@@ -60,6 +68,12 @@ pub(crate) enum Telemetry {
         #[arg(long, conflicts_with = "all")]
         dry_run: bool,
     },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnOrOff {
+    On,
+    Off,
 }
 
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::io;
 use std::process;
 
-use swamp::domain::{InvocationResult, Label, Status, UNKNOWN_VERSION, printable};
+use swamp::domain::{EntryId, InvocationResult, Label, Status, UNKNOWN_VERSION, printable};
 use thiserror::Error;
 
 use self::system::Running;
@@ -40,6 +40,8 @@ enum NotRun {
 struct Program<'a> {
     path: &'a OsString,
     args: &'a [OsString],
+    /// The id of the invocation that is recorded of it.
+    id: Option<&'a EntryId>,
 }
 
 /// Runs the program that the command line names, and exits as it did.
@@ -48,9 +50,10 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
         // clap demands one.
         process::exit(2);
     };
-    let program = Program {
+    let mut program = Program {
         path,
         args: arguments,
+        id: None,
     };
     if !is_recorded(context) {
         process::exit(match system::become_program(&program) {
@@ -59,6 +62,8 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
         });
     }
     let start = StartTime::now();
+    let id = start.new_id();
+    program.id = Some(&id);
     let running = Running::start(&program);
     // While the program runs nobody waits for this.
     let tools = context
@@ -79,7 +84,7 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
     // The program may have changed the repository's marker.
     context.refresh();
     let version = tool.version.as_ref().map_or(UNKNOWN_VERSION, Label::as_str);
-    finish::record(context, start, invocation, result, version);
+    finish::record(context, start, invocation, result, version, Some(id));
     process::exit(code)
 }
 

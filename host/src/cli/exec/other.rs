@@ -2,6 +2,8 @@
 
 use std::process::{Child, Command};
 
+use swamp::domain::variables::PARENT_INVOCATION_ID;
+
 use super::{Ended, NotRun, Program};
 
 /// A program that runs.
@@ -9,7 +11,9 @@ pub(super) struct Running(Child);
 
 impl Running {
     pub(super) fn start(program: &Program<'_>) -> Result<Self, NotRun> {
-        let child = Command::new(program.path).args(program.args).spawn()?;
+        let id = program.id.map(|id| (PARENT_INVOCATION_ID, id.as_str()));
+        let mut command = Command::new(program.path);
+        let child = command.args(program.args).envs(id).spawn()?;
         Ok(Self(child))
     }
 

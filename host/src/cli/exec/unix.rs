@@ -15,6 +15,9 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{AccessFlags, Pid, access};
 use rustix::process::{WaitOptions, WaitStatus, waitpid};
 
+use swamp::domain::EntryId;
+use swamp::domain::variables::PARENT_INVOCATION_ID;
+
 use super::signals::{Came, Signals, stop_by};
 use super::{Ended, NotRun, Program};
 
@@ -111,7 +114,7 @@ fn spawn(program: &Program<'_>, mask: &SigSet) -> Result<Pid, NotRun> {
     for arg in program.args {
         args.push(c_string(arg)?);
     }
-    let environment = environment()?;
+    let environment = environment(program.id)?;
     let attributes = attributes(mask).map_err(io::Error::from)?;
     let files = PosixSpawnFileActions::init().map_err(io::Error::from)?;
     let spawned = match posix_spawnp(&path, &files, &attributes, &args, &environment) {
@@ -136,14 +139,20 @@ fn attributes(mask: &SigSet) -> nix::Result<PosixSpawnAttr> {
     Ok(attributes)
 }
 
-fn environment() -> io::Result<Vec<CString>> {
+/// The environment of the program, which names its invocation for those within it.
+fn environment(id: Option<&EntryId>) -> io::Result<Vec<CString>> {
     let variable = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
         let mut variable = name;
         variable.push("=");
         variable.push(value);
         c_string(&variable)
     };
-    std::env::vars_os().map(variable).collect()
+    let id = id.map(|id| (PARENT_INVOCATION_ID.into(), id.as_str().into()));
+    std::env::vars_os()
+        .filter(|(name, _)| id.is_none() || name != PARENT_INVOCATION_ID)
+        .chain(id.clone())
+        .map(variable)
+        .collect()
 }
 
 fn c_string(text: &OsStr) -> io::Result<CString> {

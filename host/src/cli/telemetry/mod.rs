@@ -3,6 +3,7 @@
 mod dry_run;
 mod flush;
 pub(crate) mod format;
+mod install_id;
 mod list;
 mod purge;
 mod receive;
@@ -23,6 +24,7 @@ pub(crate) fn run(command: &Telemetry, context: &Context) -> Result<(), CommandE
         Telemetry::List(args) => list::run(args, context),
         Telemetry::Enable { global } => switch::run(true, *global, context),
         Telemetry::Disable { global } => switch::run(false, *global, context),
+        Telemetry::InstallId { state } => install_id::run(*state, context),
         Telemetry::Purge { yes } => purge::run(*yes, context),
         Telemetry::Receive(args) => receive::run(args, context),
         Telemetry::Record(args) => record::run(args, context),

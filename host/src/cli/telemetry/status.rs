@@ -4,6 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use swamp::config::install_id::install_id;
 use swamp::config::known::Known;
 use swamp::config::trust::Sender;
 use swamp::config::{Marker, OffSwitch, SenderSource};
@@ -13,7 +14,8 @@ use swamp::spool::{FailureRecord, FileSpool, LastFlush, Totals};
 
 use super::format::{ago, duration, entries};
 use crate::cli::context::{
-    Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, known, plain_headers, user_config,
+    Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, env_var, known, plain_headers,
+    user_config,
 };
 use crate::cli::error::CommandError;
 use crate::cli::hint;
@@ -36,6 +38,9 @@ struct Status {
     known: bool,
     /// Why, or why not.
     known_because: String,
+    /// The random id of this user on this machine; missing where the user wants none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    install_id: Option<String>,
     endpoint: EndpointStatus,
     /// What is to be said of the user's headers, which would go out unencrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -163,6 +168,7 @@ fn status(context: &Context) -> Result<Status, CommandError> {
         off_by: off.as_ref().map(OffSwitch::kind),
         off_in_words: off.map(|off| off.to_string()),
         repo_id: marker.repo_id.as_ref().map(ToString::to_string),
+        install_id: install_id(env_var),
         header_warning: url.as_ref().ok().and_then(plain_headers),
         known: matches!(answer, Some(Ok(_))),
         known_because: match answer {
@@ -271,6 +277,7 @@ impl Status {
                     .map_or_else(|| "never".to_owned(), |last| last.in_words(now)),
             ),
         ];
+        rows.extend(self.install_id.clone().map(|id| ("install id", id)));
         rows.extend(warning);
         rows.extend(self.hint().map(|hint| ("hint", hint)));
         if self.held_back > 0 {
@@ -392,6 +399,7 @@ mod tests {
             repo_id: Some("550e8400-e29b-41d4-a716-446655440000".into()),
             known: true,
             known_because: "you allowed it on this machine".into(),
+            install_id: None,
             endpoint: EndpointStatus {
                 url: Some("http://localhost:8090".into()),
                 source: "marker",

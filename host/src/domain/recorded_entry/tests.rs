@@ -9,6 +9,13 @@ fn recording() -> RecordContext<'static> {
     RecordContext {
         now: at("2026-02-11T12:00:00Z"),
         version: "1.2.3",
+        surroundings: const {
+            &Surroundings {
+                context: None,
+                parent: None,
+                install_id: None,
+            }
+        },
         tools: const { &Tools::new(Vec::new()) },
         subcommands: None,
         retention_days: 2,

@@ -10,14 +10,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use swamp::config::Marker;
-use swamp::domain::{EntryFlaw, RecordContext, RecordedEntry, Subcommands, UNKNOWN_VERSION};
+use swamp::domain::{
+    EntryFlaw, RecordContext, RecordedEntry, Subcommands, Surroundings, UNKNOWN_VERSION,
+};
+use swamp::recorder::surroundings::surroundings;
 use swamp::spool::{EntryRecorder, FileSpool, MAX_ENTRY_BYTES, NotTaken};
 use tracing::debug;
 
 use self::input::Input;
 use super::format::entries;
 use crate::cli::args::{Record, RecordedStatus};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, env_var};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::finish;
 use crate::cli::ui::Ui;
@@ -55,6 +58,8 @@ pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> 
         marker,
         args_are_redacted: args.args_are_redacted,
         subcommands: args.listed.list(),
+        // Entries on stdin are of commands that had another one.
+        surroundings: surroundings(env_var, args.command.is_some()),
     };
     match &args.command {
         Some(command) => one(kept, args.entry(command), context.ui)?,
@@ -73,6 +78,7 @@ struct Keeper<'a> {
     marker: &'a Marker,
     args_are_redacted: bool,
     subcommands: Option<Subcommands>,
+    surroundings: Surroundings,
 }
 
 impl Keeper<'_> {
@@ -80,6 +86,7 @@ impl Keeper<'_> {
         RecordContext {
             now: Utc::now(),
             version: UNKNOWN_VERSION,
+            surroundings: &self.surroundings,
             tools: &self.marker.telemetry_tools,
             subcommands: self.subcommands.as_ref(),
             retention_days: self.marker.telemetry_retention_days,

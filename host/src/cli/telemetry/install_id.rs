@@ -1,0 +1,38 @@
+//! `telemetry install-id`.
+
+use serde::Serialize;
+use swamp::config::install_id::{install_id, make_install_id, remove_install_id};
+
+use crate::cli::args::OnOrOff;
+use crate::cli::context::{Context, env_var};
+use crate::cli::error::{CommandError, ErrorKind};
+
+/// The answer. Its keys are stable.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    /// Missing where there is none.
+    install_id: Option<String>,
+}
+
+pub(crate) fn run(state: Option<OnOrOff>, context: &Context) -> Result<(), CommandError> {
+    let failed = |error| CommandError::new(ErrorKind::Io, error);
+    let install_id = match state {
+        None => install_id(env_var),
+        Some(OnOrOff::On) => Some(make_install_id(env_var).map_err(failed)?),
+        Some(OnOrOff::Off) => {
+            remove_install_id(env_var).map_err(failed)?;
+            None
+        }
+    };
+    if context.ui.wants_json() {
+        context.ui.json(&Answer { install_id })?;
+    } else {
+        let words = match install_id {
+            Some(id) => format!("install id {id} is recorded with each entry"),
+            None => "no install id is recorded".to_owned(),
+        };
+        context.ui.answer(&words)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,95 @@
+//! The random id of this user on this machine, where the user wants one: it tells how many machines there are, and not
+//! whose.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+use uuid::Uuid;
+
+use super::user_dirs::UserDir;
+use crate::files::regular::RegularFile;
+use crate::files::{PRIVATE_FILE, directory, replace};
+
+const NAME: &str = "install-id";
+
+/// The largest file that is read, in bytes.
+const MAX_BYTES: usize = 64;
+
+/// Why the id could not be made or removed.
+#[derive(Debug, Error)]
+pub enum InstallIdError {
+    /// There is no place for it.
+    #[error("could not find a place for the install id; set HOME or XDG_STATE_HOME")]
+    NoHome,
+    /// The file could not be written or removed.
+    #[error("could not write {}: {source}; make it and its directory writable", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: io::Error,
+    },
+}
+
+fn path(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    Some(UserDir::State.path(env)?.join(NAME))
+}
+
+/// The id, where there is one.
+pub fn install_id(env: impl Fn(&str) -> Option<OsString>) -> Option<String> {
+    let path = path(env)?;
+    let text = RegularFile::find_at(&path)
+        .ok()?
+        .read_text(MAX_BYTES)
+        .ok()?;
+    let id = Uuid::try_parse(text.trim()).ok()?;
+    Some(id.to_string())
+}
+
+/// Makes an id, unless there is one already, and gives it.
+///
+/// # Errors
+///
+/// When it could not be written.
+pub fn make_install_id(
+    env: impl Fn(&str) -> Option<OsString> + Copy,
+) -> Result<String, InstallIdError> {
+    if let Some(id) = install_id(env) {
+        return Ok(id);
+    }
+    let path = path(env).ok_or(InstallIdError::NoHome)?;
+    let id = Uuid::new_v4().to_string();
+    let write = || {
+        let dir = directory::create_all(path.parent().unwrap_or(&path))?;
+        // What is there is no id.
+        dir.remove_file(NAME).ok();
+        replace::create_in(&dir, NAME.as_ref(), &format!("{id}\n"), PRIVATE_FILE)
+    };
+    match write() {
+        Ok(()) => Ok(id),
+        Err(source) => match install_id(env) {
+            // Another command has just made one.
+            Some(id) => Ok(id),
+            None => Err(InstallIdError::Write { path, source }),
+        },
+    }
+}
+
+/// Removes the id. Whether there was one.
+///
+/// # Errors
+///
+/// When it could not be removed.
+pub fn remove_install_id(env: impl Fn(&str) -> Option<OsString>) -> Result<bool, InstallIdError> {
+    let Some(path) = path(env) else {
+        return Ok(false);
+    };
+    match fs::remove_file(&path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(InstallIdError::Write { path, source }),
+    }
+}
