@@ -119,6 +119,9 @@ impl Stage {
 
     /// The points at which a whole run touches what is ours or the network.
     fn points(&mut self) -> BTreeSet<Point> {
+        // The first run makes what is made once.
+        self.set();
+        self.traced(CALLS, None);
         self.set();
         assert_eq!(self.traced(CALLS, None).code, 0);
         let log = fs::read_to_string(&self.log).unwrap();

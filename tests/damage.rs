@@ -37,7 +37,6 @@ fn damaged(kind: &str, id: &str) -> Vec<u8> {
         "nul" => vec![0; 512],
         "list" => format!("[{valid}]").into_bytes(),
         "number-id" => br#"{"id":5}"#.to_vec(),
-        "other-id" => br#"{"id":"another"}"#.to_vec(),
         "path-id" => br#"{"id":"../../../../etc/passwd"}"#.to_vec(),
         "no-id" => b"{}".to_vec(),
         "deep" => format!(
@@ -51,14 +50,13 @@ fn damaged(kind: &str, id: &str) -> Vec<u8> {
     }
 }
 
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 10] = [
     "empty",
     "truncated",
     "not-utf-8",
     "nul",
     "list",
     "number-id",
-    "other-id",
     "path-id",
     "no-id",
     "deep",
@@ -86,7 +84,7 @@ fn not_plain(repo: &TestRepo, secret: &Path) -> Vec<String> {
         let fifo = name("fifo", n);
         assert!(Command::new("mkfifo").arg(fifo).status().unwrap().success());
     }
-    // A second name of a file from elsewhere; its content is an entry to the letter.
+    // A second name of a file from elsewhere; its content could be an entry of another day.
     let elsewhere = repo.root().join("elsewhere.json");
     fs::write(&elsewhere, r#"{"id":"hard-link-0"}"#).unwrap();
     fs::hard_link(&elsewhere, name("hard-link", 0)).unwrap();
@@ -133,7 +131,7 @@ fn hundreds_of_damaged_files_older_than_good_ones_keep_none_of_those_back() {
     let fresh = format!("telemetry-{}-fresh.json", yesterday());
     repo.spool_entry(&fresh, r#"{"id":"fre"#);
     let not_plain = not_plain(&repo, &secret);
-    assert!(damaged_names.len() + not_plain.len() > 460);
+    assert!(damaged_names.len() + not_plain.len() > 420);
 
     let run = repo.swamp(&["version"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::Value;
 use swamp::receiver::ReceiverOptions;
 
-use crate::support::{AMPLE, TestRepo, dead_endpoint};
+use crate::support::{AMPLE, TestRepo, dead_endpoint, run};
 
 #[test]
 fn a_command_is_recorded_and_delivered_and_then_its_entry_is_deleted() {
@@ -152,9 +152,13 @@ fn a_failed_command_is_recorded_but_neither_flushed_nor_cleaned_up() {
     let repo = TestRepo::new();
     let old = "telemetry-2020-01-01-old.json";
     repo.spool_entry(old, r#"{"id":"old"}"#);
-    let failed = repo.swamp(&["init"]);
+    let run = |args: &[&str]| {
+        let mut command = repo.command(args);
+        run(command.env_remove("SWAMP_TELEMETRY_FLUSH"))
+    };
+    let failed = run(&["init"]);
     assert_eq!(failed.code, 1);
-    let misused = repo.swamp(&["version", "--endpiont=secret"]);
+    let misused = run(&["version", "--endpiont=secret"]);
     assert_eq!(misused.code, 2);
     assert_eq!(repo.batches().len(), 0);
     assert!(repo.entries().contains(&old.to_owned()));

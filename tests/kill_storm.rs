@@ -343,7 +343,13 @@ impl Storm {
         hidden.sort();
         assert_eq!(
             hidden,
-            [".gitignore", ".history.json", ".last-flush.json", ".lock"]
+            [
+                ".gitignore",
+                ".history.json",
+                ".last-clean-up.json",
+                ".last-flush.json",
+                ".lock"
+            ]
         );
         let again = self.server.stored().len() - self.known.len();
         say(&format!(

@@ -6,6 +6,8 @@
     reason = "tests fail by panicking, and their helpers with them"
 )]
 
+#[cfg(target_os = "linux")]
+mod arrival;
 mod bad_input;
 #[cfg(target_os = "linux")]
 mod browser;

@@ -175,7 +175,10 @@ fn an_entry_is_recorded_once_however_often_it_is_given() {
     );
     assert_eq!(repo.entry_values(), stored, "nothing was overwritten");
     let hidden = fs::read_dir(repo.spool()).unwrap().count();
-    assert_eq!(hidden, 2, "only the entry and .gitignore");
+    assert_eq!(
+        hidden, 3,
+        "only the entry, .gitignore and the clean-up's stamp"
+    );
 }
 
 #[test]

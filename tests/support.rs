@@ -191,6 +191,12 @@ impl TestRepo {
     /// Puts an entry into the spool as another program might have written it.
     pub(crate) fn spool_entry(&self, name: &str, content: &str) {
         fs::create_dir_all(self.spool()).unwrap();
+        // As in a spool that was made a moment ago: no command cleans it up by itself.
+        let clean_up = self.spool().join(".last-clean-up.json");
+        if !clean_up.exists() {
+            let now = chrono::Utc::now().to_rfc3339();
+            fs::write(clean_up, format!(r#"{{"at":"{now}"}}"#)).unwrap();
+        }
         fs::write(self.spool().join(name), content).unwrap();
     }
 

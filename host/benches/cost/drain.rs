@@ -6,7 +6,6 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::DateTime;
 use swamp::domain::BATCH_SIZE;
 
 use super::figures::{Figure, Turns, median, time};
@@ -86,7 +85,7 @@ fn by_bare_loop(world: &World, entries: usize) -> Duration {
 fn drained(world: &World, entries: usize, drain: impl FnOnce()) -> Duration {
     world.fill(entries);
     // What waited for hours was written long ago; left to itself, the system does it in the middle of somebody's turn.
-    world.spool().sync_since(DateTime::UNIX_EPOCH).unwrap();
+    world.sync();
     let took = time(drain);
     assert_eq!(world.pending(), 0);
     took

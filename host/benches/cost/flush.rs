@@ -105,7 +105,7 @@ pub(crate) const fn like_a_worker(batches: Batches) -> How {
 fn warm(world: &World) -> Turns {
     world.fill(BATCH_SIZE);
     let spool = world.spool();
-    let entries = spool.find_unflushed(&mut spool.backlog().unwrap(), BATCH_SIZE);
+    let entries = spool.find_unflushed(&mut spool.list().unwrap().into_backlog(), BATCH_SIZE);
     let endpoint = Endpoint::parse(&format!("http://{}", world.server)).unwrap();
     let home = world.home();
     let cache = Cache::of_user(None, |name| {

@@ -56,7 +56,7 @@ pub(crate) fn parts() -> Value {
     let marker = MarkerFile::new(root).read().unwrap();
     let endpoint = Endpoint::parse(marker.telemetry_endpoint.as_deref().unwrap()).unwrap();
     let spool = FileSpool::open(root).unwrap().unwrap();
-    let entries = spool.find_unflushed(&mut spool.backlog().unwrap(), BATCH_SIZE);
+    let entries = spool.find_unflushed(&mut spool.list().unwrap().into_backlog(), BATCH_SIZE);
     let cache = Cache::of_user(None, |name| env::var_os(name));
 
     let mut parts = json!({});

@@ -11,7 +11,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use swamp::domain::{Invocation, InvocationResult, TelemetryEntry, TelemetryRepository as _};
 use swamp::process::worker::VARIABLE;
 use swamp::spool::FileSpool;
@@ -125,9 +125,16 @@ impl World {
         }
     }
 
+    /// Puts what waits on the disk: what waited for hours is there.
+    pub(crate) fn sync(&self) {
+        let spool = self.spool();
+        let all = FileSpool::unsynced(&spool.list().unwrap(), DateTime::UNIX_EPOCH);
+        spool.sync(&all).unwrap();
+    }
+
     /// How many entries wait.
     pub(crate) fn pending(&self) -> usize {
-        self.spool().backlog().unwrap().len()
+        self.spool().list().unwrap().pending.len()
     }
 
     /// Waits until the flusher that was started in the background has sent its batch and gone, so that its end is

@@ -63,7 +63,11 @@ fn root(globals: &Globals) -> Option<PathBuf> {
 
 impl Context {
     /// The context of a command with these options, in the directory that they name or the current one.
-    pub(crate) fn new(globals: Globals) -> Self {
+    pub(crate) fn new(mut globals: Globals) -> Self {
+        let of_environment = || env_var(variables::REPO_DIR).filter(|dir| !dir.is_empty());
+        if globals.repo_dir.is_none() {
+            globals.repo_dir = of_environment().map(PathBuf::from);
+        }
         let no_color =
             globals.no_color || env_var(variables::NO_COLOR).is_some_and(|value| !value.is_empty());
         let ui = Ui::new(globals.json, globals.quiet, no_color);

@@ -105,7 +105,7 @@ impl<'a> Stage<'a> {
         self.record()?;
         let recorded_ms = recording.elapsed().as_millis();
         let spool = FileSpool::create(&self.repo())?;
-        let recorded = spool.backlog()?.len();
+        let recorded = spool.list()?.pending.len();
         if recorded != INVOCATIONS {
             return Err(failed(format!(
                 "{INVOCATIONS} invocations left {recorded} entries in {}",
@@ -136,7 +136,7 @@ impl<'a> Stage<'a> {
                 .map(|arrival| DemoBatch::of(arrival, began))
                 .collect(),
             flushed_ms,
-            left: spool.backlog()?.len(),
+            left: spool.list()?.pending.len(),
         };
         self.check(&demo)?;
         Ok(demo)

@@ -3,7 +3,7 @@
 use std::io;
 
 use swamp::domain::{EntryId, Invocation, InvocationResult, Status, TelemetryRepository as _};
-use swamp::flush::background::{self, FLUSH_VARIABLE, FlushMode};
+use swamp::flush::background::{Background, FLUSH_VARIABLE, FlushMode};
 use swamp::process::worker::Program;
 pub(crate) use swamp::recorder::repo::StartTime;
 use swamp::recorder::surroundings::surroundings;
@@ -34,6 +34,11 @@ pub(crate) fn record(
 ) {
     let Some(repo) = &context.repo else { return };
     let Some(spool) = repo.spool(context.globals.no_telemetry, env_var) else {
+        if let Some(spool) = repo.spool_to_clean_up()
+            && let Err(error) = clean_up(repo, &spool)
+        {
+            debug!("could not start the clean-up: {error}");
+        }
         return;
     };
     tell_once(context, repo);
@@ -48,7 +53,7 @@ pub(crate) fn record(
         debug!("{error}");
         return;
     }
-    if succeeded && let Err(error) = flush(context, repo, &spool) {
+    if let Err(error) = flush(context, repo, &spool, succeeded) {
         debug!("could not start the flush: {error}");
     }
 }
@@ -58,16 +63,29 @@ pub(crate) fn record(
 /// # Errors
 ///
 /// When no process could be started.
-pub(crate) fn flush(context: &Context, repo: &Repo, spool: &FileSpool) -> io::Result<()> {
+pub(crate) fn flush(
+    context: &Context,
+    repo: &Repo,
+    spool: &FileSpool,
+    succeeded: bool,
+) -> io::Result<()> {
     let level = context.log_level();
     // A failure is to be seen.
     let log = (level >= LevelFilter::DEBUG).then(|| level.to_string());
     let mode = FlushMode::parse(env_var(FLUSH_VARIABLE).as_deref());
-    background::start(
-        &Program::current()?,
-        &repo.root,
+    Background {
+        program: &Program::current()?,
+        root: &repo.root,
         spool,
-        mode,
-        log.as_deref(),
-    )
+    }
+    .start(mode, succeeded, log.as_deref())
+}
+
+fn clean_up(repo: &Repo, spool: &FileSpool) -> io::Result<()> {
+    Background {
+        program: &Program::current()?,
+        root: &repo.root,
+        spool,
+    }
+    .clean_up()
 }

@@ -23,6 +23,7 @@ mod version;
 mod worker;
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
@@ -38,6 +39,7 @@ use self::finish::StartTime;
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
+    survive_file_limits();
     if let Some(task) = worker_task() {
         return worker::run(task);
     }
@@ -55,6 +57,17 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => no_command(start, &argv, &error),
     }
 }
+
+/// Makes a write beyond the largest size of a file (`ulimit -f`) an error like any other, instead of the end of this
+/// process. Programs that it starts are not concerned.
+#[cfg(unix)]
+fn survive_file_limits() {
+    let ignored = std::sync::Arc::default();
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, ignored).ok();
+}
+
+#[cfg(not(unix))]
+const fn survive_file_limits() {}
 
 fn worker_task() -> Option<WorkerTask> {
     let told = context::env_var(VARIABLE).and_then(|task| WorkerTask::parse(&task));
@@ -111,10 +124,19 @@ fn execute(command: &Command, context: &mut Context) -> Result<(), CommandError>
 
 /// A command line that asks for help, or that is wrong.
 fn no_command(start: StartTime, argv: &[OsString], error: &clap::Error) -> ExitCode {
-    // There is nowhere left to tell that this could not be printed.
-    error.print().ok();
+    let printed = error.print().and_then(|()| io::stdout().flush());
     let root = Cli::command();
-    let (invocation, result) = invocation::refused(&root, argv, error.kind());
+    let (invocation, mut result) = invocation::refused(&root, argv, error.kind());
+    // Help that cannot be printed is none. Nobody waits for it where its reader has gone.
+    if result.exit_code == 0
+        && let Err(why) = printed
+        && why.kind() != io::ErrorKind::BrokenPipe
+    {
+        let why = CommandError::from(why);
+        // Where stderr is full as well there is nowhere left to tell it.
+        writeln!(io::stderr(), "error: {why}").ok();
+        result = why.result();
+    }
     let understood = invocation::understood(&root, argv);
     let mut globals = understood
         .and_then(|matches| Globals::from_arg_matches(&matches).ok())

@@ -9,7 +9,7 @@ use super::context::{Context, Repo, env_var, known};
 pub(crate) const NOTICE: &str = "\
 swamp records its commands: the command name, option names, result and duration. `swamp telemetry list` shows them.
 It never records values, paths or output.
-Entries are sent to the telemetry endpoint of this repository and deleted after two days at the latest.
+Entries are sent to the telemetry endpoint of this repository; what cannot be sent is deleted after two to four days.
 To turn it off, run `swamp telemetry disable` (--global for all your repositories) or set DO_NOT_TRACK=1.";
 
 /// Tells it on a terminal, by the first command that is recorded in a repository that this user does not know.

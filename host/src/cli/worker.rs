@@ -1,17 +1,19 @@
 //! What this program does when it was started as a worker.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use swamp::config::marker_file::MarkerFile;
-use swamp::domain::Batches;
+use swamp::domain::{Batches, UnsentRule};
 use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker::{
     MACHINE_FAILED, WorkerTask, close_inherited_files, forbid_core_dumps,
 };
 use swamp::sender::{CompileError, bound_compilation, compile};
-use swamp::spool::FileSpool;
+use swamp::spool::{FileSpool, LastFlush};
 use tracing::debug;
 
 use super::args::Globals;
@@ -23,6 +25,9 @@ use super::logging;
 /// How long a background flush waits for another: a command that only looks whether the lock is free holds it
 /// for a moment.
 const PATIENCE: Duration = Duration::from_millis(40);
+
+/// How long one waits for another that a command waits for.
+const AWAITED_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(task: WorkerTask) -> ExitCode {
     close_inherited_files();
@@ -37,19 +42,9 @@ pub(crate) fn run(task: WorkerTask) -> ExitCode {
                 }
             }
         },
-        WorkerTask::Flush => {
-            forbid_core_dumps();
-            let watch = Watch::start();
-            let context = Context::new(Globals {
-                repo_dir: Some(".".into()),
-                ..Globals::default()
-            });
-            logging::start(context.log_level());
-            if let Err(error) = flush(&context, watch) {
-                debug!("could not flush telemetry: {error}");
-            }
-            ExitCode::SUCCESS
-        }
+        WorkerTask::Flush => in_repository(|context| flush(context, PATIENCE)),
+        WorkerTask::AwaitedFlush => in_repository(|context| flush(context, AWAITED_PATIENCE)),
+        WorkerTask::CleanUp => in_repository(clean_up),
     }
 }
 
@@ -58,8 +53,26 @@ fn compile_bounded() -> Result<(), CompileError> {
     compile(io::stdin().lock(), io::stdout().lock())
 }
 
-fn flush(context: &Context, watch: io::Result<Watch>) -> Result<(), CommandError> {
-    let watch = watch?;
+/// Does `work` in the repository that is the working directory.
+fn in_repository(work: impl FnOnce(&Context) -> Result<(), CommandError>) -> ExitCode {
+    forbid_core_dumps();
+    let context = Context::new(Globals {
+        repo_dir: Some(".".into()),
+        ..Globals::default()
+    });
+    logging::start(context.log_level());
+    if let Err(error) = work(&context) {
+        debug!("could not flush telemetry: {error}");
+        // A flush that cannot even begin removes nothing.
+        if let Err(error) = clean_up(&context) {
+            debug!("{error}");
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn flush(context: &Context, patience: Duration) -> Result<(), CommandError> {
+    let watch = Watch::start()?;
     let (root, marker) = context.repo()?;
     if let Some(switch) = context.off_switch(marker) {
         return Err(switch.into());
@@ -73,13 +86,14 @@ fn flush(context: &Context, watch: io::Result<Watch>) -> Result<(), CommandError
     };
     let setup = flush_setup(context, root, marker, repo_id)?;
     let how = How {
-        patience: PATIENCE,
+        patience,
         batches: Batches::One,
         heeds_retry_after: true,
     };
     let endpoint = &setup.endpoint;
+    let began = Utc::now();
     match setup.flush(spool, how, &watch, |_, _| true)? {
-        Flushed::OtherAtWork => debug!("another flush is running"),
+        Flushed::OtherAtWork => debug!("another flush is running; the entries stay pending"),
         Flushed::AskedToWait => debug!("{endpoint} asked to wait"),
         Flushed::Done(outcome) => {
             if let Some(failure) = outcome.failure {
@@ -88,10 +102,34 @@ fn flush(context: &Context, watch: io::Result<Watch>) -> Result<(), CommandError
                 if let Some(hint) = hint::of_failure(failure.kind(), &sender) {
                     debug!("hint: {hint}");
                 }
+            } else if let Some(other) = other_flush(root, began).filter(|_| outcome.was_idle()) {
+                debug!(
+                    "another flush delivered {} entries to {endpoint}",
+                    other.delivered
+                );
             } else {
                 debug!("delivered {} entries to {endpoint}", outcome.delivered);
             }
         }
     }
+    Ok(())
+}
+
+/// The flush that ended since `began`, which was not this one: this one had nothing to do.
+fn other_flush(root: &Path, began: DateTime<Utc>) -> Option<LastFlush> {
+    let last = FileSpool::open(root).ok()??.last_flush()?;
+    (last.at >= began).then_some(last)
+}
+
+fn clean_up(context: &Context) -> Result<(), CommandError> {
+    let (root, marker) = context.repo()?;
+    let Some(spool) = FileSpool::open(root)? else {
+        return Ok(());
+    };
+    let rule = match context.off_switch(marker) {
+        Some(_) => UnsentRule::Expire,
+        None => UnsentRule::ExpireLate,
+    };
+    swamp::flush::clean_up(root, spool, marker.retention(), rule)?;
     Ok(())
 }

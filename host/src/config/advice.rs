@@ -6,7 +6,7 @@ use std::fmt;
 use super::yaml::{Document, Entry, Kind};
 
 /// The keys of `.swamp.yaml`.
-pub const MARKER_KEYS: [&str; 14] = [
+pub const MARKER_KEYS: [&str; 15] = [
     "swampVersion",
     "initializedAt",
     "upgradedAt",
@@ -15,6 +15,7 @@ pub const MARKER_KEYS: [&str; 14] = [
     "telemetryKeepFlushed",
     "telemetryDisabled",
     "telemetryRetentionDays",
+    "telemetryUnsentRetentionDays",
     "telemetrySender",
     "telemetrySenderDigest",
     "telemetrySenderOptions",

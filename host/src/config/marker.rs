@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::builtin_sender::BuiltinSender;
 use super::edit::double_quoted;
 use super::yaml::{Document, Entry, Kind, Node, YamlError};
-use crate::domain::{Digest, Label, RepoId, Subcommands, Tool, Tools};
+use crate::domain::{Digest, Label, RepoId, Retention, Subcommands, Tool, Tools};
 
 /// Which component delivers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,8 @@ pub struct Marker {
     pub telemetry_sender_limits: SenderLimits,
     /// `telemetryRetentionDays`: for how many days entries are kept, at least 1.
     pub telemetry_retention_days: u16,
+    /// `telemetryUnsentRetentionDays`: the same of those that were not sent, where it differs.
+    pub telemetry_unsent_retention_days: Option<u16>,
     /// `telemetryTools`: what is known of programs that are recorded.
     pub telemetry_tools: Tools,
 }
@@ -113,6 +115,7 @@ impl Default for Marker {
             telemetry_sender_options: Vec::new(),
             telemetry_sender_limits: SenderLimits::default(),
             telemetry_retention_days: 2,
+            telemetry_unsent_retention_days: None,
             telemetry_tools: Tools::default(),
         }
     }
@@ -138,6 +141,7 @@ pub enum MarkerError {
 
 const TEXT: &str = "one line of text";
 const YES_OR_NO: &str = "true or false";
+const DAYS: &str = "a whole number of days from 1 to 65535";
 
 impl Marker {
     /// Takes `text` for a marker; an empty one sets nothing.
@@ -180,14 +184,27 @@ impl Marker {
             telemetry_sender_options: top.options()?,
             telemetry_sender_limits: top.limits()?,
             telemetry_retention_days: top
-                .parsed(
-                    "telemetryRetentionDays",
-                    "a whole number of days from 1 to 65535",
-                    |text| text.parse().ok().filter(|days| *days > 0),
-                )?
+                .parsed("telemetryRetentionDays", DAYS, days)?
                 .unwrap_or(default.telemetry_retention_days),
+            telemetry_unsent_retention_days: top.parsed(
+                "telemetryUnsentRetentionDays",
+                DAYS,
+                days,
+            )?,
             telemetry_tools: top.tools()?,
         })
+    }
+
+    /// For how long entries are kept.
+    #[must_use]
+    pub const fn retention(&self) -> Retention {
+        Retention {
+            sent_days: self.telemetry_retention_days,
+            unsent_days: match self.telemetry_unsent_retention_days {
+                Some(days) => days,
+                None => self.telemetry_retention_days,
+            },
+        }
     }
 
     /// The text of a new marker.
@@ -214,6 +231,10 @@ impl Marker {
             .collect::<Vec<_>>()
             .concat()
     }
+}
+
+fn days(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|days| *days > 0)
 }
 
 fn sender_source(text: &str) -> Option<SenderSource> {

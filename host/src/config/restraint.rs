@@ -18,6 +18,8 @@ impl Marker {
         limits.memory_mib = limits.memory_mib.min(default.memory_mib);
         limits.deadline = limits.deadline.min(default.deadline);
         marker.telemetry_retention_days = marker.telemetry_retention_days.min(RETENTION_DAYS);
+        let unsent = marker.telemetry_unsent_retention_days;
+        marker.telemetry_unsent_retention_days = unsent.map(|days| days.min(RETENTION_DAYS));
         marker.log_level = marker.log_level.filter(|level| {
             let is_level = |verbose: &&str| level.eq_ignore_ascii_case(verbose);
             !VERBOSE.iter().any(is_level)

@@ -1,10 +1,15 @@
 //! The order in which pending entries are delivered, oldest first, found by reading as little as possible.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{NaiveDate, NaiveTime};
 
 use super::{EntryName, SpooledEntry};
+
+/// The most bytes of entries that are taken at once. A request may have 8 MiB: the rest is for what a sender writes around
+/// them.
+const BATCH_BYTES: usize = 7 * 1024 * 1024;
 
 /// The names of the entries that wait, to be taken oldest first.
 ///
@@ -14,7 +19,8 @@ use super::{EntryName, SpooledEntry};
 #[derive(Debug, Default)]
 pub struct Backlog {
     days: BTreeMap<NaiveDate, Vec<EntryName>>,
-    today: VecDeque<EntryName>,
+    /// The first day, each entry with its place in it. A heap, since mostly few of very many are taken.
+    today: BinaryHeap<Reverse<(i64, EntryName)>>,
     /// Taken, and put back.
     read: VecDeque<SpooledEntry>,
 }
@@ -50,27 +56,76 @@ impl Backlog {
         self.read = entries.into_iter().chain(self.read.drain(..)).collect();
     }
 
-    /// Takes up to `limit` entries, oldest first. `read` gives an entry, or `None` for one that is not there
-    /// to be delivered: the next one takes its place.
+    /// Takes up to `limit` entries of no more than 7 MiB together, oldest first. `read` gives an entry, or `None` for one
+    /// that is not there to be delivered: the next one takes its place.
     pub fn take(
         &mut self,
         limit: usize,
         mut read: impl FnMut(&EntryName) -> Option<SpooledEntry>,
     ) -> Vec<SpooledEntry> {
-        let put_back = self.read.len().min(limit);
-        let mut taken: Vec<_> = self.read.drain(..put_back).collect();
+        let mut taken = Vec::with_capacity(limit.min(self.len()));
+        let mut bytes = 0;
         while taken.len() < limit {
-            if self.today.is_empty() {
-                match self.days.pop_first() {
-                    Some((date, names)) => self.today = in_order(date, names, &mut read),
+            let entry = match self.read.pop_front() {
+                Some(entry) => entry,
+                None => match self.next(&mut read) {
+                    Some(entry) => entry,
                     None => break,
-                }
+                },
+            };
+            bytes += entry.data.len();
+            if bytes > BATCH_BYTES && !taken.is_empty() {
+                self.read.push_front(entry);
+                break;
             }
-            if let Some(name) = self.today.pop_front() {
-                taken.extend(read(&name));
-            }
+            taken.push(entry);
         }
         taken
+    }
+
+    /// Takes the newest entry that `read` gives: of the ids of the last day the greatest, which among ours is the latest.
+    pub fn take_newest(
+        &mut self,
+        mut read: impl FnMut(&EntryName) -> Option<SpooledEntry>,
+    ) -> Option<SpooledEntry> {
+        while let Some(mut last) = self.days.last_entry() {
+            let names = last.get_mut();
+            let newest =
+                (0..names.len()).max_by_key(|at| (names[*at].id.unix_millis(), &names[*at]));
+            let name = newest.map(|at| names.swap_remove(at));
+            if names.is_empty() {
+                last.remove();
+            }
+            if let Some(entry) = name.and_then(|name| read(&name)) {
+                return Some(entry);
+            }
+        }
+        let mut today = std::mem::take(&mut self.today).into_sorted_vec();
+        // Sorted in reverse: the newest comes first.
+        while !today.is_empty() {
+            let Reverse((_, name)) = today.remove(0);
+            if let Some(entry) = read(&name) {
+                self.today = today.into();
+                return Some(entry);
+            }
+        }
+        self.read.pop_back()
+    }
+
+    fn next(
+        &mut self,
+        read: &mut impl FnMut(&EntryName) -> Option<SpooledEntry>,
+    ) -> Option<SpooledEntry> {
+        loop {
+            let Some(Reverse((_, name))) = self.today.pop() else {
+                let (date, names) = self.days.pop_first()?;
+                self.today = in_order(date, names, read);
+                continue;
+            };
+            if let Some(entry) = read(&name) {
+                return Some(entry);
+            }
+        }
     }
 }
 
@@ -78,27 +133,28 @@ fn in_order(
     date: NaiveDate,
     names: Vec<EntryName>,
     read: &mut impl FnMut(&EntryName) -> Option<SpooledEntry>,
-) -> VecDeque<EntryName> {
-    let dawn = date.and_time(NaiveTime::MIN).and_utc();
-    let mut keyed: Vec<(DateTime<Utc>, EntryName)> = names
-        .into_iter()
-        .filter_map(|name| {
-            let instant = match name.id.instant() {
-                Some(instant) => Some(instant),
-                None => read(&name)?.fields.started_at,
-            };
-            let within_day = instant.filter(|instant| instant.date_naive() == date);
-            Some((within_day.unwrap_or(dawn), name))
-        })
-        .collect();
-    keyed.sort_unstable();
-    keyed.into_iter().map(|(_, name)| name).collect()
+) -> BinaryHeap<Reverse<(i64, EntryName)>> {
+    const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+    let dawn = date.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
+    let keyed = names.into_iter().filter_map(|name| {
+        let instant = match name.id.unix_millis() {
+            Some(instant) => Some(instant),
+            None => read(&name)?
+                .fields
+                .started_at
+                .map(|at| at.timestamp_millis()),
+        };
+        let within_day = instant.filter(|instant| (dawn..dawn + DAY_MILLIS).contains(instant));
+        Some(Reverse((within_day.unwrap_or(dawn), name)))
+    });
+    keyed.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::{EntryFields, EntryId};
+    use chrono::{DateTime, Utc};
     use proptest::prelude::*;
     use std::cell::RefCell;
 
@@ -111,6 +167,7 @@ mod tests {
     fn entry(name: &EntryName, started_at: Option<DateTime<Utc>>) -> SpooledEntry {
         SpooledEntry {
             name: name.clone(),
+            id: name.id.clone(),
             data: String::new(),
             fields: EntryFields {
                 started_at,
@@ -173,6 +230,42 @@ mod tests {
         });
         let taken: Vec<_> = taken.into_iter().map(|entry| entry.name).collect();
         assert_eq!(taken, [before, nonsense, missing, after]);
+    }
+
+    #[test]
+    fn a_batch_ends_before_it_is_too_large_for_a_request() {
+        let names: Vec<_> = (0..20).map(|n| ours(DAY + n)).collect();
+        let mut backlog = Backlog::new(names.clone());
+        let mut read = |name: &EntryName| {
+            let mut entry = entry(name, None);
+            entry.data = "x".repeat(1024 * 1024);
+            Some(entry)
+        };
+        let mut sizes = Vec::new();
+        let mut taken = Vec::new();
+        while !backlog.is_empty() {
+            let batch = backlog.take(25, &mut read);
+            sizes.push(batch.len());
+            taken.extend(batch.into_iter().map(|entry| entry.name));
+        }
+        assert_eq!(sizes, [7, 7, 6]);
+        assert_eq!(taken, names);
+    }
+
+    #[test]
+    fn the_newest_is_taken_from_the_other_end() {
+        let names: Vec<_> = (0..4)
+            .map(|n| ours(DAY + n))
+            .chain([ours(DAY * 2)])
+            .collect();
+        let mut backlog = Backlog::new(names.clone());
+        let mut read = |name: &EntryName| Some(entry(name, None));
+        assert_eq!(backlog.take(1, &mut read)[0].name, names[0]);
+        for newest in [4, 3, 2, 1] {
+            assert_eq!(backlog.take_newest(&mut read).unwrap().name, names[newest]);
+        }
+        assert!(backlog.is_empty());
+        assert!(backlog.take_newest(&mut read).is_none());
     }
 
     #[test]

@@ -1,117 +1,252 @@
-//! The delivery of one batch, and the isolation of entries that the endpoint refuses.
+//! The delivery of batches, and the isolation of entries that the endpoint refuses.
+
+use std::mem;
+use std::slice;
 
 use super::{
-    Backlog, Deadline, EntryName, FlushConfig, FlushOutcome, SpooledEntry, TelemetryRepository,
-    TelemetrySender,
+    Backlog, Deadline, FlushConfig, FlushFailure, FlushOutcome, SendError, SpooledEntry,
+    TelemetryRepository, TelemetrySender,
 };
 
-/// Delivers one batch.
+/// The most requests for one batch where the endpoint accepts nothing.
+const MOST_REFUSALS: usize = 8;
+
+/// Delivers batches one after the other.
 ///
-/// An endpoint that refuses the batch for its content (400, 413, 422) is sent smaller ones, down to single
-/// entries. An entry that it refuses alone is quarantined, but only when it accepts another: an endpoint
+/// Where the endpoint refuses a batch for its content (400, 413, 422), the newest entry that waits is sent alone: it
+/// tells an endpoint that takes nothing from one that does not take these. Then the batch is sent in halves, down to
+/// single entries. An entry that is refused alone is quarantined, but only where another was accepted: an endpoint
 /// that refuses everything says nothing about any one entry.
+///
+/// Other refusals (401, 403, 404, 5xx) mostly say nothing about the content. A batch is isolated for them only where
+/// flushes before have failed with it, once its newest entry was accepted, and an entry is quarantined only when it is
+/// refused alone, and once more after another was accepted.
 pub(super) struct Delivery<'a, R> {
     repository: &'a R,
     sender: &'a mut dyn TelemetrySender,
     config: &'a FlushConfig<'a>,
     deadline: Deadline,
-    refused: Vec<EntryName>,
-    outcome: FlushOutcome,
+    /// What came of all batches so far.
+    pub(super) outcome: FlushOutcome,
+    /// How many requests were accepted.
+    accepted: usize,
+    batch: Batch,
+}
+
+/// What is known of the batch that is being delivered.
+#[derive(Default)]
+struct Batch {
+    requests: usize,
+    accepted_before: usize,
+    /// Whether refusals that do not speak of the content count as well.
+    any_answer: bool,
+    suspects: Vec<Suspect>,
+}
+
+/// An entry that was refused alone.
+struct Suspect {
+    entry: SpooledEntry,
+    refusal: SendError,
+    /// How many requests had been accepted by then.
+    accepted_before: usize,
 }
 
 impl<'a, R: TelemetryRepository> Delivery<'a, R> {
-    /// A delivery that must have ended at `deadline`.
     pub(super) fn new(
         repository: &'a R,
         sender: &'a mut dyn TelemetrySender,
         config: &'a FlushConfig<'a>,
-        deadline: Deadline,
     ) -> Self {
         Self {
             repository,
             sender,
             config,
-            deadline,
-            refused: Vec::new(),
+            deadline: config.deadline,
             outcome: FlushOutcome::default(),
+            accepted: 0,
+            batch: Batch::default(),
         }
+    }
+
+    pub(super) const fn set_deadline(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
+    }
+
+    pub(super) fn is_out_of_time(&self) -> bool {
+        self.deadline.has_passed()
+    }
+
+    /// Whether the sender takes this entry. Counts those that it does not.
+    pub(super) fn takes(&mut self, entry: &SpooledEntry) -> bool {
+        let takes = self.sender.takes(entry);
+        self.outcome.withheld += usize::from(!takes);
+        takes
     }
 
     /// Sends a batch that was taken of `backlog`, and marks what was delivered.
-    pub(super) fn deliver(
-        mut self,
-        entries: &[SpooledEntry],
-        backlog: &mut Backlog,
-    ) -> FlushOutcome {
-        if entries.is_empty() {
-            return self.outcome;
+    pub(super) fn deliver(&mut self, entries: &[SpooledEntry], backlog: &mut Backlog) {
+        let Some(oldest) = entries.first() else {
+            return;
+        };
+        self.batch = Batch {
+            accepted_before: self.accepted,
+            any_answer: self
+                .config
+                .stuck_at
+                .is_some_and(|name| name == oldest.name.to_string()),
+            ..Batch::default()
+        };
+        match self.send(entries) {
+            Ok(()) => {}
+            Err(error) if self.is_refusal(&error) => self.isolate(entries, &error, backlog),
+            Err(error) => self.fail(error),
         }
-        self.send(entries);
-        if self.everything_was_refused(entries.len()) {
-            // The batch may hold nothing but poison: one entry more tells that from an endpoint that takes nothing.
-            let witness = self.repository.find_unflushed(backlog, 1);
-            if !witness.is_empty() {
-                self.send(&witness);
-            }
-        }
-        self.conclude()
+        let was_answered = matches!(
+            &self.outcome.failure,
+            Some(FlushFailure::Send(error)) if error.is_an_answer()
+        );
+        self.outcome.refused_at = was_answered.then(|| oldest.name.clone());
     }
 
-    fn send(&mut self, entries: &[SpooledEntry]) {
+    fn isolate(&mut self, entries: &[SpooledEntry], refusal: &SendError, backlog: &mut Backlog) {
+        if let [only] = entries
+            && refusal.is_about_content()
+        {
+            self.suspect(only, refusal.clone());
+        }
+        let newest = self.find_newest(backlog);
+        let (rest, witness) = match (&newest, entries) {
+            (Some(newest), _) => (entries, Some(newest)),
+            (None, [rest @ .., newest]) if !rest.is_empty() => (rest, Some(newest)),
+            (None, _) => (entries, None),
+        };
+        if let Some(witness) = witness {
+            self.send_part(slice::from_ref(witness), refusal);
+        }
+        let was_taken = self.has_accepted();
+        if refusal.is_about_content() || was_taken {
+            match rest {
+                [_] if entries.len() == 1 && refusal.is_about_content() => {}
+                // Without its newest entry it may be taken as it is.
+                _ if rest.len() < entries.len() && !was_taken => self.send_part(rest, refusal),
+                _ => self.send_halves(rest, refusal),
+            }
+        }
+        let taken = self.has_accepted() || witness.is_none() && self.accepted > 0;
+        if taken {
+            self.set_suspects_aside(backlog);
+        } else {
+            self.fail(refusal.clone());
+        }
+    }
+
+    fn send_halves(&mut self, entries: &[SpooledEntry], refusal: &SendError) {
+        let (older, newer) = entries.split_at(entries.len() / 2);
+        for half in [older, newer] {
+            if !half.is_empty() {
+                self.send_part(half, refusal);
+            }
+        }
+    }
+
+    /// Sends a part of the batch, or parts of that where it is refused.
+    fn send_part(&mut self, entries: &[SpooledEntry], refusal: &SendError) {
         if self.outcome.failure.is_some() {
             return;
         }
-        let sent = self
-            .sender
-            .send_batch(entries, self.config.distinct_id, self.deadline);
-        match sent {
-            Ok(()) => self.mark_flushed(entries),
-            Err(error) if error.is_about_content() => match entries {
-                [entry] => {
-                    self.refused.push(entry.name.clone());
-                    self.outcome.refusal = Some(error);
-                }
-                _ if self.deadline.has_passed() => self.outcome.failure = Some(error.into()),
-                _ => {
-                    let (older, newer) = entries.split_at(entries.len() / 2);
-                    self.send(older);
-                    self.send(newer);
-                }
-            },
-            Err(error) => self.outcome.failure = Some(error.into()),
+        let in_vain = !self.has_accepted() && self.batch.requests >= MOST_REFUSALS;
+        if in_vain || self.deadline.has_passed() {
+            return self.fail(refusal.clone());
+        }
+        match (self.send(entries), entries) {
+            (Ok(()), _) => {}
+            (Err(error), [entry]) if self.is_refusal(&error) => self.suspect(entry, error),
+            (Err(error), _) if self.is_refusal(&error) => self.send_halves(entries, &error),
+            (Err(error), _) => self.fail(error),
         }
     }
 
-    fn mark_flushed(&mut self, entries: &[SpooledEntry]) {
+    /// Quarantines what was refused alone; what speaks of the content at once, the rest when it is refused again.
+    fn set_suspects_aside(&mut self, backlog: &mut Backlog) {
+        for suspect in mem::take(&mut self.batch.suspects) {
+            if !suspect.refusal.is_about_content() && !self.is_refused_again(&suspect, backlog) {
+                continue;
+            }
+            match self.repository.quarantine(&suspect.entry.name) {
+                Ok(()) => {
+                    self.outcome.quarantined += 1;
+                    self.outcome.refusal = Some(suspect.refusal);
+                }
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    fn is_refused_again(&mut self, suspect: &Suspect, backlog: &mut Backlog) -> bool {
+        if self.outcome.failure.is_some() {
+            return false;
+        }
+        // An endpoint that has just gone down refuses everything.
+        if self.accepted == suspect.accepted_before
+            && let Some(newest) = self.find_newest(backlog)
+            && let Err(error) = self.send(slice::from_ref(&newest))
+        {
+            self.fail(error);
+            return false;
+        }
+        match self.send(slice::from_ref(&suspect.entry)) {
+            Ok(()) => false,
+            Err(error) if self.is_refusal(&error) => true,
+            Err(error) => {
+                self.fail(error);
+                false
+            }
+        }
+    }
+
+    fn send(&mut self, entries: &[SpooledEntry]) -> Result<(), SendError> {
+        self.batch.requests += 1;
+        self.sender
+            .send_batch(entries, self.config.distinct_id, self.deadline)?;
+        self.accepted += 1;
         self.outcome.delivered += entries.len();
         self.repository.count_delivered(entries);
         for entry in entries {
-            let marked = self
-                .repository
-                .mark_flushed(&entry.name, self.config.keep_flushed);
-            if let Err(error) = marked {
-                self.outcome.failure.get_or_insert(error.into());
+            let keep = self.config.keep_flushed && entry.name.date >= self.config.keep_from;
+            if let Err(error) = self.repository.mark_flushed(&entry.name, keep) {
+                self.fail(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn find_newest(&mut self, backlog: &mut Backlog) -> Option<SpooledEntry> {
+        loop {
+            let newest = self.repository.find_newest(backlog)?;
+            if self.takes(&newest) {
+                return Some(newest);
             }
         }
     }
 
-    fn everything_was_refused(&self, entries: usize) -> bool {
-        self.outcome.failure.is_none() && self.refused.len() == entries
+    fn suspect(&mut self, entry: &SpooledEntry, refusal: SendError) {
+        self.batch.suspects.push(Suspect {
+            entry: entry.clone(),
+            refusal,
+            accepted_before: self.accepted,
+        });
     }
 
-    fn conclude(mut self) -> FlushOutcome {
-        if self.outcome.delivered > 0 {
-            for name in &self.refused {
-                match self.repository.quarantine(name) {
-                    Ok(()) => self.outcome.quarantined += 1,
-                    Err(error) => {
-                        self.outcome.failure.get_or_insert(error.into());
-                    }
-                }
-            }
-        } else if let Some(refusal) = self.outcome.refusal.take() {
-            self.outcome.failure.get_or_insert(refusal.into());
-        }
-        self.outcome
+    fn is_refusal(&self, error: &SendError) -> bool {
+        error.is_about_content() || self.batch.any_answer && error.is_an_answer()
+    }
+
+    /// Whether any entry of the batch, or its witness, was accepted.
+    const fn has_accepted(&self) -> bool {
+        self.accepted > self.batch.accepted_before
+    }
+
+    fn fail(&mut self, failure: impl Into<FlushFailure>) {
+        self.outcome.failure.get_or_insert(failure.into());
     }
 }

@@ -5,13 +5,16 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
-/// Identifies an entry: 1 to 64 ASCII letters, digits, `-` and `_`.
+/// Identifies an entry: 1 to 128 ASCII letters, digits, `-`, `_` and `.`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId(Box<str>);
 
 impl EntryId {
     /// The most characters that an id has.
-    pub const MAX_LEN: usize = 64;
+    pub const MAX_LEN: usize = 128;
+
+    /// The most characters of an id that this program records, and that contract 0.1 promises to senders.
+    pub const MAX_RECORDED_LEN: usize = 64;
 
     /// A new id for an entry that started at `started_at`: a `UUIDv7`, so that ids sort by time.
     #[must_use]
@@ -25,12 +28,22 @@ impl EntryId {
         Self(Uuid::new_v7(timestamp).to_string().into())
     }
 
-    /// Takes `text` for an id, if it is one.
+    /// Takes `text` for an id, if it is one. What ends as the names of sent and quarantined entries do is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        ((1..=Self::MAX_LEN).contains(&text.len()) && text.bytes().all(legal))
-            .then(|| Self(text.into()))
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let is_id = (1..=Self::MAX_LEN).contains(&text.len())
+            && text.bytes().all(legal)
+            && !text.ends_with(".flushed")
+            && !text.ends_with(".quarantined");
+        is_id.then(|| Self(text.into()))
+    }
+
+    /// Whether it is one that this program records and that contract 0.1 promises to senders: at most
+    /// [`MAX_RECORDED_LEN`](Self::MAX_RECORDED_LEN) letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn is_recordable(&self) -> bool {
+        self.0.len() <= Self::MAX_RECORDED_LEN && !self.0.contains('.')
     }
 
     /// The id as text.
@@ -39,15 +52,33 @@ impl EntryId {
         &self.0
     }
 
-    /// The instant that the id itself carries, if it is a `UUIDv7`.
+    /// The instant that the id itself carries, if it is a `UUIDv7` in its usual form.
     #[must_use]
     pub fn instant(&self) -> Option<DateTime<Utc>> {
-        let uuid = Uuid::try_parse(&self.0).ok()?;
-        if uuid.get_version_num() != 7 {
-            return None;
+        DateTime::from_timestamp_millis(self.unix_millis()?)
+    }
+
+    /// The same, in milliseconds since 1970.
+    ///
+    /// Read from the text itself: a flush asks every entry that waits.
+    #[must_use]
+    pub(super) fn unix_millis(&self) -> Option<i64> {
+        let text: &[u8; 36] = self.0.as_bytes().try_into().ok()?;
+        let mut millis = 0;
+        for (place, byte) in text.iter().enumerate() {
+            match place {
+                8 | 13 | 18 | 23 if *byte == b'-' => {}
+                8 | 13 | 18 | 23 => return None,
+                14 if *byte != b'7' => return None,
+                _ => {
+                    let digit = char::from(*byte).to_digit(16)?;
+                    if place < 13 {
+                        millis = millis << 4 | i64::from(digit);
+                    }
+                }
+            }
         }
-        let (seconds, nanos) = uuid.get_timestamp()?.to_unix();
-        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
+        Some(millis)
     }
 }
 
@@ -116,21 +147,39 @@ impl EntryName {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         const DATE_LEN: usize = "YYYY-MM-DD".len();
-        let rest = name.strip_prefix("telemetry-")?;
         let (stem, state) = [
             EntryState::Flushed,
             EntryState::Quarantined,
             EntryState::Pending,
         ]
         .into_iter()
-        .find_map(|state| Some((rest.strip_suffix(state.suffix())?, state)))?;
-        let (date, id) = stem.split_at_checked(DATE_LEN)?;
-        let id = EntryId::parse(id.strip_prefix('-')?)?;
-        let date = NaiveDate::parse_from_str(date, "%Y-%m-%d").ok()?;
-        let parsed = Self { date, id, state };
-        // chrono accepts spellings such as `2026-1-2` and `+026-01-02`, which would not lead back to this file.
-        (parsed.to_string() == name).then_some(parsed)
+        .find_map(|state| Some((name.strip_suffix(state.suffix())?, state)))?;
+        let (date, id) = stem
+            .strip_prefix("telemetry-")?
+            .split_at_checked(DATE_LEN)?;
+        Some(Self {
+            date: day(date.as_bytes())?,
+            id: EntryId::parse(id.strip_prefix('-')?)?,
+            state,
+        })
     }
+}
+
+/// The day that `YYYY-MM-DD` spells; each in this one way.
+fn day(text: &[u8]) -> Option<NaiveDate> {
+    let number = |digits: &[u8]| {
+        digits.iter().try_fold(0, |number, byte| {
+            Some(number * 10 + char::from(*byte).to_digit(10)?)
+        })
+    };
+    let [year @ .., b'-', m, n, b'-', d, e] = text else {
+        return None;
+    };
+    NaiveDate::from_ymd_opt(
+        i32::try_from(number(year)?).ok()?,
+        number(&[*m, *n])?,
+        number(&[*d, *e])?,
+    )
 }
 
 impl fmt::Display for EntryName {
@@ -159,13 +208,15 @@ mod tests {
             "telemetry-2026-02-11-.json",
             "telemetry-2026-2-11-a.json",
             "telemetry-2026-02-31-a.json",
-            "telemetry-2026-02-11-a.b.json",
+            "telemetry-2026-02-11-a.flushed.flushed.json",
+            "telemetry-2026-02-11-a.flushed.quarantined.json",
+            "telemetry-+026-02-11-a.json",
             "telemetry-2026-02-11-../a.json",
             "telemetry-2026-02-11-a.json.tmp",
             ".telemetry-2026-02-11-a.json",
             "telemetry-2026-02-11é-a.json",
             "telemetry-2026-02-1",
-            &format!("telemetry-2026-02-11-{}.json", "a".repeat(65)),
+            &format!("telemetry-2026-02-11-{}.json", "a".repeat(129)),
         ] {
             assert_eq!(EntryName::parse(name), None, "{name}");
         }
@@ -177,13 +228,27 @@ mod tests {
         assert_eq!(EntryId::generate(started_at).instant(), Some(started_at));
     }
 
+    #[test]
+    fn only_a_uuid_of_version_7_carries_an_instant() {
+        for id in [
+            "01a20e41-164b-4c42-a06a-fa78f6ad1127",
+            "01a20e41-164b-7c42-a06a-fa78f6ad112g",
+            "01a20e41x164b-7c42-a06a-fa78f6ad1127",
+            "01a20e41-164b-7c42-a06a-fa78f6ad112",
+            "a",
+        ] {
+            assert_eq!(EntryId::parse(id).unwrap().instant(), None, "{id}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_name_leads_back_to_itself(
             days in 0_i32..40_000,
-            id in "[A-Za-z0-9_-]{1,64}",
+            id in "[A-Za-z0-9_.-]{1,128}",
             state in prop::sample::select(vec![EntryState::Pending, EntryState::Flushed, EntryState::Quarantined]),
         ) {
+            prop_assume!(EntryId::parse(&id).is_some());
             let date = NaiveDate::from_epoch_days(days).unwrap();
             let name = EntryName { date, id: EntryId::parse(&id).unwrap(), state };
             prop_assert_eq!(EntryName::parse(&name.to_string()), Some(name));

@@ -57,7 +57,7 @@ pub enum EntryFlaw {
     },
     /// It would be removed before it is sent.
     #[error(
-        "startedAt is older than the {0} days that unsent entries are kept (telemetryRetentionDays in .swamp.yaml)"
+        "startedAt is older than the {0} days that unsent entries are kept (telemetryUnsentRetentionDays in .swamp.yaml)"
     )]
     Expired(u16),
 }
@@ -444,7 +444,7 @@ fn text(value: &Value) -> Option<String> {
 }
 
 fn entry_id(value: &Value) -> Option<EntryId> {
-    EntryId::parse(value.as_str()?)
+    EntryId::parse(value.as_str()?).filter(EntryId::is_recordable)
 }
 
 fn texts(list: &Value) -> Option<Vec<String>> {

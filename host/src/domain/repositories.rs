@@ -3,10 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use chrono::NaiveDate;
 use thiserror::Error;
 
-use super::{Backlog, EntryName, SpooledEntry, TelemetryEntry};
+use super::{Backlog, Cutoffs, EntryName, Listing, SpooledEntry, TelemetryEntry};
 
 /// Something that the spool could not do.
 #[derive(Debug, Error)]
@@ -39,21 +38,26 @@ pub trait TelemetryRepository {
     /// When it could not be kept; nothing is left behind then.
     fn save(&self, entry: &TelemetryEntry) -> Result<(), SpoolError>;
 
-    /// Lists what waits to be delivered, opening none of it.
+    /// Lists what is there, opening none of it.
     ///
     /// # Errors
     ///
     /// When the listing failed. A spool that does not exist is an empty one.
-    fn backlog(&self) -> Result<Backlog, SpoolError>;
+    fn list(&self) -> Result<Listing, SpoolError>;
 
     /// Reads one pending entry. `None` when there is nothing to deliver under that name: it is gone, or it was
     /// damaged and has been set aside.
     fn read(&self, name: &EntryName) -> Option<SpooledEntry>;
 
-    /// Takes the oldest entries of `backlog`, oldest first, at most `limit`. Those that turn out not to be there to be
-    /// delivered make room for the next.
+    /// Takes the oldest entries of `backlog`, oldest first: at most `limit`, and no more than one request may hold. Those
+    /// that turn out not to be there to be delivered make room for the next.
     fn find_unflushed(&self, backlog: &mut Backlog, limit: usize) -> Vec<SpooledEntry> {
         backlog.take(limit, |name| self.read(name))
+    }
+
+    /// Takes the newest entry of `backlog` that is there to be delivered.
+    fn find_newest(&self, backlog: &mut Backlog) -> Option<SpooledEntry> {
+        backlog.take_newest(|name| self.read(name))
     }
 
     /// Counts entries that were delivered, before they are marked. An entry that is delivered again, since it could not be
@@ -74,10 +78,7 @@ pub trait TelemetryRepository {
     /// When it still waits.
     fn quarantine(&self, name: &EntryName) -> Result<(), SpoolError>;
 
-    /// Removes all entries of days before `day`, whatever their state, by the date in their name.
-    ///
-    /// # Errors
-    ///
-    /// When the listing failed. What cannot be removed is left for the next time.
-    fn delete_older_than(&self, day: NaiveDate) -> Result<Expired, SpoolError>;
+    /// Removes the entries of `listing` whose day, by the date in their name, lies before that of their kind. What cannot
+    /// be removed is left for the next time.
+    fn delete_older_than(&self, listing: &Listing, before: &Cutoffs) -> Expired;
 }

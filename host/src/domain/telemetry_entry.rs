@@ -1,11 +1,12 @@
 //! One recorded invocation: what this program writes, and what it reads of entries that others wrote.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::entry_data::{self, EntryData, InvocationData, ResultData, field};
+use super::json_text::readable;
 use super::{EntryId, EntryName, Surroundings, command_path};
 
 /// What stands in an entry for a value that must not be recorded.
@@ -177,11 +178,17 @@ impl TelemetryEntry {
     fn set_duration(&mut self, duration_ms: u64) {
         let duration = i64::try_from(duration_ms)
             .ok()
-            .and_then(chrono::TimeDelta::try_milliseconds);
+            .and_then(TimeDelta::try_milliseconds);
         self.duration_ms = duration_ms;
         self.completed_at = duration
             .and_then(|duration| self.started_at.checked_add_signed(duration))
             .unwrap_or(self.started_at);
+    }
+
+    /// How long its command took.
+    #[must_use]
+    pub fn duration(&self) -> TimeDelta {
+        self.completed_at - self.started_at
     }
 
     /// The name that it is spooled under.
@@ -350,9 +357,9 @@ pub enum Undeliverable {
     /// It is not a JSON object, or one nested so deeply that receivers would choke on it.
     #[error("it is not a JSON object")]
     NotAnObject,
-    /// Its `id` is not the one in its name.
-    #[error("its id is not the one in its name")]
-    OtherId,
+    /// Nothing in it identifies it.
+    #[error("it has no id that could be sent along")]
+    NoId,
 }
 
 /// An entry read from the spool.
@@ -360,6 +367,8 @@ pub enum Undeliverable {
 pub struct SpooledEntry {
     /// The name that it was read from.
     pub name: EntryName,
+    /// Its own id, by which endpoints know it: mostly the one in its name, but other programs name files as they like.
+    pub id: EntryId,
     /// The file's content, byte for byte.
     pub data: String,
     /// What is known of its fields.
@@ -367,119 +376,38 @@ pub struct SpooledEntry {
 }
 
 impl SpooledEntry {
-    /// Takes the content of the file `name` for an entry.
+    /// Takes the content of the file `name` for an entry. Where it holds what Unicode or a number cannot, the fields have
+    /// something else in its place; the data is as it was.
     ///
     /// # Errors
     ///
-    /// Says why it can never be delivered: it is not a JSON object whose string `id` equals the id in its name.
+    /// Says why it can never be delivered: it is not a JSON object with an `id` that is one.
     pub fn parse(name: EntryName, content: Vec<u8>) -> Result<Self, Undeliverable> {
         let data = String::from_utf8(content).map_err(|_| Undeliverable::NotText)?;
-        let entry: Map<String, Value> =
-            serde_json::from_str(&data).map_err(|_| Undeliverable::NotAnObject)?;
-        if entry.get(field::ID).and_then(Value::as_str) != Some(name.id.as_str()) {
-            return Err(Undeliverable::OtherId);
-        }
+        let entry: Map<String, Value> = serde_json::from_str(&data)
+            .or_else(|error| match readable(&data) {
+                Some(readable) => serde_json::from_str(&readable),
+                None => Err(error),
+            })
+            .map_err(|_| Undeliverable::NotAnObject)?;
+        let id = entry.get(field::ID).and_then(Value::as_str);
+        let id = id.and_then(EntryId::parse).ok_or(Undeliverable::NoId)?;
         let fields = EntryFields::of(&entry);
-        Ok(Self { name, data, fields })
+        Ok(Self {
+            name,
+            id,
+            data,
+            fields,
+        })
+    }
+
+    /// Whether its name has its own id and the day that it started.
+    #[must_use]
+    pub fn is_named_after_itself(&self) -> bool {
+        let day = self.fields.started_at.map(|at| at.date_naive());
+        self.id == self.name.id && day == Some(self.name.date)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(millis: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp_millis(millis).unwrap()
-    }
-
-    fn entry() -> TelemetryEntry {
-        let invocation = Invocation {
-            command: "repo".into(),
-            subcommand: Some("init".into()),
-            args: vec![REDACTED.into()],
-            option_keys: vec!["--endpoint".into()],
-            global_options: vec!["--json".into()],
-            command_path: None,
-        };
-        TelemetryEntry::new(
-            invocation,
-            InvocationResult::success(),
-            at(1_770_811_200_001),
-            42,
-            "20260211.1",
-        )
-    }
-
-    #[test]
-    fn a_recorded_entry_has_the_fields_of_the_format_in_its_order() {
-        let entry = entry();
-        let json = entry.to_json().replace(entry.id.as_str(), "ID");
-        insta::assert_snapshot!(json, @r#"
-        {
-          "id": "ID",
-          "invocation": {
-            "command": "repo",
-            "subcommand": "init",
-            "args": [
-              "<REDACTED>"
-            ],
-            "optionKeys": [
-              "--endpoint"
-            ],
-            "globalOptions": [
-              "--json"
-            ]
-          },
-          "result": {
-            "status": "success",
-            "exitCode": 0
-          },
-          "startedAt": "2026-02-11T12:00:00.001Z",
-          "completedAt": "2026-02-11T12:00:00.043Z",
-          "durationMs": 42,
-          "swampVersion": "20260211.1",
-          "platform": "linux"
-        }
-        "#);
-    }
-
-    #[test]
-    fn what_was_recorded_is_deliverable_and_keeps_its_bytes() {
-        let entry = entry();
-        let spooled = SpooledEntry::parse(entry.name(), entry.to_json().into_bytes()).unwrap();
-        assert_eq!(spooled.data, entry.to_json());
-        assert_eq!(spooled.fields.command.as_deref(), Some("repo"));
-        assert_eq!(spooled.fields.status, Some(Status::Success));
-        assert_eq!(spooled.fields.started_at, Some(at(1_770_811_200_001)));
-        assert_eq!(spooled.fields.duration_ms, Some(42));
-    }
-
-    #[test]
-    fn an_entry_with_nothing_but_its_id_or_with_odd_fields_is_deliverable() {
-        let name = EntryName::parse("telemetry-2026-02-11-a.json").unwrap();
-        let bare = SpooledEntry::parse(name.clone(), br#"{"id":"a"}"#.to_vec()).unwrap();
-        assert_eq!(bare.fields, EntryFields::default());
-        let odd = br#"{"id":"a","invocation":7,"result":{"status":"odd","exitCode":"1"},"startedAt":"nonsense","durationMs":-1}"#;
-        let odd = SpooledEntry::parse(name, odd.to_vec()).unwrap();
-        assert_eq!(odd.fields, EntryFields::default());
-    }
-
-    #[test]
-    fn what_is_no_object_with_the_names_id_is_undeliverable() {
-        let name = EntryName::parse("telemetry-2026-02-11-a.json").unwrap();
-        let parse = |content: &[u8]| SpooledEntry::parse(name.clone(), content.to_vec());
-        let deep = format!(
-            r#"{{"id":"a","deep":{}{}}}"#,
-            "[".repeat(10_000),
-            "]".repeat(10_000)
-        );
-        assert_eq!(parse(b""), Err(Undeliverable::NotAnObject));
-        assert_eq!(parse(br#"{"id":"a""#), Err(Undeliverable::NotAnObject));
-        assert_eq!(parse(br#"["a"]"#), Err(Undeliverable::NotAnObject));
-        assert_eq!(parse(deep.as_bytes()), Err(Undeliverable::NotAnObject));
-        assert_eq!(parse(b"{\"id\":\"a\xff\"}"), Err(Undeliverable::NotText));
-        assert_eq!(parse(br#"{"id":"b"}"#), Err(Undeliverable::OtherId));
-        assert_eq!(parse(br#"{"id":"../a"}"#), Err(Undeliverable::OtherId));
-        assert_eq!(parse(br#"{"id":7}"#), Err(Undeliverable::OtherId));
-    }
-}
+mod tests;

@@ -19,6 +19,11 @@ pub trait TelemetrySender {
         distinct_id: &str,
         deadline: Deadline,
     ) -> Result<(), SendError>;
+
+    /// Whether it takes entries such as this one. Those that it does not wait for another sender.
+    fn takes(&self, _entry: &SpooledEntry) -> bool {
+        true
+    }
 }
 
 /// Why a batch was not delivered.
@@ -78,6 +83,15 @@ impl SendError {
             Self::Other(_) => "other",
             Self::Sender(failure) => failure.kind.as_str(),
         }
+    }
+
+    /// Whether the endpoint answered, without saying when to come again.
+    #[must_use]
+    pub const fn is_an_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Rejected { .. } | Self::Throttled { retry_after: None }
+        )
     }
 
     /// Whether the refusal is about what was sent, so that sending less of it may succeed.

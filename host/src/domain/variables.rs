@@ -24,6 +24,10 @@ pub const DOCUMENTED: &[(&str, &str)] = &[
          off only records.",
     ),
     (
+        REPO_DIR,
+        "Directory of the repository, as --repo-dir, which comes first.",
+    ),
+    (
         LOG_LEVEL,
         "Minimum log level: trace, debug, info, warning, error or fatal.",
     ),
@@ -78,6 +82,9 @@ pub const TRUST_DIRECTORY: &str = "SWAMP_TRUST_DIRECTORY";
 
 /// Says who waits for the flush.
 pub const FLUSH: &str = "SWAMP_TELEMETRY_FLUSH";
+
+/// Names the repository's directory, as `--repo-dir` does.
+pub const REPO_DIR: &str = "SWAMP_REPO_DIR";
 
 /// Sets the log level.
 pub const LOG_LEVEL: &str = "SWAMP_LOG_LEVEL";

@@ -45,37 +45,61 @@ impl FlushMode {
     }
 }
 
-/// Starts the flush of the repository at `root` in a process of its own, and waits for it where `mode` says so. `log` is
-/// the level at which that process logs to this one's stderr: a failure is to be seen then, so that it is waited for
-/// as well. Where another flush is at work already, nothing is started.
-///
-/// # Errors
-///
-/// When no process could be started. What was recorded waits for a later flush.
-pub fn start(
-    program: &Program,
-    root: &Path,
-    spool: &FileSpool,
-    mode: FlushMode,
-    log: Option<&str>,
-) -> io::Result<()> {
-    if mode == FlushMode::Off {
-        return Ok(());
+/// What a command leaves to be done in a process of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Background<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// The repository.
+    pub root: &'a Path,
+    /// Its spool.
+    pub spool: &'a FileSpool,
+}
+
+impl Background<'_> {
+    /// Starts the flush, and waits for it where `mode` says so. `log` is the level at which it logs to this process's
+    /// stderr: a failure is to be seen then, so that it is waited for as well.
+    ///
+    /// A command that failed is flushed only where nothing later would: inline. Where there is no flush, what has expired
+    /// may be removed.
+    ///
+    /// # Errors
+    ///
+    /// When no process could be started. What was recorded waits for a later flush.
+    pub fn start(self, mode: FlushMode, succeeded: bool, log: Option<&str>) -> io::Result<()> {
+        match mode {
+            FlushMode::Inline => self.wait(log),
+            FlushMode::Background if succeeded && log.is_some() => self.wait(log),
+            // A lock that cannot be had at all is the flush's to report.
+            FlushMode::Background if succeeded && matches!(self.spool.try_lock(), Ok(None)) => {
+                debug!("another flush is at work");
+                Ok(())
+            }
+            FlushMode::Background if succeeded => self.program.detach(WorkerTask::Flush, self.root),
+            FlushMode::Background | FlushMode::Off => self.clean_up(),
+        }
     }
-    // A lock that cannot be had at all is the flush's to report.
-    if matches!(spool.try_lock(), Ok(None)) {
-        debug!("another flush is at work");
-        return Ok(());
+
+    /// Starts a clean-up of the spool where one is due.
+    ///
+    /// # Errors
+    ///
+    /// When no process could be started.
+    pub fn clean_up(self) -> io::Result<()> {
+        if self.spool.is_clean_up_due() {
+            self.program.detach(WorkerTask::CleanUp, self.root)?;
+        }
+        Ok(())
     }
-    if mode == FlushMode::Background && log.is_none() {
-        return program.detach(WorkerTask::Flush, root);
+
+    fn wait(self, log: Option<&str>) -> io::Result<()> {
+        let mut command = self.program.command(WorkerTask::AwaitedFlush);
+        command.current_dir(self.root);
+        if let Some(level) = log {
+            command.env(LOG_VARIABLE, level).stderr(Stdio::inherit());
+        }
+        wait(command.spawn()?)
     }
-    let mut command = program.command(WorkerTask::Flush);
-    command.current_dir(root);
-    if let Some(level) = log {
-        command.env(LOG_VARIABLE, level).stderr(Stdio::inherit());
-    }
-    wait(command.spawn()?)
 }
 
 /// A flush that outlasts the limit goes on alone.

@@ -1,14 +1,12 @@
 //! A flush that sends nothing and changes nothing.
 
-use chrono::NaiveDate;
-
-use super::flusher::deliver;
+use super::flusher::{Course, deliver};
 use super::held_back::held_back;
 use super::setup::{FlushSetup, start};
 use super::watch::Watch;
 use crate::domain::{
-    Backlog, Batches, EntryName, Expired, FlushFailure, SendError, SpoolError, SpooledEntry,
-    TelemetryEntry, TelemetryRepository, TelemetryService,
+    Batches, Cutoffs, EntryName, Expired, FlushFailure, Listing, SendError, SpoolError,
+    SpooledEntry, TelemetryEntry, TelemetryRepository, TelemetryService,
 };
 use crate::egress::{DryRunRequest, Network};
 use crate::spool::FileSpool;
@@ -21,8 +19,8 @@ impl TelemetryRepository for Untouched {
         Ok(())
     }
 
-    fn backlog(&self) -> Result<Backlog, SpoolError> {
-        self.0.backlog()
+    fn list(&self) -> Result<Listing, SpoolError> {
+        self.0.list()
     }
 
     fn read(&self, name: &EntryName) -> Option<SpooledEntry> {
@@ -37,8 +35,8 @@ impl TelemetryRepository for Untouched {
         Ok(())
     }
 
-    fn delete_older_than(&self, _: NaiveDate) -> Result<Expired, SpoolError> {
-        Ok(Expired::default())
+    fn delete_older_than(&self, _: &Listing, _: &Cutoffs) -> Expired {
+        Expired::default()
     }
 }
 
@@ -56,15 +54,19 @@ impl FlushSetup {
         self.network = Network::DryRun;
         spool.hold_back(held_back(&self.root, &spool));
         let service = TelemetryService::new(Untouched(spool));
-        let prepare = || self.prepare(watch);
+        let course = Course {
+            batches: Batches::One,
+            stuck_at: None,
+            watch,
+        };
         let (outcome, sender) = deliver(
             &service,
             &self.job(),
-            Batches::One,
-            watch,
-            prepare,
+            course,
+            &mut service.repository().list()?.into_backlog(),
+            || self.prepare(watch),
             start,
-            |_, _| true,
+            |_, _| false,
         );
         let requests = sender.map_or_else(Vec::new, |mut sender| sender.take_dry_run_requests());
         match outcome.failure {

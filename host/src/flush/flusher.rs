@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tracing::debug;
 
+use super::clean_up::remove_expired;
+use super::watch::Watch;
 use crate::config::Marker;
-use crate::config::marker_file::MarkerFile;
 use crate::domain::{
-    BATCH_SIZE, Batches, Deadline, FlushConfig, FlushOutcome, RepoId, SendError, SpoolError,
-    TelemetryRepository, TelemetrySender, TelemetryService,
+    BATCH_SIZE, Backlog, Batches, Deadline, EntryName, FlushConfig, FlushOutcome, Listing, RepoId,
+    Retention, SendError, SpoolError, TelemetryRepository, TelemetrySender, TelemetryService,
+    UnsentRule,
 };
 use crate::process::timer::Timer;
 use crate::spool::{FileSpool, LastFlush};
-
-use super::watch::Watch;
 
 /// How far back the first flush of a spool looks for entries that are not on the disk yet: systems write what
 /// is older of their own accord, after half a minute or so.
@@ -32,7 +32,7 @@ pub struct FlushJob {
     repo_id: RepoId,
     keep_flushed: bool,
     time_limit: Duration,
-    retention_days: u16,
+    retention: Retention,
 }
 
 impl FlushJob {
@@ -44,8 +44,16 @@ impl FlushJob {
             repo_id,
             keep_flushed: marker.telemetry_keep_flushed,
             time_limit: marker.telemetry_sender_limits.deadline,
-            retention_days: marker.telemetry_retention_days,
+            retention: marker.retention(),
         }
+    }
+
+    /// What waits of a listing, which keeps the names of what is past its time.
+    fn backlog(&self, listing: &mut Listing) -> Backlog {
+        let day = self.retention.unsent_before(Utc::now());
+        let is_past = |name: &&EntryName| name.date < day;
+        let past = listing.pending.iter().filter(is_past).cloned().collect();
+        Backlog::new(mem::replace(&mut listing.pending, past))
     }
 }
 
@@ -96,45 +104,77 @@ pub fn flush<P, S: TelemetrySender>(
     watch.reset();
     let before = spool.last_flush();
     let service = TelemetryService::new(spool);
-    let asked_to_wait = how.heeds_retry_after
-        && (before.as_ref()).is_some_and(|before| before.asks_to_wait(Utc::now()));
-    let flushed = if asked_to_wait {
-        Flushed::AskedToWait
-    } else {
-        let began = Instant::now();
-        let (outcome, sender) = deliver(&service, job, how.batches, watch, prepare, start, goes_on);
-        // Each caller's process is about to end, which frees all that a sender holds. Taking it apart before would take
-        // 0.2 to 0.4 ms, while the lock is held (seen with builtin:ingest and one entry; a whole flush takes 6 ms).
-        mem::forget(sender);
-        if !outcome.was_idle() {
-            conclude(
-                service.repository(),
-                before.as_ref(),
-                &outcome,
-                began.elapsed(),
-            );
+    let spool = service.repository();
+    let (listed_at, began) = (Utc::now(), Instant::now());
+    let mut listing = match spool.list() {
+        Ok(listing) => listing,
+        Err(error) => {
+            let outcome = FlushOutcome::failed(error);
+            remember(spool, before.as_ref(), &outcome, listed_at, began.elapsed());
+            return Ok(Flushed::Done(outcome));
         }
-        Flushed::Done(outcome)
     };
-    clean_up(&service, job);
+    let is_asked_to_wait = |before: &LastFlush| before.asks_to_wait(listed_at);
+    let (flushed, unsent) =
+        if how.heeds_retry_after && before.as_ref().is_some_and(is_asked_to_wait) {
+            (Flushed::AskedToWait, UnsentRule::Expire)
+        } else {
+            let since = before.as_ref().map(LastFlush::synced_to);
+            let unsynced = FileSpool::unsynced(&listing, since.unwrap_or(listed_at - UNWRITTEN));
+            let mut backlog = job.backlog(&mut listing);
+            let course = Course {
+                batches: how.batches,
+                stuck_at: before.as_ref().and_then(LastFlush::stuck_at),
+                watch,
+            };
+            let (outcome, sender) =
+                deliver(&service, job, course, &mut backlog, prepare, start, goes_on);
+            // Each caller's process is about to end, which frees all that a sender holds. Taking it apart before would take
+            // 0.2 to 0.4 ms, while the lock is held (seen with builtin:ingest and one entry; a whole flush takes 6 ms).
+            mem::forget(sender);
+            if !outcome.was_idle() {
+                // What was recorded after the listing is for the next flush to sync.
+                if let Err(error) = spool.sync(&unsynced) {
+                    debug!("{error}");
+                }
+                remember(spool, before.as_ref(), &outcome, listed_at, began.elapsed());
+            }
+            let unsent = match outcome.delivered {
+                0 => UnsentRule::Expire,
+                _ => UnsentRule::Spare,
+            };
+            (Flushed::Done(outcome), unsent)
+        };
+    remove_expired(&job.root, spool, &listing, job.retention, unsent);
     Ok(flushed)
+}
+
+/// What a flush is about, beside what it sends.
+#[derive(Clone, Copy)]
+pub(super) struct Course<'a> {
+    pub(super) batches: Batches,
+    pub(super) stuck_at: Option<&'a str>,
+    pub(super) watch: &'a Watch,
 }
 
 /// The part of a flush that a dry run has, too: prepare, start, loop. Gives the sender, where it was started.
 pub(super) fn deliver<R: TelemetryRepository + Sync, P, S: TelemetrySender>(
     service: &TelemetryService<R>,
     job: &FlushJob,
-    batches: Batches,
-    watch: &Watch,
+    course: Course<'_>,
+    backlog: &mut Backlog,
     prepare: impl FnOnce() -> Result<P, SendError>,
     start: impl FnOnce(P, &Timer, Deadline) -> Result<S, SendError>,
     mut goes_on: impl FnMut(&FlushOutcome, usize) -> bool,
 ) -> (FlushOutcome, Option<S>) {
-    let mut backlog = match service.repository().backlog() {
-        Ok(backlog) if backlog.is_empty() => return (FlushOutcome::default(), None),
-        Ok(backlog) => backlog,
-        Err(error) => return (FlushOutcome::failed(error), None),
-    };
+    if backlog.is_empty() {
+        return (FlushOutcome::default(), None);
+    }
+    let Course {
+        batches,
+        stuck_at,
+        watch,
+    } = course;
     let total = backlog.len();
     let prepared = match prepare() {
         Ok(prepared) => prepared,
@@ -145,7 +185,7 @@ pub(super) fn deliver<R: TelemetryRepository + Sync, P, S: TelemetrySender>(
     let read = || {
         service
             .repository()
-            .find_unflushed(&mut backlog, BATCH_SIZE)
+            .find_unflushed(&mut *backlog, BATCH_SIZE)
     };
     let started = begin(|| start(prepared, watch.timer(), deadline), read);
     let (mut sender, batch) = match started {
@@ -158,11 +198,13 @@ pub(super) fn deliver<R: TelemetryRepository + Sync, P, S: TelemetrySender>(
         batches,
         batch_size: BATCH_SIZE,
         keep_flushed: job.keep_flushed,
+        keep_from: job.retention.sent_before(Utc::now()),
         deadline,
         time_limit: job.time_limit,
+        stuck_at,
     };
     watch.reset();
-    let outcome = service.flush_telemetry(&mut backlog, &mut sender, config, |so_far| {
+    let outcome = service.flush_telemetry(backlog, &mut sender, config, |so_far| {
         watch.reset();
         goes_on(so_far, total)
     });
@@ -186,36 +228,16 @@ fn begin<S, T: Send>(
     })
 }
 
-/// Makes what is left survive a power cut, and records the outcome in the spool.
-fn conclude(spool: &FileSpool, before: Option<&LastFlush>, outcome: &FlushOutcome, took: Duration) {
-    // What is recorded from here on is for the next flush to sync.
-    let ended_at = Utc::now();
-    let since = before.map_or(ended_at - UNWRITTEN, |before| before.at);
-    if let Err(error) = spool.sync_since(since) {
-        debug!("{error}");
-    }
-    remember(spool, &LastFlush::new(before, outcome, ended_at, took));
-}
-
-/// Removes what is older than the repository's retention, and counts what had never been sent. Removes what killed
-/// processes have left, too.
-fn clean_up(service: &TelemetryService<FileSpool>, job: &FlushJob) {
-    MarkerFile::new(&job.root).sweep();
-    let expired = match service.clean_up(Utc::now(), job.retention_days) {
-        Ok(expired) => expired,
-        Err(error) => return debug!("{error}"),
-    };
-    let spool = service.repository();
-    if expired.unsent > 0
-        && let Some(mut last) = spool.last_flush()
-    {
-        last.add_expired(expired);
-        remember(spool, &last);
-    }
-}
-
-fn remember(spool: &FileSpool, last: &LastFlush) {
-    if let Err(error) = spool.write_last_flush(last) {
+/// Records the outcome in the spool.
+fn remember(
+    spool: &FileSpool,
+    before: Option<&LastFlush>,
+    outcome: &FlushOutcome,
+    listed_at: DateTime<Utc>,
+    took: Duration,
+) {
+    let last = LastFlush::new(before, outcome, listed_at, took);
+    if let Err(error) = spool.write_last_flush(&last) {
         debug!("{error}");
     }
 }

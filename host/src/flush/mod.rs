@@ -2,6 +2,8 @@
 
 pub mod background;
 #[cfg(feature = "sender")]
+mod clean_up;
+#[cfg(feature = "sender")]
 mod dry_run;
 #[cfg(feature = "sender")]
 mod flusher;
@@ -14,6 +16,8 @@ mod test_event;
 #[cfg(feature = "sender")]
 mod watch;
 
+#[cfg(feature = "sender")]
+pub use clean_up::clean_up;
 #[cfg(feature = "sender")]
 pub use flusher::{FlushJob, Flushed, How, flush};
 #[cfg(feature = "sender")]

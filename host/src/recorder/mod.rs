@@ -56,7 +56,7 @@
 //! | --- | --- |
 //! | `SWAMP_NO_TELEMETRY`, `DO_NOT_TRACK` | any value but an empty one, `0` and `false`: nothing is recorded |
 //! | `SWAMP_BIN` | the absolute path of the `swamp` that delivers |
-//! | `SWAMP_TELEMETRY_FLUSH` | `inline` waits for the delivery, for 5.5 s at most; `off` leaves it to a later command |
+//! | `SWAMP_TELEMETRY_FLUSH` | `inline` waits for the delivery, for 5.5 s at most, after a failure too; `off` leaves it to a later command |
 //! | `SWAMP_LOG_LEVEL` | `debug` or `trace`: waits, and shows on stderr how the delivery went |
 //!
 //! Besides them, `telemetryDisabled: true` in the user's `config.yaml` or in the repository's `.swamp.yaml` turns it
@@ -84,7 +84,7 @@ pub use self::failure::Failure;
 use self::recording::OpenRecord;
 pub use self::recording::Recording;
 use crate::domain::{Invocation, Status, TelemetryRepository as _};
-use crate::flush::background::{self, FLUSH_VARIABLE, FlushMode, LOG_VARIABLE};
+use crate::flush::background::{Background, FLUSH_VARIABLE, FlushMode, LOG_VARIABLE};
 use crate::recorder::repo::{Repo, StartTime};
 use crate::spool::FileSpool;
 
@@ -183,8 +183,7 @@ impl Recorder {
             .entry(self.of_program(invocation), result, &self.version)
             .within(surroundings::surroundings(env_var, true));
         match spool.save(&entry) {
-            Ok(()) if succeeded => flush(&repo, &spool),
-            Ok(()) => {}
+            Ok(()) => flush(&repo, &spool, succeeded),
             Err(error) => debug!("{error}"),
         }
     }
@@ -222,11 +221,25 @@ fn env_var(name: &str) -> Option<OsString> {
 
 fn place() -> Option<(Repo, FileSpool)> {
     let repo = Repo::nearest(&env::current_dir().ok()?, env_var)?;
-    let spool = repo.spool(false, env_var)?;
-    Some((repo, spool))
+    if let Some(spool) = repo.spool(false, env_var) {
+        return Some((repo, spool));
+    }
+    if let Some(spool) = repo.spool_to_clean_up()
+        && let Some(program) = program::find(&repo.root, env_var)
+    {
+        let background = Background {
+            program: &program,
+            root: &repo.root,
+            spool: &spool,
+        };
+        if let Err(error) = background.clean_up() {
+            debug!("could not start the clean-up: {error}");
+        }
+    }
+    None
 }
 
-fn flush(repo: &Repo, spool: &FileSpool) {
+fn flush(repo: &Repo, spool: &FileSpool, succeeded: bool) {
     let Some(program) = program::find(&repo.root, env_var) else {
         debug!(
             "nothing is sent: there is no swamp; install it on PATH, or name it by its absolute path in SWAMP_BIN"
@@ -241,7 +254,12 @@ fn flush(repo: &Repo, spool: &FileSpool) {
             .any(|seen| level.eq_ignore_ascii_case(seen))
     });
     let mode = FlushMode::parse(env_var(FLUSH_VARIABLE).as_deref());
-    if let Err(error) = background::start(&program, &repo.root, spool, mode, log.as_deref()) {
+    let background = Background {
+        program: &program,
+        root: &repo.root,
+        spool,
+    };
+    if let Err(error) = background.start(mode, succeeded, log.as_deref()) {
         debug!("could not start the flush: {error}");
     }
 }

@@ -98,8 +98,7 @@ impl OpenRecord {
             None => self.spool.save(&self.entry),
         };
         match ended {
-            Ok(()) if succeeded => flush(&self.repo, &self.spool),
-            Ok(()) => {}
+            Ok(()) => flush(&self.repo, &self.spool, succeeded),
             Err(error) => debug!("{error}"),
         }
     }

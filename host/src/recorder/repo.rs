@@ -131,4 +131,12 @@ impl Repo {
             .inspect_err(|error| debug!("{error}"))
             .ok()
     }
+
+    /// The spool of a repository in which nothing is recorded: what is in it expires all the same.
+    #[must_use]
+    pub fn spool_to_clean_up(&self) -> Option<FileSpool> {
+        // A marker that cannot be read does not tell for how long entries are kept.
+        self.marker.as_ref().ok()?;
+        FileSpool::open(&self.root).ok().flatten()
+    }
 }

@@ -16,7 +16,7 @@ use super::contract::{self, Destination, Sender, SenderPre};
 use super::failure::{Interruption, frames};
 use super::link::{TypeMismatch, link};
 use super::sandbox::Guest;
-use crate::config::SenderLimits;
+use crate::config::{BuiltinSender, SenderLimits};
 use crate::domain::{
     Deadline, Doing, Endpoint, ForeignText, SendError, SenderFailure, SenderFailureKind,
     SpooledEntry, TelemetrySender,
@@ -307,6 +307,11 @@ impl TelemetrySender for ComponentSender {
                 .await
         })?;
         self.judge(answer, report)
+    }
+
+    /// Other senders get what their contract promises them, and those that come with the program everything.
+    fn takes(&self, entry: &SpooledEntry) -> bool {
+        BuiltinSender::parse(self.name.as_written()).is_some() || contract::promises(entry)
     }
 }
 

@@ -43,15 +43,19 @@ pub(super) fn create_in(dir: &Dir, name: &str) -> io::Result<Dir> {
 }
 
 /// From this many files on, syncing the whole file system is cheaper than syncing each.
-const MANY: usize = 64;
+pub(super) const MANY: usize = 64;
 
-/// Makes these files and the directory's own content survive a power cut. Files that are gone are no error.
+/// Makes those of these files that are still there, and the directory's own content, survive a power cut.
 pub(super) fn sync(dir: &Dir, names: &[String]) -> io::Result<()> {
-    if names.len() >= MANY && sync_file_system(dir) {
+    let mut there = names
+        .iter()
+        .filter_map(|name| RegularFile::find_in(dir, name).ok())
+        .peekable();
+    if there.peek().is_none() || names.len() >= MANY && sync_file_system(dir) {
         return Ok(());
     }
-    for name in names {
-        if let Ok(file) = RegularFile::find_in(dir, name).and_then(|file| file.open()) {
+    for file in there {
+        if let Ok(file) = file.open() {
             file.sync_all().ok();
         }
     }

@@ -5,13 +5,17 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{Expired, FlushFailure, FlushOutcome, ForeignText, SendError};
+use crate::domain::{FlushFailure, FlushOutcome, ForeignText, SendError};
 
 pub(super) const FILE: &str = ".last-flush.json";
 
 /// The longest wait that an endpoint can ask for: entries expire after two days, and an endpoint that asks for
 /// more must not make them.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
+
+/// How many flushes must have failed with the same batch, each with an answer of the endpoint, until the next finds out
+/// which of its entries are refused.
+const STUCK: u32 = 3;
 
 /// The outcome of the last flush, and totals since the spool began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +36,32 @@ pub struct LastFlush {
     /// The endpoint asked to be left alone until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<DateTime<Utc>>,
+    /// When it listed the spool: what was recorded by then is on the disk. Older records have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed_at: Option<DateTime<Utc>>,
+    /// How many entries it passed over, since they are beyond what the sender takes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub withheld: u64,
+    /// The batch that it failed with, where the endpoint answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedBatch>,
     /// What became of everything so far.
     #[serde(default)]
     pub totals: Totals,
+}
+
+/// A batch that flushes failed with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedBatch {
+    /// The name of its oldest entry.
+    pub oldest: String,
+    /// How many flushes failed with it, one after the other.
+    pub flushes: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// Why a flush failed.
@@ -59,14 +86,15 @@ pub struct Totals {
 }
 
 impl LastFlush {
-    /// The record of a flush that began at `began_at` and took `duration`, after the record `before`.
+    /// The record of a flush that listed the spool at `listed_at` and ended after `duration`, after the record `before`.
     #[must_use]
     pub fn new(
         before: Option<&Self>,
         outcome: &FlushOutcome,
-        ended_at: DateTime<Utc>,
+        listed_at: DateTime<Utc>,
         duration: Duration,
     ) -> Self {
+        let ended_at = TimeDelta::from_std(duration).map_or(listed_at, |took| listed_at + took);
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let (delivered, quarantined) = (count(outcome.delivered), count(outcome.quarantined));
         let mut totals = before.map_or_else(Totals::default, |before| before.totals);
@@ -82,13 +110,35 @@ impl LastFlush {
                 .failure
                 .as_ref()
                 .and_then(|failure| retry_at(failure, ended_at)),
+            listed_at: Some(listed_at),
+            withheld: count(outcome.withheld),
+            refused: outcome.refused_at.as_ref().map(|oldest| {
+                let oldest = oldest.to_string();
+                let before = before.and_then(|before| before.refused.as_ref());
+                let flushes = before
+                    .filter(|before| before.oldest == oldest)
+                    .map_or(0, |before| before.flushes);
+                RefusedBatch {
+                    oldest,
+                    flushes: flushes.saturating_add(1),
+                }
+            }),
             totals,
         }
     }
 
-    /// Adds what retention removed.
-    pub const fn add_expired(&mut self, expired: Expired) {
-        self.totals.expired_unsent += expired.unsent;
+    /// The oldest entry of the batch that the last flushes have failed with, where there were so many of them that its
+    /// entries are to be told apart.
+    #[must_use]
+    pub fn stuck_at(&self) -> Option<&str> {
+        let refused = self.refused.as_ref()?;
+        (refused.flushes >= STUCK).then_some(refused.oldest.as_str())
+    }
+
+    /// Until when what was recorded is on the disk.
+    #[must_use]
+    pub fn synced_to(&self) -> DateTime<Utc> {
+        self.listed_at.unwrap_or(self.at)
     }
 
     /// Whether the endpoint still asks to be left alone. A wait that could not have been granted, since the
@@ -125,6 +175,7 @@ fn retry_at(failure: &FlushFailure, now: DateTime<Utc>) -> Option<DateTime<Utc>>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::EntryName;
 
     fn throttled(seconds: u64) -> FlushOutcome {
         FlushOutcome {
@@ -157,13 +208,36 @@ mod tests {
         };
         let now = DateTime::UNIX_EPOCH;
         let first = LastFlush::new(None, &outcome, now, Duration::ZERO);
-        let mut second = LastFlush::new(Some(&first), &outcome, now, Duration::ZERO);
-        second.add_expired(Expired { sent: 5, unsent: 3 });
+        let second = LastFlush::new(Some(&first), &outcome, now, Duration::ZERO);
         let totals = Totals {
             sent: 48,
             quarantined: 2,
-            expired_unsent: 3,
+            expired_unsent: 0,
         };
         assert_eq!(second.totals, totals);
+    }
+
+    #[test]
+    fn a_batch_is_stuck_after_three_flushes_that_failed_with_it() {
+        let refused = |name: &str| FlushOutcome {
+            refused_at: Some(EntryName::parse(name).unwrap()),
+            ..FlushOutcome::default()
+        };
+        let (a, b) = ("telemetry-2026-02-11-a.json", "telemetry-2026-02-11-b.json");
+        let mut last = None;
+        for (name, stuck_at) in [
+            (a, None),
+            (a, None),
+            (b, None),
+            (a, None),
+            (a, None),
+            (a, Some(a)),
+            (a, Some(a)),
+        ] {
+            let now = DateTime::UNIX_EPOCH;
+            let next = LastFlush::new(last.as_ref(), &refused(name), now, Duration::ZERO);
+            assert_eq!(next.stuck_at(), stuck_at);
+            last = Some(next);
+        }
     }
 }

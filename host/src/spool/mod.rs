@@ -5,9 +5,11 @@
 //! own hidden files.
 
 mod checkout;
+mod clean_ups;
 mod directory;
 mod history;
 mod last_flush;
+mod listing;
 mod lock;
 mod record;
 mod unfinished;
@@ -19,24 +21,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
-use cap_std::fs::{Dir, Metadata};
-use chrono::{DateTime, NaiveDate, Utc};
+use cap_std::fs::Dir;
+use chrono::Utc;
 use thiserror::Error;
 use tracing::debug;
 
 use crate::domain::{
-    Backlog, Deadline, EntryName, EntryState, Expired, History, SpoolError, SpooledEntry,
-    TelemetryEntry, TelemetryRepository, Undeliverable,
+    CleanUps, Cutoffs, Deadline, EntryName, EntryState, Expired, History, Listing, SpoolError,
+    SpooledEntry, TelemetryEntry, TelemetryRepository, Undeliverable,
 };
 use crate::files::regular::RegularFile;
 
-pub use self::last_flush::{FailureRecord, LastFlush, MAX_RETRY_AFTER, Totals};
+pub use self::last_flush::{FailureRecord, LastFlush, MAX_RETRY_AFTER, RefusedBatch, Totals};
+pub use self::listing::Unsynced;
 pub use self::lock::FlushLock;
 pub use self::record::{EntryRecorder, NotTaken};
 pub use self::unfinished::UnfinishedEntry;
 
-/// The largest entry, in bytes.
-pub const MAX_ENTRY_BYTES: u64 = 256 * 1024;
+/// The largest entry that is delivered, in bytes.
+pub const MAX_ENTRY_BYTES: u64 = 1024 * 1024;
+
+/// The largest entry that is recorded, in bytes: what contract 0.1 promises to senders.
+pub const MAX_RECORDED_BYTES: u64 = 256 * 1024;
 
 /// How long a file must have been left alone before it is taken for damaged, or a temporary one for
 /// abandoned: other programs write entries in place, so that a half-written one can be met.
@@ -72,11 +78,11 @@ pub enum LoadError {
     /// It is gone, or cannot be read.
     #[error("{0}")]
     Unreadable(#[from] io::Error),
-    /// It is not a regular file with one link.
-    #[error("it is not a regular file with one link")]
-    NotAPlainFile,
+    /// It has several links, and another id or day than its name: it may be some other file.
+    #[error("it is a file with several links, and not the entry that this name says")]
+    Linked,
     /// It is larger than [`MAX_ENTRY_BYTES`].
-    #[error("it is larger than 256 KiB")]
+    #[error("it is larger than 1 MiB")]
     TooLarge,
     /// Its content can never be delivered.
     #[error("{0}")]
@@ -140,10 +146,17 @@ impl FileSpool {
         let ignore = RegularFile::find_in(&self.dir, IGNORED_BY_GIT);
         let text = ignore.and_then(|file| file.read_text(MAX_IGNORE_BYTES));
         // A checkout may have brought one that lets some entries through.
-        if !text.is_ok_and(|text| text.trim_end() == "*")
-            && let Err(error) = self.write("gitignore", IGNORED_BY_GIT, b"*\n")
-        {
+        if text.is_ok_and(|text| text.trim_end() == "*") {
+            return;
+        }
+        if let Err(error) = self.write("gitignore", IGNORED_BY_GIT, b"*\n") {
             debug!("{}", self.error("write", IGNORED_BY_GIT, error));
+        }
+        // There is nothing to clean up yet, and from here on a clock that jumps is noticed.
+        if self.clean_ups().is_none()
+            && let Err(error) = self.write_clean_ups(&CleanUps::new(Utc::now()))
+        {
+            debug!("{error}");
         }
     }
 
@@ -188,13 +201,6 @@ impl FileSpool {
         !self.held_back.is_empty() && self.held_back.contains(&name.in_state(EntryState::Pending))
     }
 
-    /// Deletes these entries. Gives those that were there to be deleted.
-    #[must_use]
-    pub fn delete<'a>(&self, names: &'a [EntryName]) -> Vec<&'a EntryName> {
-        let is_deleted = |name: &&EntryName| self.dir.remove_file(name.to_string()).is_ok();
-        names.iter().filter(is_deleted).collect()
-    }
-
     /// How the last flush went. `None` where there was none, or its record is damaged.
     #[must_use]
     pub fn last_flush(&self) -> Option<LastFlush> {
@@ -217,93 +223,40 @@ impl FileSpool {
             .map_err(|source| self.error("write", last_flush::FILE, source))
     }
 
-    /// All entries, whatever their state, in no order.
-    ///
-    /// # Errors
-    ///
-    /// When the directory cannot be listed.
-    pub fn names(&self) -> Result<Vec<EntryName>, SpoolError> {
-        let mut names = Vec::new();
-        self.list(|name, _| names.extend(EntryName::parse(name)))?;
-        Ok(names)
-    }
-
     /// Reads a pending entry, and leaves it where it is whatever it holds.
     ///
     /// # Errors
     ///
     /// Says why there is nothing to deliver under this name.
     pub fn load(&self, name: &EntryName) -> Result<SpooledEntry, LoadError> {
-        let (content, _) = self.content(name);
-        Ok(SpooledEntry::parse(name.clone(), content?)?)
+        self.look_at(name).0
     }
 
-    /// Makes the pending entries that were recorded at `since` or later, and the directory that names them, survive
-    /// a power cut.
-    ///
-    /// # Errors
-    ///
-    /// When the directory could not be listed or synced. Entries that are gone meanwhile are no error.
-    pub fn sync_since(&self, since: DateTime<Utc>) -> Result<(), SpoolError> {
-        let since = SystemTime::from(since);
-        let mut recent = Vec::new();
-        self.list(|name, file| {
-            let is_recent = || {
-                let modified = file.metadata().and_then(|metadata| metadata.modified());
-                modified.is_ok_and(|modified| modified.into_std() >= since)
-            };
-            if EntryName::parse(name).is_some_and(|name| name.state == EntryState::Pending)
-                && is_recent()
-            {
-                recent.push(name.to_owned());
-            }
-        })?;
-        directory::sync(&self.dir, &recent).map_err(|source| self.error("sync", "", source))
-    }
-
-    fn list(&self, mut each: impl FnMut(&str, &cap_std::fs::DirEntry)) -> Result<(), SpoolError> {
-        let mut list = || {
-            for entry in self.dir.entries()? {
-                let entry = entry?;
-                if entry.file_type().is_ok_and(|kind| kind.is_file())
-                    && let Some(name) = entry.file_name().to_str()
-                {
-                    each(name, &entry);
-                }
-            }
-            Ok(())
-        };
-        list().map_err(|source| self.error("list", "", source))
-    }
-
-    /// The content of an entry's file and, where the file could be opened, when it was last written.
-    fn content(&self, name: &EntryName) -> (Result<Vec<u8>, LoadError>, Option<SystemTime>) {
-        self.content_where(name, is_plain)
-    }
-
-    /// The same, of an entry's file that need only be `acceptable`.
-    fn content_where(
-        &self,
-        name: &EntryName,
-        acceptable: impl FnOnce(&Metadata) -> bool,
-    ) -> (Result<Vec<u8>, LoadError>, Option<SystemTime>) {
-        let name = name.to_string();
-        let file = match RegularFile::find_in(&self.dir, &name) {
+    /// A pending entry and, where there is a file, when that was last written.
+    fn look_at(&self, name: &EntryName) -> (Result<SpooledEntry, LoadError>, Option<SystemTime>) {
+        use cap_fs_ext::MetadataExt as _;
+        let file_name = name.to_string();
+        let file = match RegularFile::find_in(&self.dir, &file_name) {
             Ok(file) => file,
             Err(error) => return (Err(error.into()), None),
         };
         let modified = file.metadata().modified();
         let modified = modified.ok().map(cap_std::time::SystemTime::into_std);
-        let read = || {
-            if !acceptable(file.metadata()) {
-                return Err(LoadError::NotAPlainFile);
+        let has_links = file.metadata().nlink() > 1;
+        let entry = content(&file).and_then(|content| {
+            let entry = SpooledEntry::parse(name.clone(), content);
+            // A copy of the repository may share its files (`cp -al`), and marking an entry takes but one name away. But
+            // what others link here must be this very entry: nothing else is sent, or touched.
+            if has_links
+                && !entry
+                    .as_ref()
+                    .is_ok_and(SpooledEntry::is_named_after_itself)
+            {
+                return Err(LoadError::Linked);
             }
-            if file.len() > MAX_ENTRY_BYTES {
-                return Err(LoadError::TooLarge);
-            }
-            Ok(file.read(MAX_ENTRY_BYTES)?)
-        };
-        (read(), modified)
+            Ok(entry?)
+        });
+        (entry, modified)
     }
 
     /// Writes a file under a temporary name, and then gives it its own.
@@ -341,25 +294,21 @@ impl FileSpool {
 impl TelemetryRepository for FileSpool {
     fn save(&self, entry: &TelemetryEntry) -> Result<(), SpoolError> {
         let name = entry.name();
-        self.write(
-            name.id.as_str(),
-            &name.to_string(),
-            entry.to_json().as_bytes(),
-        )
-        .map_err(|source| self.error("write", name.to_string(), source))
+        let file = name.to_string();
+        self.write(name.id.as_str(), &file, entry.to_json().as_bytes())
+            .map_err(|source| self.error("write", &file, source))?;
+        self.sync_if_long(entry, file);
+        Ok(())
     }
 
-    fn backlog(&self) -> Result<Backlog, SpoolError> {
-        let names = self.names()?;
-        let is_due =
-            |name: &EntryName| name.state == EntryState::Pending && !self.is_held_back(name);
-        Ok(Backlog::new(names.into_iter().filter(is_due)))
+    fn list(&self) -> Result<Listing, SpoolError> {
+        self.listing()
+            .map_err(|source| self.error("list", "", source))
     }
 
     fn read(&self, name: &EntryName) -> Option<SpooledEntry> {
-        let (content, modified) = self.content(name);
-        let parsed = content.and_then(|content| Ok(SpooledEntry::parse(name.clone(), content)?));
-        let why = match parsed {
+        let (entry, modified) = self.look_at(name);
+        let why = match entry {
             Ok(entry) => return Some(entry),
             Err(why) => why,
         };
@@ -397,45 +346,22 @@ impl TelemetryRepository for FileSpool {
             .map_err(|source| self.error("set aside", name.to_string(), source))
     }
 
-    fn delete_older_than(&self, day: NaiveDate) -> Result<Expired, SpoolError> {
-        let mut old = Vec::new();
-        let mut abandoned = Vec::new();
-        self.list(|name, file| {
-            if let Some(name) = EntryName::parse(name) {
-                if name.date < day && !self.is_held_back(&name) {
-                    old.push(name);
-                }
-            } else if name.starts_with(TEMPORARY_PREFIX)
-                && file
-                    .metadata()
-                    .and_then(|metadata| metadata.modified())
-                    .is_ok_and(|modified| is_settled(modified.into_std()))
-            {
-                abandoned.push(name.to_owned());
-            }
-        })?;
-        for name in abandoned {
-            self.dir.remove_file(name).ok();
-        }
-        let mut expired = Expired::default();
-        for name in self.delete(&old) {
-            match name.state {
-                EntryState::Flushed => expired.sent += 1,
-                EntryState::Pending | EntryState::Quarantined => expired.unsent += 1,
-            }
-        }
-        Ok(expired)
+    fn delete_older_than(&self, listing: &Listing, before: &Cutoffs) -> Expired {
+        self.delete_abandoned(&listing.temporary);
+        self.delete_expired(listing, before)
     }
+}
+
+fn content(file: &RegularFile<'_>) -> Result<Vec<u8>, LoadError> {
+    if file.len() > MAX_ENTRY_BYTES {
+        return Err(LoadError::TooLarge);
+    }
+    Ok(file.read(MAX_ENTRY_BYTES)?)
 }
 
 /// A clock that was set back makes the file look as if it came from the future: it is left alone then.
 fn is_settled(modified: SystemTime) -> bool {
     modified.elapsed().is_ok_and(|age| age >= SETTLED)
-}
-
-fn is_plain(metadata: &Metadata) -> bool {
-    use cap_fs_ext::MetadataExt as _;
-    metadata.is_file() && metadata.nlink() == 1
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::io::{self, Write as _};
 
-use cap_std::fs::Metadata;
 use chrono::Utc;
 use serde_json::Value;
 use thiserror::Error;
+use tracing::debug;
 
-use super::{FileSpool, MAX_ENTRY_BYTES, TEMPORARY_PREFIX, directory};
+use super::listing::LONG;
+use super::{FileSpool, MAX_RECORDED_BYTES, TEMPORARY_PREFIX, Unsynced, content, directory};
 use crate::domain::{EntryId, EntryName, RecordedEntry, SpoolError};
+use crate::files::regular::RegularFile;
 
 /// Takes recorded entries into a spool, each once.
 #[derive(Debug)]
@@ -17,12 +19,14 @@ pub struct EntryRecorder<'a> {
     spool: &'a FileSpool,
     /// Where each id is, once one was asked for.
     known: Option<HashMap<EntryId, EntryName>>,
+    /// What was taken of commands that began long ago: flushes would take it for recorded then.
+    unsynced: Unsynced,
 }
 
 /// Why an entry was not taken.
 #[derive(Debug, Error)]
 pub enum NotTaken {
-    /// It is larger than [`MAX_ENTRY_BYTES`].
+    /// It is larger than [`MAX_RECORDED_BYTES`].
     #[error("the entry is larger than 256 KiB")]
     TooLarge,
     /// Another entry has its id.
@@ -36,8 +40,12 @@ pub enum NotTaken {
 impl<'a> EntryRecorder<'a> {
     /// A recorder into this spool.
     #[must_use]
-    pub const fn new(spool: &'a FileSpool) -> Self {
-        Self { spool, known: None }
+    pub fn new(spool: &'a FileSpool) -> Self {
+        Self {
+            spool,
+            known: None,
+            unsynced: Unsynced::default(),
+        }
     }
 
     /// Keeps an entry. One that was recorded before, and is still there, is left as it is.
@@ -47,7 +55,7 @@ impl<'a> EntryRecorder<'a> {
     /// Says why it was not taken; nothing of it is left behind then.
     pub fn take(&mut self, entry: &RecordedEntry) -> Result<(), NotTaken> {
         let json = entry.to_json();
-        if u64::try_from(json.len()).is_ok_and(|len| len > MAX_ENTRY_BYTES) {
+        if u64::try_from(json.len()).is_ok_and(|len| len > MAX_RECORDED_BYTES) {
             return Err(NotTaken::TooLarge);
         }
         let (id, name) = (entry.id(), entry.name());
@@ -57,6 +65,7 @@ impl<'a> EntryRecorder<'a> {
             spool
                 .write(id.as_str(), &name.to_string(), json.as_bytes())
                 .map_err(failed)?;
+            self.note(&name);
             return Ok(());
         }
         let known = self.known()?;
@@ -67,8 +76,16 @@ impl<'a> EntryRecorder<'a> {
             // Somebody else has just recorded it.
             return same(entry, &spool.stored(&name).unwrap_or_default());
         }
-        known.insert(id.clone(), name);
+        known.insert(id.clone(), name.clone());
+        self.note(&name);
         Ok(())
+    }
+
+    fn note(&mut self, name: &EntryName) {
+        let is_recent = |began| Utc::now() - began < LONG;
+        if !name.id.instant().is_some_and(is_recent) {
+            self.unsynced.0.push(name.to_string());
+        }
     }
 
     fn known(&mut self) -> Result<&mut HashMap<EntryId, EntryName>, SpoolError> {
@@ -79,6 +96,15 @@ impl<'a> EntryRecorder<'a> {
                 .collect(),
         };
         Ok(self.known.insert(known))
+    }
+}
+
+/// What was taken survives a power cut, as far as no flush sees to that.
+impl Drop for EntryRecorder<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.spool.sync(&self.unsynced) {
+            debug!("{error}");
+        }
     }
 }
 
@@ -93,9 +119,9 @@ fn same(entry: &RecordedEntry, stored: &Value) -> Result<(), NotTaken> {
 impl FileSpool {
     /// What is kept under a name. `None` where nothing is any more; what is damaged is `null`.
     fn stored(&self, name: &EntryName) -> Option<Value> {
-        // While it is being written it has two names, which an entry that is to be sent must not have.
-        let content = self.content_where(name, Metadata::is_file).0.ok()?;
-        Some(serde_json::from_slice(&content).unwrap_or_default())
+        let name = name.to_string();
+        let file = RegularFile::find_in(&self.dir, &name).ok()?;
+        Some(serde_json::from_slice(&content(&file).ok()?).unwrap_or_default())
     }
 
     /// Writes a pending entry that must not be there. `false` where it is.

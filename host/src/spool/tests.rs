@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::*;
 use crate::domain::{Invocation, InvocationResult, MARKER};
@@ -60,14 +60,14 @@ impl Fixture {
         let mut files: Vec<_> = fs::read_dir(self.spool.path())
             .unwrap()
             .map(|file| file.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name != ".gitignore")
+            .filter(|name| name != ".gitignore" && name != ".last-clean-up.json")
             .collect();
         files.sort();
         files
     }
 
     fn unflushed(&self, limit: usize) -> Vec<EntryName> {
-        let mut backlog = self.spool.backlog().unwrap();
+        let mut backlog = self.spool.list().unwrap().into_backlog();
         let entries = self.spool.find_unflushed(&mut backlog, limit);
         entries.into_iter().map(|entry| entry.name).collect()
     }
@@ -117,10 +117,20 @@ fn delete_older_than_removes_all_states_by_the_day_in_the_name_and_counts_the_un
         fixture.write(name, "{}");
     }
     fs::write(fixture.spool.path().join("notes-2020-01-01.json"), "").unwrap();
-    let expired = fixture
-        .spool
-        .delete_older_than(NaiveDate::from_ymd_opt(2026, 2, 9).unwrap())
-        .unwrap();
+    let day = NaiveDate::from_ymd_opt(2026, 2, 9);
+    let before = Cutoffs {
+        sent: day,
+        quarantined: day,
+        unsent: day,
+    };
+    let listing = fixture.spool.list().unwrap();
+    assert_eq!(
+        fixture
+            .spool
+            .delete_older_than(&listing, &Cutoffs::default()),
+        Expired::default()
+    );
+    let expired = fixture.spool.delete_older_than(&listing, &before);
     assert_eq!(expired, Expired { sent: 1, unsent: 2 });
     assert_eq!(
         fixture.files(),
@@ -135,14 +145,17 @@ fn temporary_files_are_removed_once_they_are_abandoned() {
         fs::write(fixture.spool.path().join(name), "{").unwrap();
     }
     fixture.age(".tmp-old");
-    fixture.spool.delete_older_than(NaiveDate::MIN).unwrap();
+    let listing = fixture.spool.list().unwrap();
+    fixture
+        .spool
+        .delete_older_than(&listing, &Cutoffs::default());
     assert_eq!(fixture.files(), [".tmp-new"]);
 }
 
 #[test]
 fn a_damaged_entry_is_set_aside_and_never_read_again() {
     let fixture = fixture();
-    let huge = format!(r#"{{"id":"huge","x":"{}"}}"#, "x".repeat(300 * 1024));
+    let huge = format!(r#"{{"id":"huge","x":"{}"}}"#, "x".repeat(1024 * 1024));
     fixture.write("telemetry-2026-02-01-empty.json", "");
     fixture.write("telemetry-2026-02-01-cut.json", r#"{"id":"cut""#);
     fixture.write("telemetry-2026-02-01-path.json", r#"{"id":"../../path"}"#);
@@ -218,7 +231,10 @@ fn the_spool_is_private_and_git_ignores_it() {
 fn what_was_recorded_can_be_made_to_survive_a_power_cut() {
     let fixture = fixture();
     fixture.save("2026-02-11T12:00:00Z");
-    fixture.spool.sync_since(DateTime::UNIX_EPOCH).unwrap();
+    let listing = fixture.spool.list().unwrap();
+    let unsynced = FileSpool::unsynced(&listing, DateTime::UNIX_EPOCH);
+    assert_eq!(unsynced.0.len(), 1);
+    fixture.spool.sync(&unsynced).unwrap();
 }
 
 #[test]
@@ -242,6 +258,9 @@ fn the_last_flush_is_remembered_and_a_damaged_record_is_none() {
         quarantined: 0,
         failure: None,
         retry_at: None,
+        listed_at: None,
+        withheld: 0,
+        refused: None,
         totals: Totals::default(),
     };
     fixture.spool.write_last_flush(&last).unwrap();
@@ -249,4 +268,75 @@ fn the_last_flush_is_remembered_and_a_damaged_record_is_none() {
     assert_eq!(fixture.spool.last_flush(), Some(last));
     fs::write(fixture.spool.path().join(".last-flush.json"), "{").unwrap();
     assert_eq!(fixture.spool.last_flush(), None);
+}
+
+#[test]
+fn what_was_recorded_since_is_known_from_names() {
+    let fixture = fixture();
+    let since = at("2026-02-11T12:00:00Z");
+    fixture.save("2026-02-11T11:58:59Z");
+    let within = [
+        fixture.save("2026-02-11T11:59:00Z"),
+        fixture.save("2026-02-12T00:00:00Z"),
+        fixture.write("telemetry-2026-02-11-foreign.json", "{}"),
+    ];
+    fixture.write("telemetry-2026-02-10-foreign.json", "{}");
+    let mut names = FileSpool::unsynced(&fixture.spool.list().unwrap(), since).0;
+    names.sort();
+    let mut expected = within.map(|name| name.to_string());
+    expected.sort();
+    assert_eq!(names, expected);
+}
+
+#[test]
+fn a_file_with_several_links_is_an_entry_where_its_id_says_so() {
+    let fixture = fixture();
+    let copy = tempfile::tempdir_in(fixture.root.path()).unwrap();
+    let link = |name: &str, content: &str| {
+        let entry = fixture.write(name, content);
+        fs::hard_link(fixture.spool.path().join(name), copy.path().join(name)).unwrap();
+        entry
+    };
+    let same = link(
+        "telemetry-2026-02-11-same.json",
+        r#"{"id":"same","startedAt":"2026-02-11T12:00:00.000Z"}"#,
+    );
+    link(
+        "telemetry-2026-02-11-day.json",
+        r#"{"id":"day","startedAt":"2026-02-12T12:00:00.000Z"}"#,
+    );
+    link("telemetry-2026-02-11-other.json", r#"{"id":"else"}"#);
+    link("telemetry-2026-02-11-none.json", "a: secret");
+    assert_eq!(fixture.unflushed(9), std::slice::from_ref(&same));
+    fixture.spool.mark_flushed(&same, false).unwrap();
+    assert_eq!(
+        fixture.files(),
+        [
+            "telemetry-2026-02-11-day.json",
+            "telemetry-2026-02-11-none.json",
+            "telemetry-2026-02-11-other.json"
+        ],
+        "nothing foreign is set aside, either"
+    );
+    assert_eq!(fs::read_dir(copy.path()).unwrap().count(), 4);
+}
+
+#[test]
+fn an_entry_of_a_long_command_is_taken_for_recorded_when_it_ends() {
+    let fixture = fixture();
+    let mut long = entry("2026-02-11T12:00:00Z");
+    long.end(InvocationResult::success(), 3_600_000);
+    assert_eq!(long.duration(), TimeDelta::hours(1));
+    fixture.spool.save(&long).unwrap();
+    assert_eq!(fixture.files(), [long.name().to_string()]);
+}
+
+#[test]
+fn a_new_spool_remembers_when_it_began() {
+    let fixture = fixture();
+    let clean_ups = fixture.spool.clean_ups().unwrap();
+    assert_eq!(clean_ups.expired_unsent, 0);
+    assert!(!fixture.spool.is_clean_up_due());
+    fs::write(fixture.spool.path().join(".last-clean-up.json"), "{").unwrap();
+    assert!(fixture.spool.is_clean_up_due());
 }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use cap_std::fs::{Dir, File};
 use tracing::debug;
 
-use super::{FileSpool, TEMPORARY_PREFIX, directory};
+use super::{FileSpool, TEMPORARY_PREFIX, Unsynced, directory};
 use crate::domain::{EntryName, EntryState, SpoolError, TelemetryEntry};
 use crate::files::directory::open_in;
 use crate::files::lock::LockedFile;
@@ -79,7 +79,9 @@ impl FileSpool {
         finish().map_err(|source| {
             self.dir.remove_file(&temporary).ok();
             self.error("write", name, source)
-        })
+        })?;
+        self.sync_if_long(entry, name.clone());
+        Ok(())
     }
 
     /// Moves what processes that are gone have left among the pending entries.
@@ -87,7 +89,8 @@ impl FileSpool {
         let Ok(dir) = open_in(&self.dir, DIR) else {
             return;
         };
-        let take_over = || {
+        let mut taken = Unsynced::default();
+        let mut take_over = || {
             for entry in dir.entries()? {
                 let name = entry?.file_name();
                 let Some(name) = name.to_str().and_then(EntryName::parse) else {
@@ -96,11 +99,17 @@ impl FileSpool {
                 let text = name.to_string();
                 if name.state == EntryState::Pending && is_abandoned(&dir, &text) {
                     move_to(&dir, &self.dir, &text)?;
+                    taken.0.push(text);
                 }
             }
             Ok::<_, io::Error>(())
         };
-        if let Err(error) = take_over() {
+        let done = take_over();
+        // Their commands began long ago, maybe: see `LONG`.
+        if let Err(error) = self.sync(&taken) {
+            debug!("{error}");
+        }
+        if let Err(error) = done {
             let error = self.error("take over what was left in", DIR, error);
             debug!("{error}");
         }

@@ -82,7 +82,7 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
         ));
     };
 
-    let pending = FileSpool::create(root)?.backlog()?.len();
+    let pending = FileSpool::create(root)?.list()?.pending.len();
     report(context, &endpoint, &outcome, pending)?;
     match outcome.failure {
         Some(failure) => Err(CommandError::msg(

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use swamp::config::install_id::install_id;
 use swamp::config::known::Known;
 use swamp::config::trust::Sender;
 use swamp::config::{Marker, OffSwitch, SenderSource};
-use swamp::domain::{EntryName, EntryState, ForeignText, printable};
+use swamp::domain::{
+    EntryName, EntryState, ForeignText, Listing, TelemetryRepository as _, printable,
+};
 use swamp::flush::{component_file, held_back};
 use swamp::spool::{FailureRecord, FileSpool, LastFlush, Totals};
 
@@ -48,6 +50,12 @@ struct Status {
     sender: SenderStatus,
     /// How many entries wait to be sent.
     pending: u64,
+    /// How many of those are past their time: the next flush that delivers nothing removes them.
+    past_retention: u64,
+    /// How many of those will be within a day.
+    expiring_within_day: u64,
+    /// How many of those the last flush passed over, since the sender's contract does not promise it such entries.
+    beyond_contract: u64,
     /// How many entries are set aside as undeliverable.
     quarantined: u64,
     /// How many entries came with a checkout, and are not sent.
@@ -146,20 +154,32 @@ fn status(context: &Context) -> Result<Status, CommandError> {
     let (root, marker) = context.repo()?;
     let off = context.off_switch(marker);
     let spool = FileSpool::open(root)?;
-    let names = spool
+    let listing = spool
         .as_ref()
-        .map_or_else(|| Ok(Vec::new()), FileSpool::names)?;
+        .map_or_else(|| Ok(Listing::default()), FileSpool::list)?;
     let last = spool.as_ref().and_then(FileSpool::last_flush);
     let held = spool.as_ref().map(|spool| held_back(root, spool));
     let held = held.unwrap_or_default();
     let is_held = |name: &EntryName| held.contains(&name.in_state(EntryState::Pending));
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    let count = |state| {
-        let of_state = names
+    let count = |names: &[EntryName]| number(names.iter().filter(|name| !is_held(name)).count());
+    let held_back = listing.clone().into_names();
+    let held_back = number(held_back.iter().filter(|name| is_held(name)).count());
+    let past_at = |now| {
+        let day = marker.retention().unsent_before(now);
+        let past = listing
+            .pending
             .iter()
-            .filter(|name| name.state == state && !is_held(name));
-        number(of_state.count())
+            .filter(|name| name.date < day && !is_held(name));
+        number(past.count())
     };
+    let now = Utc::now();
+    let past_retention = past_at(now);
+    let mut totals = last
+        .as_ref()
+        .map_or_else(Totals::default, |last| last.totals);
+    let clean_ups = spool.as_ref().and_then(FileSpool::clean_ups);
+    totals.expired_unsent += clean_ups.map_or(0, |clean_ups| clean_ups.expired_unsent);
     let (url, source) = endpoint(marker);
     let known = known(root, marker);
     let answer = known.as_ref().map(Known::answer);
@@ -186,13 +206,14 @@ fn status(context: &Context) -> Result<Status, CommandError> {
             },
         },
         sender: sender(context, root, marker, known.as_ref()),
-        pending: count(EntryState::Pending),
-        quarantined: count(EntryState::Quarantined),
-        held_back: number(names.iter().filter(|name| is_held(name)).count()),
-        kept: count(EntryState::Flushed),
-        totals: last
-            .as_ref()
-            .map_or_else(Totals::default, |last| last.totals),
+        pending: count(&listing.pending),
+        past_retention,
+        expiring_within_day: past_at(now + TimeDelta::days(1)) - past_retention,
+        beyond_contract: last.as_ref().map_or(0, |last| last.withheld),
+        quarantined: count(&listing.quarantined),
+        held_back,
+        kept: count(&listing.flushed),
+        totals,
         last_flush: last.map(FlushStatus::from),
         warnings: context.warnings(),
     })
@@ -266,7 +287,7 @@ impl Status {
             ("known", known),
             ("endpoint", self.endpoint.in_words()),
             ("sender", self.sender.in_words()),
-            ("pending", entries(self.pending)),
+            ("pending", self.pending_in_words()),
             ("sent", format!("{}{kept}", entries(sent))),
             ("quarantined", entries(self.quarantined)),
             ("expired unsent", entries(expired_unsent)),
@@ -300,6 +321,26 @@ impl Status {
         let failure = self.last_flush.as_ref()?.failure.as_ref()?;
         let hint = hint::of_failure(failure.kind.as_written(), &self.sender.component)?;
         Some(printable(&hint).into_owned())
+    }
+
+    fn pending_in_words(&self) -> String {
+        let parts = [
+            (self.past_retention, "past retention"),
+            (self.expiring_within_day, "within a day of it"),
+            (
+                self.beyond_contract.min(self.pending),
+                "that this sender does not take",
+            ),
+        ];
+        let parts: Vec<_> = (parts.iter().filter(|(count, _)| *count > 0))
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        let pending = entries(self.pending);
+        if parts.is_empty() {
+            pending
+        } else {
+            format!("{pending} ({})", parts.join(", "))
+        }
     }
 }
 
@@ -379,124 +420,4 @@ impl FlushStatus {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    fn shown(status: &Status) -> String {
-        let styled = status.in_words(at("2026-02-11T12:10:00Z"));
-        anstream::adapter::strip_str(&styled).to_string()
-    }
-
-    fn healthy() -> Status {
-        Status {
-            enabled: true,
-            off_by: None,
-            off_in_words: None,
-            repo_id: Some("550e8400-e29b-41d4-a716-446655440000".into()),
-            known: true,
-            known_because: "you allowed it on this machine".into(),
-            install_id: None,
-            endpoint: EndpointStatus {
-                url: Some("http://localhost:8090".into()),
-                source: "marker",
-                problem: None,
-            },
-            header_warning: None,
-            sender: SenderStatus {
-                component: "builtin:ingest".into(),
-                pinned_digest: None,
-                trusted: Some(true),
-                untrusted_because: None,
-                has_headers: false,
-                is_builtin: true,
-            },
-            pending: 1,
-            quarantined: 0,
-            held_back: 0,
-            kept: 0,
-            totals: Totals {
-                sent: 120,
-                quarantined: 0,
-                expired_unsent: 3,
-            },
-            last_flush: Some(FlushStatus {
-                at: at("2026-02-11T12:00:00Z"),
-                delivered: 25,
-                quarantined: 0,
-                duration_ms: 7,
-                failure: None,
-                retry_at: None,
-            }),
-            warnings: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_healthy_spool() {
-        insta::assert_snapshot!(shown(&healthy()), @r"
-        telemetry       on
-        known           yes: you allowed it on this machine
-        endpoint        http://localhost:8090 (.swamp.yaml)
-        sender          builtin:ingest
-        pending         1 entry
-        sent            120 entries
-        quarantined     0 entries
-        expired unsent  3 entries
-        last flush      10 minutes ago: delivered 25 entries in 7 ms
-        ");
-    }
-
-    #[test]
-    fn a_failing_one_that_is_off() {
-        let status = Status {
-            enabled: false,
-            off_by: Some("environment"),
-            off_in_words: Some("DO_NOT_TRACK is set".into()),
-            endpoint: EndpointStatus {
-                url: None,
-                source: "environment",
-                problem: Some("\"x\" is not a URL".into()),
-            },
-            sender: SenderStatus {
-                component: "senders/\x1b[31mours.wasm".into(),
-                pinned_digest: Some("sha256:00".into()),
-                trusted: Some(false),
-                untrusted_because: Some("the sender has changed since you trusted it".into()),
-                has_headers: true,
-                is_builtin: false,
-            },
-            known: false,
-            known_because: "its .swamp.yaml came with a checkout".into(),
-            held_back: 2,
-            kept: 2,
-            last_flush: Some(FlushStatus {
-                at: at("2026-02-11T12:00:00Z"),
-                delivered: 0,
-                quarantined: 0,
-                duration_ms: 7,
-                failure: Some(FailureRecord {
-                    kind: "throttled".into(),
-                    reason: "the endpoint asked to wait for 900 seconds".into(),
-                }),
-                retry_at: Some(at("2026-02-11T12:15:00Z")),
-            }),
-            ..healthy()
-        };
-        insta::assert_snapshot!(shown(&status), @r#"
-        telemetry       off (DO_NOT_TRACK is set)
-        known           no: its .swamp.yaml came with a checkout; `swamp trust` allows what it asks for
-        endpoint        not valid: "x" is not a URL (SWAMP_TELEMETRY_ENDPOINT)
-        sender          senders/\u{1b}[31mours.wasm, pinned to sha256:00; your headers are left out, since the sender has changed since you trusted it (`swamp trust` changes that)
-        pending         1 entry
-        held back       2 entries, which came with a checkout
-        sent            120 entries, 2 kept
-        quarantined     0 entries
-        expired unsent  3 entries
-        last flush      10 minutes ago: not delivered: the endpoint asked to wait for 900 seconds; next attempt in 300 seconds
-        "#);
-    }
-}
+mod tests;

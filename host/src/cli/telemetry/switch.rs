@@ -45,7 +45,7 @@ pub(crate) fn run(on: bool, global: bool, context: &Context) -> Result<(), Comma
         None => None,
     };
     let pending = match &spool {
-        Some(spool) => Some(spool.backlog()?.len()),
+        Some(spool) => Some(spool.list()?.pending.len()),
         None => repo.map(|_| 0),
     };
     let switched = Switched {

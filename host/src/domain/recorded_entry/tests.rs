@@ -191,7 +191,7 @@ fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
     result.exitCode must be a whole number of 32 bits
     result.errorMessage must be text
     startedAt must be an instant as ISO 8601 has it, such as 2026-02-11T12:00:00.000Z
-    startedAt is older than the 2 days that unsent entries are kept (telemetryRetentionDays in .swamp.yaml)
+    startedAt is older than the 2 days that unsent entries are kept (telemetryUnsentRetentionDays in .swamp.yaml)
     startedAt must be no more than a day ahead
     completedAt must be no earlier than startedAt
     durationMs must be a number of milliseconds, 0 or more

@@ -4,5 +4,5 @@ mod v0_1;
 
 pub(super) use v0_1::{
     Destination, GuestError, INTERFACE, Sender, SenderPre, VERSION, entries, listed_strings,
-    reason, send_error,
+    promises, reason, send_error,
 };

@@ -40,6 +40,14 @@ pub(crate) const INTERFACE: &str = "swamp:telemetry/sender";
 /// The version of the contract that this host runs.
 pub(crate) const VERSION: &str = "0.1.0";
 
+/// The most bytes of an entry's data.
+const DATA_BYTES: usize = 256 * 1024;
+
+/// Whether the contract promises senders entries such as this one.
+pub(crate) fn promises(entry: &SpooledEntry) -> bool {
+    entry.id.is_recordable() && entry.data.len() <= DATA_BYTES
+}
+
 /// The strings of a batch's lists, of which the contract wants slices of slices: all of them one after the other, in the
 /// order in which [`entries`] takes them. The contract promises option keys without dashes.
 pub(crate) fn listed_strings(entries: &[SpooledEntry]) -> Vec<&str> {
@@ -68,13 +76,15 @@ pub(crate) fn entries<'a>(
 }
 
 fn entry_of<'a>(
-    SpooledEntry { name, data, fields }: &'a SpooledEntry,
+    SpooledEntry {
+        id, data, fields, ..
+    }: &'a SpooledEntry,
     mut list: impl FnMut(&Option<Vec<String>>) -> Option<&'a [&'a str]>,
 ) -> TelemetryEntry<'a> {
     let millis =
         |instant: chrono::DateTime<chrono::Utc>| u64::try_from(instant.timestamp_millis()).ok();
     TelemetryEntry {
-        id: name.id.as_str(),
+        id: id.as_str(),
         data,
         command: fields.command.as_deref(),
         subcommand: fields.subcommand.as_deref(),

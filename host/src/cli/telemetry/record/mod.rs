@@ -14,7 +14,7 @@ use swamp::domain::{
     EntryFlaw, RecordContext, RecordedEntry, Subcommands, Surroundings, UNKNOWN_VERSION,
 };
 use swamp::recorder::surroundings::surroundings;
-use swamp::spool::{EntryRecorder, FileSpool, MAX_ENTRY_BYTES, NotTaken};
+use swamp::spool::{EntryRecorder, FileSpool, MAX_RECORDED_BYTES, NotTaken};
 use tracing::debug;
 
 use self::input::Input;
@@ -66,7 +66,7 @@ pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> 
         None => stream(kept, context.ui)?,
     }
     if let Some(repo) = &context.repo
-        && let Err(error) = finish::flush(context, repo, &spool)
+        && let Err(error) = finish::flush(context, repo, &spool, true)
     {
         debug!("could not start the flush: {error}");
     }
@@ -89,7 +89,7 @@ impl Keeper<'_> {
             surroundings: &self.surroundings,
             tools: &self.marker.telemetry_tools,
             subcommands: self.subcommands.as_ref(),
-            retention_days: self.marker.telemetry_retention_days,
+            retention_days: self.marker.retention().unsent_days,
             args_are_redacted: self.args_are_redacted,
         }
     }
@@ -132,7 +132,7 @@ fn one(mut kept: Keeper<'_>, entry: Map<String, Value>, ui: Ui) -> Result<(), Co
 }
 
 fn stream(mut kept: Keeper<'_>, ui: Ui) -> Result<(), CommandError> {
-    let limit = usize::try_from(MAX_ENTRY_BYTES).unwrap_or(usize::MAX);
+    let limit = usize::try_from(MAX_RECORDED_BYTES).unwrap_or(usize::MAX);
     let mut input = Input::new(io::stdin().lock(), limit);
     let mut report = RecordReport::default();
     let (mut taken, mut refused) = (0, 0);

@@ -1,0 +1,364 @@
+use super::*;
+use crate::domain::{Cutoffs, EntryFields, EntryId, Expired, Listing};
+use chrono::DateTime;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+const AMPLE: Duration = Duration::from_hours(1);
+
+/// Entries in memory, and what was done to them.
+#[derive(Default)]
+struct Memory {
+    pending: RefCell<BTreeMap<EntryName, String>>,
+    log: RefCell<Vec<String>>,
+}
+
+impl Memory {
+    fn with(ids: impl IntoIterator<Item = String>) -> Self {
+        let memory = Self::default();
+        for id in ids {
+            let name = EntryName::pending(DateTime::UNIX_EPOCH, EntryId::parse(&id).unwrap());
+            memory.pending.borrow_mut().insert(name, id);
+        }
+        memory
+    }
+
+    fn waiting(&self) -> Vec<String> {
+        self.pending.borrow().values().cloned().collect()
+    }
+}
+
+impl TelemetryRepository for Memory {
+    fn save(&self, entry: &TelemetryEntry) -> Result<(), SpoolError> {
+        self.pending
+            .borrow_mut()
+            .insert(entry.name(), entry.to_json());
+        Ok(())
+    }
+
+    fn list(&self) -> Result<Listing, SpoolError> {
+        Ok(Listing {
+            pending: self.pending.borrow().keys().cloned().collect(),
+            ..Listing::default()
+        })
+    }
+
+    fn read(&self, name: &EntryName) -> Option<SpooledEntry> {
+        self.pending.borrow().get(name).map(|data| SpooledEntry {
+            name: name.clone(),
+            id: name.id.clone(),
+            data: data.clone(),
+            fields: EntryFields::default(),
+        })
+    }
+
+    fn mark_flushed(&self, name: &EntryName, keep_flushed: bool) -> Result<(), SpoolError> {
+        self.pending.borrow_mut().remove(name);
+        let verb = if keep_flushed { "keep" } else { "delete" };
+        self.log.borrow_mut().push(format!("{verb} {}", name.id));
+        Ok(())
+    }
+
+    fn quarantine(&self, name: &EntryName) -> Result<(), SpoolError> {
+        self.pending.borrow_mut().remove(name);
+        self.log
+            .borrow_mut()
+            .push(format!("quarantine {}", name.id));
+        Ok(())
+    }
+
+    fn delete_older_than(&self, _: &Listing, _: &Cutoffs) -> Expired {
+        Expired::default()
+    }
+}
+
+/// Refuses every batch that holds one of the `poison`, with `status`.
+struct Picky {
+    poison: Vec<String>,
+    status: u16,
+    batches: Vec<usize>,
+}
+
+impl TelemetrySender for Picky {
+    fn send_batch(
+        &mut self,
+        entries: &[SpooledEntry],
+        distinct_id: &str,
+        _: Deadline,
+    ) -> Result<(), SendError> {
+        assert_eq!(distinct_id, "repo");
+        self.batches.push(entries.len());
+        if entries
+            .iter()
+            .any(|entry| self.poison.contains(&entry.data))
+        {
+            return Err(SendError::Rejected {
+                status: self.status,
+                body: String::new(),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn ids(range: std::ops::Range<usize>) -> Vec<String> {
+    range.map(|n| format!("{n:03}")).collect()
+}
+
+fn picky(status: u16, poison: Vec<String>) -> Picky {
+    Picky {
+        poison,
+        status,
+        batches: Vec::new(),
+    }
+}
+
+fn config(keep_flushed: bool) -> FlushConfig<'static> {
+    FlushConfig {
+        distinct_id: "repo",
+        batches: Batches::One,
+        batch_size: BATCH_SIZE,
+        keep_flushed,
+        keep_from: NaiveDate::MIN,
+        deadline: Deadline::after(AMPLE),
+        time_limit: AMPLE,
+        stuck_at: None,
+    }
+}
+
+fn run(
+    memory: Memory,
+    sender: &mut dyn TelemetrySender,
+    config: FlushConfig<'_>,
+) -> (FlushOutcome, Memory) {
+    let service = TelemetryService::new(memory);
+    let mut backlog = service.repository.list().unwrap().into_backlog();
+    let outcome = service.flush_telemetry(&mut backlog, sender, config, |_| true);
+    (outcome, service.repository)
+}
+
+fn flush(memory: Memory, sender: &mut Picky, keep_flushed: bool) -> (FlushOutcome, Memory) {
+    run(memory, sender, config(keep_flushed))
+}
+
+#[test]
+fn one_batch_of_the_25_oldest_is_sent_and_then_marked() {
+    let mut sender = picky(500, vec![]);
+    let (outcome, memory) = flush(Memory::with(ids(0..30)), &mut sender, false);
+    assert_eq!(sender.batches, [25]);
+    assert_eq!(outcome.delivered, 25);
+    assert!(outcome.failure.is_none());
+    assert_eq!(memory.waiting(), ids(25..30));
+    assert_eq!(memory.log.borrow().first().unwrap(), "delete 000");
+}
+
+#[test]
+fn what_was_sent_is_kept_when_asked() {
+    let (_, memory) = flush(Memory::with(ids(0..2)), &mut picky(500, vec![]), true);
+    assert_eq!(*memory.log.borrow(), ["keep 000", "keep 001"]);
+}
+
+#[test]
+fn nothing_is_marked_when_sending_fails() {
+    let mut sender = picky(500, ids(0..1));
+    let (outcome, memory) = flush(Memory::with(ids(0..3)), &mut sender, false);
+    assert_eq!(sender.batches, [3]);
+    assert_eq!(outcome.failure.unwrap().kind(), "rejected");
+    assert_eq!(memory.waiting(), ids(0..3));
+    assert!(memory.log.borrow().is_empty());
+}
+
+#[test]
+fn without_entries_the_sender_is_not_called() {
+    let mut sender = picky(500, vec![]);
+    let (outcome, _) = flush(Memory::default(), &mut sender, false);
+    assert_eq!(sender.batches, [0; 0]);
+    assert!(outcome.failure.is_none());
+}
+
+#[test]
+fn the_entry_that_is_refused_is_set_aside_and_the_others_are_delivered() {
+    for status in [400, 413, 422] {
+        let mut sender = picky(status, vec!["007".into()]);
+        let (outcome, memory) = flush(Memory::with(ids(0..30)), &mut sender, false);
+        assert_eq!((outcome.delivered, outcome.quarantined), (25, 1));
+        assert!(outcome.failure.is_none());
+        assert!(memory.log.borrow().contains(&"quarantine 007".to_owned()));
+        assert_eq!(memory.waiting(), ids(25..29));
+    }
+}
+
+#[test]
+fn nothing_is_set_aside_when_everything_is_refused() {
+    for status in [400, 401, 403, 404, 413, 422] {
+        let mut sender = picky(status, ids(0..30));
+        let (outcome, memory) = flush(Memory::with(ids(0..30)), &mut sender, false);
+        assert_eq!((outcome.delivered, outcome.quarantined), (0, 0));
+        assert_eq!(outcome.failure.unwrap().kind(), "rejected");
+        assert_eq!(memory.waiting(), ids(0..30));
+    }
+}
+
+fn retried(
+    memory: Memory,
+    sender: &mut dyn TelemetrySender,
+    stuck_at: Option<&EntryName>,
+) -> (FlushOutcome, Memory) {
+    let stuck_at = stuck_at.map(ToString::to_string);
+    let config = FlushConfig {
+        stuck_at: stuck_at.as_deref(),
+        ..config(false)
+    };
+    run(memory, sender, config)
+}
+
+#[test]
+fn an_endpoint_that_refuses_everything_gets_8_requests_at_most() {
+    for count in 1..60 {
+        for status in [400, 413, 422] {
+            let mut sender = picky(status, ids(0..count));
+            let (outcome, memory) = flush(Memory::with(ids(0..count)), &mut sender, false);
+            assert!(sender.batches.len() <= 8, "{count}: {:?}", sender.batches);
+            assert_eq!(outcome.failure.unwrap().kind(), "rejected");
+            assert_eq!(memory.waiting(), ids(0..count));
+        }
+    }
+}
+
+#[test]
+fn however_many_entries_are_refused_the_newest_arrives_and_the_flush_goes_on() {
+    for poison in [24, 25, 26, 49, 50, 51, 70] {
+        let mut sender = picky(422, ids(0..poison));
+        let (outcome, memory) = flush(Memory::with(ids(0..80)), &mut sender, false);
+        assert!(outcome.failure.is_none());
+        assert_eq!(outcome.quarantined, poison, "{poison}");
+        assert_eq!(outcome.delivered, 25.min(80 - poison), "{poison}");
+        assert_eq!(memory.waiting().len(), 80 - poison - outcome.delivered);
+    }
+}
+
+#[test]
+fn each_entry_that_is_refused_is_found_wherever_it_is() {
+    for count in 2..30 {
+        for poison in 0..count {
+            let poison = ids(poison..poison + 1);
+            let mut sender = picky(400, poison.clone());
+            let (outcome, memory) = flush(Memory::with(ids(0..count)), &mut sender, false);
+            assert!(outcome.failure.is_none(), "{count}: {poison:?}");
+            let aside = memory
+                .log
+                .borrow()
+                .contains(&format!("quarantine {}", poison[0]));
+            assert!(aside || memory.waiting().contains(&poison[0]));
+            assert_eq!(outcome.delivered, 25.min(count - 1), "{count}: {poison:?}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_that_is_not_about_content_isolates_only_a_batch_that_flushes_have_failed_with() {
+    for status in [401, 403, 404, 500, 502] {
+        for poison in 0..25 {
+            let poison = ids(poison..poison + 1);
+            let mut sender = picky(status, poison.clone());
+            let (outcome, memory) = flush(Memory::with(ids(0..30)), &mut sender, false);
+            assert_eq!(sender.batches, [25]);
+            let stuck_at = outcome.refused_at.unwrap();
+            assert_eq!(memory.waiting(), ids(0..30));
+            let (outcome, memory) = retried(memory, &mut sender, Some(&stuck_at));
+            assert!(outcome.failure.is_none(), "{status}: {:?}", outcome.failure);
+            // Where nothing else is left to be taken after it, another witness is.
+            assert!((25..=26).contains(&outcome.delivered));
+            assert_eq!(outcome.quarantined, 1);
+            let aside = memory
+                .log
+                .borrow()
+                .contains(&format!("quarantine {}", poison[0]));
+            assert!(aside, "{status} {poison:?}");
+        }
+    }
+}
+
+#[test]
+fn where_the_newest_is_refused_as_well_a_stuck_batch_costs_two_requests() {
+    let mut sender = picky(500, ids(0..30));
+    let first = EntryName::pending(DateTime::UNIX_EPOCH, EntryId::parse("000").unwrap());
+    let (outcome, memory) = retried(Memory::with(ids(0..30)), &mut sender, Some(&first));
+    assert_eq!(sender.batches, [25, 1]);
+    assert_eq!(outcome.failure.unwrap().kind(), "rejected");
+    assert_eq!(outcome.refused_at, Some(first));
+    assert_eq!(memory.waiting(), ids(0..30));
+}
+
+/// Answers the nth request with 500 where `is_down` says so, and takes everything otherwise.
+struct Flapping<F> {
+    is_down: F,
+    requests: usize,
+}
+
+impl<F: Fn(usize) -> bool> TelemetrySender for Flapping<F> {
+    fn send_batch(&mut self, _: &[SpooledEntry], _: &str, _: Deadline) -> Result<(), SendError> {
+        self.requests += 1;
+        if (self.is_down)(self.requests - 1) {
+            return Err(SendError::Rejected {
+                status: 500,
+                body: String::new(),
+            });
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn an_endpoint_that_comes_back_or_goes_down_in_the_middle_costs_nothing() {
+    let first = EntryName::pending(DateTime::UNIX_EPOCH, EntryId::parse("000").unwrap());
+    for at in 0..40 {
+        let plans: [Box<dyn Fn(usize) -> bool>; 3] = [
+            Box::new(move |n| n < at),
+            Box::new(move |n| n == 0 || n > at),
+            Box::new(move |n| n == 0 || n == at),
+        ];
+        for (plan, is_down) in plans.into_iter().enumerate() {
+            let mut sender = Flapping {
+                is_down,
+                requests: 0,
+            };
+            let (outcome, memory) = retried(Memory::with(ids(0..60)), &mut sender, Some(&first));
+            assert_eq!(outcome.quarantined, 0, "{plan} {at}");
+            assert_eq!(
+                outcome.delivered + memory.waiting().len(),
+                60,
+                "{plan} {at}"
+            );
+        }
+    }
+}
+
+/// Takes nothing that ends in 0.
+struct Bounded(Vec<usize>);
+
+impl TelemetrySender for Bounded {
+    fn send_batch(
+        &mut self,
+        entries: &[SpooledEntry],
+        _: &str,
+        _: Deadline,
+    ) -> Result<(), SendError> {
+        self.0.push(entries.len());
+        assert!(entries.iter().all(|entry| !entry.data.ends_with('0')));
+        Ok(())
+    }
+
+    fn takes(&self, entry: &SpooledEntry) -> bool {
+        !entry.data.ends_with('0')
+    }
+}
+
+#[test]
+fn what_the_sender_does_not_take_waits_and_makes_room_for_the_next() {
+    let mut sender = Bounded(Vec::new());
+    let (outcome, memory) = run(Memory::with(ids(0..40)), &mut sender, config(false));
+    assert_eq!((outcome.delivered, outcome.withheld), (25, 3));
+    assert_eq!(sender.0, [25]);
+    assert_eq!(memory.waiting()[..3], ["000", "010", "020"]);
+}

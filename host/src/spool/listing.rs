@@ -1,0 +1,123 @@
+//! What is in the spool's directory, listed once, and what is done to much of it at a time.
+
+use std::io;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tracing::debug;
+
+use super::{FileSpool, TEMPORARY_PREFIX, directory, is_settled};
+use crate::domain::{
+    Cutoffs, EntryName, EntryState, Expired, Listing, SpoolError, TelemetryEntry,
+    TelemetryRepository as _,
+};
+
+/// How long a command may take until its entry is synced as soon as it is recorded. Entries are known by when their
+/// command began: those of longer ones would be taken for older than they are.
+pub(super) const LONG: TimeDelta = TimeDelta::minutes(1);
+
+impl FileSpool {
+    /// All entries, whatever their state, in no order.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be listed.
+    pub fn names(&self) -> Result<Vec<EntryName>, SpoolError> {
+        self.list().map(Listing::into_names)
+    }
+
+    /// Deletes these entries. Gives those that were there to be deleted.
+    #[must_use]
+    pub fn delete<'a>(&self, names: &'a [EntryName]) -> Vec<&'a EntryName> {
+        let is_deleted = |name: &&EntryName| self.dir.remove_file(name.to_string()).is_ok();
+        names.iter().filter(is_deleted).collect()
+    }
+
+    /// The names of what may not be on the disk yet of a listing: what was recorded since `since`. More than a few are
+    /// no names: the whole file system is synced for them.
+    #[must_use]
+    pub fn unsynced(listing: &Listing, since: DateTime<Utc>) -> Unsynced {
+        let since = since.checked_sub_signed(LONG).unwrap_or(since);
+        let names = listing.recorded_since(since).take(directory::MANY);
+        Unsynced(names.map(ToString::to_string).collect())
+    }
+
+    /// Makes those of these entries that are still there, and the directory that names them, survive a power cut.
+    ///
+    /// # Errors
+    ///
+    /// When the directory could not be synced. Entries that are gone meanwhile are no error.
+    pub fn sync(&self, unsynced: &Unsynced) -> Result<(), SpoolError> {
+        directory::sync(&self.dir, &unsynced.0).map_err(|source| self.error("sync", "", source))
+    }
+
+    /// Syncs the entry of a command that took long. Nobody who has waited so long feels it.
+    pub(super) fn sync_if_long(&self, entry: &TelemetryEntry, name: String) {
+        if entry.duration() >= LONG
+            && let Err(error) = self.sync(&Unsynced(vec![name]))
+        {
+            debug!("{error}");
+        }
+    }
+
+    pub(super) fn listing(&self) -> io::Result<Listing> {
+        let mut listing = Listing::default();
+        for entry in self.dir.entries()? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let Some(name) = name.to_str() else { continue };
+            let is_temporary = name.starts_with(TEMPORARY_PREFIX);
+            // Mostly the listing itself says what is a file.
+            if !(is_temporary || name.starts_with("telemetry-"))
+                || !entry.file_type().is_ok_and(|kind| kind.is_file())
+            {
+                continue;
+            }
+            if is_temporary {
+                listing.temporary.push(name.to_owned());
+            } else if let Some(name) =
+                EntryName::parse(name).filter(|name| !self.is_held_back(name))
+            {
+                listing.add(name);
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Removes what writers that were killed have left.
+    pub(super) fn delete_abandoned(&self, temporary: &[String]) {
+        for name in temporary {
+            let modified = self
+                .dir
+                .symlink_metadata(name)
+                .and_then(|file| file.modified());
+            if modified.is_ok_and(|modified| is_settled(modified.into_std())) {
+                self.dir.remove_file(name).ok();
+            }
+        }
+    }
+
+    pub(super) fn delete_expired(&self, listing: &Listing, before: &Cutoffs) -> Expired {
+        let of_kind = [
+            (&listing.flushed, before.sent),
+            (&listing.quarantined, before.quarantined),
+            (&listing.pending, before.unsent),
+        ];
+        let old: Vec<EntryName> = (of_kind.iter())
+            .filter_map(|(names, day)| Some((names, (*day)?)))
+            .flat_map(|(names, day)| names.iter().filter(move |name| name.date < day))
+            .cloned()
+            .collect();
+        let mut expired = Expired::default();
+        for name in self.delete(&old) {
+            match name.state {
+                EntryState::Flushed => expired.sent += 1,
+                EntryState::Pending | EntryState::Quarantined => expired.unsent += 1,
+            }
+        }
+        expired
+    }
+}
+
+/// The names of entries that may not be on the disk yet.
+#[derive(Clone, Debug, Default)]
+pub struct Unsynced(pub(super) Vec<String>);
