@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::TestRepo;
+use crate::support::{TestRepo, wait_until};
 
 #[test]
 fn the_demo_shows_two_batches_and_leaves_nothing_behind() {
@@ -53,9 +53,9 @@ fn an_interrupted_demo_cleans_up_and_says_so() {
         .stderr(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    while fs::read_dir(&scratch).unwrap().count() == 0 {
-        std::thread::yield_now();
-    }
+    wait_until("the demo has its scratch directory", || {
+        fs::read_dir(&scratch).unwrap().count() > 0
+    });
     kill(
         Pid::from_raw(child.id().try_into().unwrap()),
         Signal::SIGINT,

@@ -60,13 +60,6 @@ impl Drop for Mount {
     }
 }
 
-fn repo_of(server: &Unruly) -> TestRepo {
-    TestRepo::with_marker(&format!(
-        "telemetryEndpoint: {}\nrepoId: 550e8400-e29b-41d4-a716-446655440000\n",
-        server.endpoint()
-    ))
-}
-
 #[track_caller]
 fn assert_unbothered(run: &Run) {
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
@@ -91,7 +84,7 @@ fn hidden(repo: &TestRepo) -> Vec<String> {
 #[test]
 fn a_full_disk_loses_the_entry_that_does_not_fit_and_nothing_else() {
     let server = Unruly::always(Plan::Accept);
-    let repo = repo_of(&server);
+    let repo = TestRepo::of_server(&server.endpoint(), "");
     fs::create_dir_all(repo.spool()).unwrap();
     let Some(_mount) = Mount::tmpfs(&repo.spool(), "64k") else {
         return;
@@ -120,7 +113,7 @@ fn a_full_disk_loses_the_entry_that_does_not_fit_and_nothing_else() {
 #[test]
 fn a_full_disk_keeps_a_sender_from_being_compiled_no_longer_than_it_is_full() {
     let server = Unruly::always(Plan::Accept);
-    let repo = repo_of(&server);
+    let repo = TestRepo::of_server(&server.endpoint(), "");
     let cache = repo.home().join("own-cache");
     fs::create_dir(&cache).unwrap();
     let Some(mount) = Mount::tmpfs(&cache, "64k") else {
@@ -143,7 +136,7 @@ fn a_full_disk_keeps_a_sender_from_being_compiled_no_longer_than_it_is_full() {
 #[test]
 fn a_full_disk_does_not_keep_a_failed_flush_from_keeping_what_it_has() {
     let server = Unruly::always(Plan::StoreThenReset);
-    let repo = repo_of(&server);
+    let repo = TestRepo::of_server(&server.endpoint(), "");
     fs::create_dir_all(repo.spool()).unwrap();
     let Some(_mount) = Mount::tmpfs(&repo.spool(), "64k") else {
         return;
@@ -159,7 +152,7 @@ fn a_full_disk_does_not_keep_a_failed_flush_from_keeping_what_it_has() {
 #[test]
 fn a_read_only_spool_is_left_as_it_is() {
     let server = Unruly::always(Plan::Accept);
-    let repo = repo_of(&server);
+    let repo = TestRepo::of_server(&server.endpoint(), "");
     fs::create_dir_all(repo.spool()).unwrap();
     let Some(mount) = Mount::tmpfs(&repo.spool(), "1m") else {
         return;
@@ -182,7 +175,7 @@ fn a_read_only_spool_is_left_as_it_is() {
 #[test]
 fn a_spool_that_is_deleted_during_the_flush_is_no_mishap() {
     let server = Unruly::always(Plan::Drip(std::time::Duration::from_millis(5)));
-    let repo = repo_of(&server);
+    let repo = TestRepo::of_server(&server.endpoint(), "");
     let moments = server.watch();
     let child = repo.command(&["version"]).spawn().unwrap();
     while moments.recv_timeout(crate::support::AMPLE).unwrap() != crate::unruly::Moment::Requested {
@@ -201,7 +194,7 @@ fn a_spool_that_is_deleted_during_the_flush_is_no_mishap() {
 /// Something else stands where a directory should be: the command does not care, and neither does that.
 fn in_the_way(put: impl Fn(&TestRepo)) {
     let server = Unruly::always(Plan::Accept);
-    let repo = repo_of(&server);
+    let repo = TestRepo::of_server(&server.endpoint(), "");
     put(&repo);
     let before = tree(&repo.root());
     assert_unbothered(&repo.swamp(&["version"]));
@@ -289,7 +282,7 @@ fn a_marker_that_can_only_be_written_in_place_is() {
 #[test]
 fn a_spool_without_room_for_a_lock_is_delivered_by_one_flusher_at_a_time() {
     let server = Unruly::always(Plan::Accept);
-    let repo = repo_of(&server);
+    let repo = TestRepo::of_server(&server.endpoint(), "");
     fs::create_dir_all(repo.spool()).unwrap();
     let Some(mount) = Mount::tmpfs(&repo.spool(), "64k,nr_inodes=6") else {
         return;

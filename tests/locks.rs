@@ -18,14 +18,7 @@ fn hanging_first() -> (TestRepo, Unruly) {
         0 => Plan::Silence,
         _ => Plan::Accept,
     });
-    (repo_of(&server), server)
-}
-
-fn repo_of(server: &Unruly) -> TestRepo {
-    TestRepo::with_marker(&format!(
-        "telemetryEndpoint: {}\nrepoId: 550e8400-e29b-41d4-a716-446655440000\n",
-        server.endpoint()
-    ))
+    (TestRepo::of_server(&server.endpoint(), ""), server)
 }
 
 /// A command whose flush goes on in the background.
@@ -146,7 +139,7 @@ fn a_pipe_on_stdout_ends_with_the_command() {
 #[test]
 fn a_flusher_survives_the_hangup_and_the_interrupt_of_the_commands_group() {
     let server = Unruly::always(Plan::Drip(std::time::Duration::from_millis(10)));
-    let repo = repo_of(&server);
+    let repo = TestRepo::of_server(&server.endpoint(), "");
     let moments = server.watch();
     let mut child = in_background(&repo)
         .process_group(0)
@@ -171,7 +164,7 @@ fn a_binary_that_is_removed_or_replaced_meanwhile_is_nobodys_business() {
     for n in 0..12 {
         let what = ["removed", "replaced"][n % 2];
         let server = Unruly::always(Plan::Accept);
-        let repo = repo_of(&server);
+        let repo = TestRepo::of_server(&server.endpoint(), "");
         let binary = copies.path().join(format!("swamp-{n}"));
         fs::hard_link(copies.path().join("swamp"), &binary).unwrap();
         let mut command = Command::new(&binary);
@@ -220,7 +213,7 @@ fn where_no_process_can_be_started_the_entry_waits() {
         );
     }
     let server = Unruly::always(Plan::Accept);
-    let repo = repo_of(&server);
+    let repo = TestRepo::of_server(&server.endpoint(), "");
     // A user that nobody else is, so that one process is all it has.
     let user = "61234";
     let root = repo.root();

@@ -55,11 +55,8 @@ fn repo_with_collector() -> TestRepo {
     repo
 }
 
-fn repo_of(endpoint: &str) -> TestRepo {
-    TestRepo::with_marker(&format!(
-        "telemetryEndpoint: {endpoint}\nrepoId: {REPO_ID}\ntelemetrySender: {}\n",
-        sender()
-    ))
+fn repo_with_otlp(endpoint: &str) -> TestRepo {
+    TestRepo::of_server(endpoint, &format!("telemetrySender: {}\n", sender()))
 }
 
 fn record_only(repo: &TestRepo, args: &[&str]) -> Run {
@@ -228,7 +225,7 @@ fn an_answer_that_is_no_success_keeps_the_entry_and_says_why() {
     ];
     let try_one = |name: &str, reply| {
         let server = Unruly::always(Plan::Reply(reply));
-        let repo = repo_of(&server.endpoint());
+        let repo = repo_with_otlp(&server.endpoint());
         let run = repo.swamp(&["version"]);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{name}");
         let entries = repo.entries();
@@ -271,7 +268,7 @@ fn a_record_that_the_collector_does_not_take_is_set_aside_and_the_others_arrive(
         }});
         answer("200 OK", "", &partial.to_string())
     }));
-    let repo = repo_of(&server.endpoint());
+    let repo = repo_with_otlp(&server.endpoint());
     let mut expected = BTreeSet::new();
     for n in 0..24 {
         let id = format!("2f4a7c1e-0000-4000-8000-{n:012}");
@@ -304,7 +301,7 @@ fn a_record_that_the_collector_does_not_take_is_set_aside_and_the_others_arrive(
 #[test]
 fn a_batch_that_is_too_large_for_one_request_arrives_in_several() {
     let server = Unruly::always(Plan::Reply(|_| answer("200 OK", "", "{}")));
-    let repo = repo_of(&server.endpoint());
+    let repo = repo_with_otlp(&server.endpoint());
     // A text of an unknown field is escaped twice, and so twice as large.
     let note = "\"".repeat(90 * 1024);
     let ids: Vec<_> = (0..25)
@@ -403,7 +400,7 @@ impl Drop for Rotel {
 #[test]
 fn a_collector_of_another_make_reads_the_records_back() {
     let endpoint = dead_endpoint();
-    let repo = repo_of(&endpoint);
+    let repo = repo_with_otlp(&endpoint);
     let Some(rotel) = Rotel::start(&endpoint, &repo.home().join("rotel.pid")) else {
         return;
     };

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{Days, TimeDelta, Utc};
 use nix::sys::signal::Signal;
@@ -11,7 +11,7 @@ use swamp::domain::{EntryId, EntryName};
 use swamp::receiver::ReceiverOptions;
 
 use crate::processes::kill;
-use crate::support::{AMPLE, TestRepo, run, skipped};
+use crate::support::{TestRepo, run, skipped, wait_until};
 
 /// Fills the spool with entries of ours, a millisecond apart and the oldest first. Gives their ids.
 fn fill(repo: &TestRepo, count: i64) -> Vec<String> {
@@ -100,11 +100,7 @@ fn a_drain_that_is_interrupted_loses_nothing_and_sends_nothing_twice() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let limit = Instant::now() + AMPLE;
-    while repo.batches().is_empty() {
-        assert!(Instant::now() < limit, "nothing has arrived");
-        thread::yield_now();
-    }
+    wait_until("something has arrived", || !repo.batches().is_empty());
     kill(drain.id(), Signal::SIGINT);
     let output = drain.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");

@@ -19,13 +19,6 @@ fn reason(repo: &TestRepo, server: &Unruly) -> Option<(String, String)> {
 }
 
 /// A repository that sends to this server.
-fn repo_of(server: &Unruly, more: &str) -> TestRepo {
-    TestRepo::with_marker(&format!(
-        "telemetryEndpoint: {}\nrepoId: 550e8400-e29b-41d4-a716-446655440000\n{more}",
-        server.endpoint()
-    ))
-}
-
 /// Runs a command against a server of each plan, all at once, and returns what is known about the flush.
 fn against(
     plans: &[(&str, Plan)],
@@ -34,7 +27,7 @@ fn against(
 ) -> Vec<(String, Option<(String, String)>)> {
     let try_one = |name: &str, plan: Plan| {
         let server = Unruly::always(plan);
-        let repo = repo_of(&server, marker);
+        let repo = TestRepo::of_server(&server.endpoint(), marker);
         let run = repo.swamp(&["version"]);
         assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{name}");
         assert_eq!(repo.entries().len(), usize::from(entry_is_kept), "{name}");
@@ -182,7 +175,7 @@ fn after_every_fault_the_next_command_delivers_all_that_waits() {
         Plan::Garbage,
     ];
     let server = Unruly::start(move |n| faults.get(n).cloned().unwrap_or(Plan::Accept));
-    let repo = repo_of(&server, "");
+    let repo = TestRepo::of_server(&server.endpoint(), "");
     for _ in 0..4 {
         assert_eq!(repo.swamp(&["version"]).code, 0);
     }

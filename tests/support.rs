@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use swamp::config::BuiltinSender;
@@ -96,6 +96,13 @@ impl TestRepo {
         let repo = Self::without_marker(ReceiverOptions::default());
         repo.write_marker(marker);
         repo
+    }
+
+    /// A repository with an id that sends to `endpoint`, with `more` in its marker.
+    pub(crate) fn of_server(endpoint: &str, more: &str) -> Self {
+        Self::with_marker(&format!(
+            "telemetryEndpoint: {endpoint}\nrepoId: 550e8400-e29b-41d4-a716-446655440000\n{more}"
+        ))
     }
 
     /// A repository in memory, where there is such a place: for spools of very many files.
@@ -253,6 +260,16 @@ pub(crate) fn run(command: &mut Command) -> Run {
     }
 }
 
+/// Waits for what gives no sign of itself, for [`AMPLE`] at most.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let limit = Instant::now() + AMPLE;
+    while !is_so() {
+        assert!(Instant::now() < limit, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 /// Tells the person who runs the tests what is not tested here, or what was counted.
 pub(crate) fn say(line: &str) {
     writeln!(io::stderr(), "{line}").ok();
@@ -260,8 +277,12 @@ pub(crate) fn say(line: &str) {
 
 /// An address on the loopback that refuses connections.
 pub(crate) fn dead_endpoint() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let endpoint = format!("http://{}", socket.local_addr().unwrap());
+    // Kept until the process ends: nobody else gets the port, and nobody listens on it.
+    std::mem::forget(socket);
+    endpoint
 }
 
 /// Says that a test tests nothing here, and why.

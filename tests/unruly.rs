@@ -81,6 +81,8 @@ struct Truth {
     targets: Mutex<Vec<String>>,
     watchers: Mutex<Vec<Sender<Moment>>>,
     connections: AtomicUsize,
+    unanswered: AtomicUsize,
+    most_unanswered: AtomicUsize,
     stopped: AtomicBool,
 }
 
@@ -150,6 +152,11 @@ impl Unruly {
         self.truth.connections.load(Ordering::SeqCst)
     }
 
+    /// How many connections of [`Plan::Accept`] were at most open and unanswered at once.
+    pub(crate) fn most_unanswered(&self) -> usize {
+        self.truth.most_unanswered.load(Ordering::SeqCst)
+    }
+
     /// Tells what happens from here on.
     pub(crate) fn watch(&self) -> Receiver<Moment> {
         let (watcher, moments) = mpsc::channel();
@@ -176,7 +183,12 @@ impl Connection {
         self.tell(Moment::Connected);
         match plan {
             Plan::Accept => {
-                self.store()?;
+                let now = self.truth.unanswered.fetch_add(1, Ordering::SeqCst) + 1;
+                self.truth.most_unanswered.fetch_max(now, Ordering::SeqCst);
+                let stored = self.store();
+                // Before the answer: who has it may be gone, and another here, at once.
+                self.truth.unanswered.fetch_sub(1, Ordering::SeqCst);
+                stored?;
                 self.accept(ACCEPTED)
             }
             Plan::Refuse(status, headers) => {

@@ -1,8 +1,11 @@
 //! The endpoint of one scenario.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
+
+use tokio::net::TcpSocket;
 
 use super::faulty::Faulty;
 use super::request::SeenRequest;
@@ -20,7 +23,10 @@ pub(super) struct Server {
 enum Kind {
     Receiver(Receiver),
     Faulty(Faulty),
-    Nobody,
+    /// A port that is taken and refuses connections: nobody listens.
+    Nobody {
+        _taken: TcpSocket,
+    },
 }
 
 impl Server {
@@ -44,10 +50,9 @@ impl Server {
                 (Kind::Faulty(faulty), addr)
             }
             Conduct::Refused => {
-                let addr = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-                    .and_then(|listener| listener.local_addr())
-                    .map_err(|error| format!("could not find a free port: {error}"))?;
-                (Kind::Nobody, addr)
+                let (taken, addr) =
+                    taken().map_err(|error| format!("could not take a port: {error}"))?;
+                (Kind::Nobody { _taken: taken }, addr)
             }
         };
         let host = match place {
@@ -70,7 +75,7 @@ impl Server {
                 arrivals.iter().map(|arrival| (&**arrival).into()).collect()
             }
             Kind::Faulty(faulty) => faulty.requests(),
-            Kind::Nobody => Vec::new(),
+            Kind::Nobody { .. } => Vec::new(),
         }
     }
 }
@@ -93,4 +98,12 @@ fn receiver(options: ReceiverOptions) -> Result<(Kind, SocketAddr), String> {
     let receiver = Receiver::start(options).map_err(|error| error.to_string())?;
     let addr = receiver.addr();
     Ok((Kind::Receiver(receiver), addr))
+}
+
+/// A port that no other program can get while it is held, and on which nobody listens.
+fn taken() -> io::Result<(TcpSocket, SocketAddr)> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    let addr = socket.local_addr()?;
+    Ok((socket, addr))
 }
