@@ -15,7 +15,7 @@ use self::telemetry::label;
 pub(crate) use self::telemetry::{
     List, ListedSubcommands, OnOrOff, Receive, Record, RecordedStatus, Stats, StatsBy, Telemetry,
 };
-use super::completions::{scenario_names, sender_names};
+use super::completers::{scenario_names, sender_names};
 
 const FIRST_STEPS: &str = "\
 Examples:

@@ -2,17 +2,14 @@
 
 use std::borrow::Cow;
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
-use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter as _};
 use clap_complete::env::{Bash, CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
-use swamp::config::BuiltinSender;
-use swamp::conformance::Kit;
 use swamp::domain::variables::COMPLETE as VARIABLE;
 
 use super::args::Cli;
@@ -69,39 +66,6 @@ pub(crate) fn answer() -> Option<ExitCode> {
             Some(ExitCode::FAILURE)
         }
     }
-}
-
-/// What can stand for a sender: a name, or a component's file.
-pub(crate) fn sender_names(current: &OsStr) -> Vec<CompletionCandidate> {
-    let is_component = |path: &Path| {
-        let extension = path.extension().and_then(OsStr::to_str);
-        path.is_file() && matches!(extension, Some("wasm" | "wat"))
-    };
-    BuiltinSender::ALL
-        .iter()
-        .map(ToString::to_string)
-        .filter(|name| {
-            current
-                .to_str()
-                .is_some_and(|current| name.starts_with(current))
-        })
-        .map(CompletionCandidate::new)
-        .chain(PathCompleter::any().filter(is_component).complete(current))
-        .collect()
-}
-
-/// The scenarios of the conformance kit.
-pub(crate) fn scenario_names(current: &OsStr) -> Vec<CompletionCandidate> {
-    /// What most endpoints answer; the names differ only in one status that is a refusal for others.
-    const ACCEPTED: u16 = 202;
-    let Some(current) = current.to_str() else {
-        return Vec::new();
-    };
-    let known = Kit::list(ACCEPTED).into_iter();
-    known
-        .filter(|(name, _)| name.starts_with(current))
-        .map(|(name, rule)| CompletionCandidate::new(name).help(Some(rule.into())))
-        .collect()
 }
 
 /// A shell with a script of ours. The answers to the script are the library's.

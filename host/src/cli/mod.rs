@@ -1,6 +1,7 @@
 //! The command line: from arguments to an exit code.
 
 mod args;
+mod completers;
 mod completions;
 mod context;
 mod demo;
