@@ -27,6 +27,8 @@ mod disk;
 mod doctor;
 #[cfg(target_os = "linux")]
 mod exec;
+#[cfg(target_os = "linux")]
+mod exec_alone;
 mod flush;
 #[cfg(unix)]
 mod foreign_text;

@@ -1,25 +1,76 @@
 //! What happens after a command's own work: its invocation is recorded, and the flush is started.
 
 use std::io;
+use std::path::PathBuf;
 
-use swamp::domain::{EntryId, Invocation, InvocationResult, Status, TelemetryRepository as _};
+use swamp::domain::{
+    EntryId, Invocation, InvocationResult, SpoolError, Status, TelemetryEntry,
+    TelemetryRepository as _,
+};
 use swamp::flush::background::{Background, FLUSH_VARIABLE, FlushMode};
 use swamp::process::worker::Program;
 pub(crate) use swamp::recorder::repo::StartTime;
 use swamp::recorder::surroundings::surroundings;
-use swamp::spool::FileSpool;
+use swamp::spool::{FileSpool, UnfinishedEntry};
 use tracing::debug;
 use tracing::level_filters::LevelFilter;
 
 use super::context::{Context, Repo, env_var};
 use super::notice::tell_once;
 
-/// Looks for what [`record`] is going to look for, so that it takes less time then. Makes nothing that is not there: the
-/// command is still at work.
-pub(crate) fn prepare(context: &Context) {
-    if let Some(repo) = &context.repo {
-        drop(FileSpool::open(&repo.root));
-    }
+/// A program that is running, and the entry that stands for it in the spool until it has ended.
+pub(crate) struct Unfinished {
+    root: PathBuf,
+    left: UnfinishedEntry,
+    entry: TelemetryEntry,
+}
+
+/// Leaves an entry for the case that this process is killed before [`end`]: the next command completes it then. `None`
+/// where that could not be done. Changes nothing else of the repository: the program is at work.
+pub(crate) fn begin(
+    context: &Context,
+    start: StartTime,
+    id: EntryId,
+    invocation: Invocation,
+    left: InvocationResult,
+    version: &str,
+) -> Option<Unfinished> {
+    let root = context.repo.as_ref()?.root.clone();
+    let entry = start
+        .entry(invocation, left, version)
+        .within(surroundings(env_var, true))
+        .with_id(id);
+    let left = FileSpool::create(&root).and_then(|spool| spool.begin(&entry));
+    let left = left.inspect_err(|error| debug!("{error}")).ok()?;
+    Some(Unfinished { root, left, entry })
+}
+
+/// Records how a program ended that has begun, and starts the flush where it succeeded. Where telemetry was turned off
+/// meanwhile, nothing is left.
+pub(crate) fn end(
+    context: &Context,
+    start: StartTime,
+    unfinished: Unfinished,
+    result: InvocationResult,
+) {
+    let Unfinished {
+        root,
+        left,
+        mut entry,
+    } = unfinished;
+    let status = result.status;
+    entry.end(result, start.elapsed_ms());
+    let Some((repo, spool)) = place(context) else {
+        return left.discard();
+    };
+    let saved = if repo.root == root {
+        // The program may have removed what was left.
+        spool.finish(&left, &entry).or_else(|_| spool.save(&entry))
+    } else {
+        left.discard();
+        spool.save(&entry)
+    };
+    conclude(context, repo, &spool, saved, status);
 }
 
 /// Records an invocation of a program of this version, with the id where it was told one already, and starts the flush
@@ -32,28 +83,44 @@ pub(crate) fn record(
     version: &str,
     id: Option<EntryId>,
 ) {
-    let Some(repo) = &context.repo else { return };
-    let Some(spool) = repo.spool(context.globals.no_telemetry, env_var) else {
-        if let Some(spool) = repo.spool_to_clean_up()
-            && let Err(error) = clean_up(repo, &spool)
-        {
-            debug!("could not start the clean-up: {error}");
-        }
+    let Some((repo, spool)) = place(context) else {
         return;
     };
-    tell_once(context, repo);
-    let succeeded = result.status == Status::Success;
+    let status = result.status;
     let mut entry = start
         .entry(invocation, result, version)
         .within(surroundings(env_var, true));
     if let Some(id) = id {
         entry = entry.with_id(id);
     }
-    if let Err(error) = spool.save(&entry) {
-        debug!("{error}");
-        return;
+    let saved = spool.save(&entry);
+    conclude(context, repo, &spool, saved, status);
+}
+
+/// Where it is recorded. Where it is not, what has expired there is still removed.
+fn place(context: &Context) -> Option<(&Repo, FileSpool)> {
+    let repo = context.repo.as_ref()?;
+    let spool = repo.spool(context.globals.no_telemetry, env_var);
+    if spool.is_none()
+        && let Some(spool) = repo.spool_to_clean_up()
+        && let Err(error) = clean_up(repo, &spool)
+    {
+        debug!("could not start the clean-up: {error}");
     }
-    if let Err(error) = flush(context, repo, &spool, succeeded) {
+    Some((repo, spool?))
+}
+
+fn conclude(
+    context: &Context,
+    repo: &Repo,
+    spool: &FileSpool,
+    saved: Result<(), SpoolError>,
+    status: Status,
+) {
+    tell_once(context, repo);
+    if let Err(error) = saved {
+        debug!("{error}");
+    } else if let Err(error) = flush(context, repo, spool, status == Status::Success) {
         debug!("could not start the flush: {error}");
     }
 }

@@ -10,7 +10,7 @@ use swamp::config::marker_file::MarkerFile;
 use swamp::domain::{Batches, UnsentRule};
 use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker::{
-    MACHINE_FAILED, WorkerTask, close_inherited_files, forbid_core_dumps,
+    MACHINE_FAILED, WorkerTask, close_inherited_files, forbid_core_dumps, unblock_signals,
 };
 use swamp::sender::{CompileError, bound_compilation, compile};
 use swamp::spool::{FileSpool, LastFlush};
@@ -31,6 +31,7 @@ const AWAITED_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(task: WorkerTask) -> ExitCode {
     close_inherited_files();
+    unblock_signals();
     match task {
         WorkerTask::Compile => match compile_bounded() {
             Ok(()) => ExitCode::SUCCESS,

@@ -136,6 +136,16 @@ pub fn forbid_core_dumps() {
 #[cfg(not(unix))]
 pub const fn forbid_core_dumps() {}
 
+/// Lets all signals through: whoever started this process may hold them back.
+#[cfg(unix)]
+pub fn unblock_signals() {
+    nix::sys::signal::SigSet::empty().thread_set_mask().ok();
+}
+
+/// Windows has no signals.
+#[cfg(not(unix))]
+pub const fn unblock_signals() {}
+
 /// Closes what this process inherited besides its stdio: somebody may be waiting for it to be closed.
 ///
 /// To be called first thing, before this process has opened anything of its own.

@@ -25,6 +25,13 @@ pub struct UnfinishedEntry {
     _locked: LockedFile,
 }
 
+impl UnfinishedEntry {
+    /// Takes back what was begun: nothing is recorded of it.
+    pub fn discard(self) {
+        self.dir.remove_file(&self.name).ok();
+    }
+}
+
 impl FileSpool {
     /// Writes `entry` as what remains of its command if that never comes to its end.
     ///

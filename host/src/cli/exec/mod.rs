@@ -1,10 +1,17 @@
 //! `exec`: a program's run, recorded as an invocation.
 
 mod arguments;
+#[cfg(target_os = "linux")]
+mod as_found;
 #[cfg(unix)]
+mod disposition;
+#[cfg(unix)]
+mod end;
+#[cfg(all(unix, not(target_os = "linux")))]
 mod signals;
-#[cfg_attr(unix, path = "unix.rs")]
-#[cfg_attr(not(unix), path = "other.rs")]
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
+#[cfg_attr(all(unix, not(target_os = "linux")), path = "other_unix.rs")]
+#[cfg_attr(not(unix), path = "windows.rs")]
 mod system;
 
 use std::ffi::OsString;
@@ -13,7 +20,10 @@ use std::process;
 
 use swamp::domain::{EntryId, InvocationResult, Label, Status, UNKNOWN_VERSION, printable};
 use thiserror::Error;
+use tracing::level_filters::LevelFilter;
 
+#[cfg(unix)]
+use self::end::end_as;
 use self::system::Running;
 use super::args::Exec;
 use super::context::Context;
@@ -56,10 +66,10 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
         id: None,
     };
     if !is_recorded(context) {
-        process::exit(match system::become_program(&program) {
-            Ok(ended) => ended.exit_code(),
-            Err(why) => refused(&program, &why, context),
-        });
+        match system::become_program(&program) {
+            Ok(ended) => end_as(ended),
+            Err(why) => process::exit(refused(&program, &why, context)),
+        }
     }
     let start = StartTime::now();
     let id = start.new_id();
@@ -71,21 +81,48 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
         .map(|(_, marker)| marker.telemetry_tools.clone());
     let tool = arguments::tool(args, path, &tools.unwrap_or_default());
     let mut invocation = arguments::invocation(&tool, path, arguments);
-    finish::prepare(context);
-    let (result, code) = match running.and_then(Running::wait) {
-        Ok(ended) => (ended.result(), ended.exit_code()),
+    let version = tool.version.as_ref().map_or(UNKNOWN_VERSION, Label::as_str);
+    let running = match running {
+        Ok(running) => running,
         Err(why) => {
             if matches!(why, NotRun::NotFound) {
                 invocation = arguments::without_name(invocation, &tool);
             }
-            (why.result(), refused(&program, &why, context))
+            let code = refused(&program, &why, context);
+            finish::record(context, start, invocation, why.result(), version, Some(id));
+            process::exit(code)
         }
     };
+    let unfinished = finish::begin(
+        context,
+        start,
+        id.clone(),
+        invocation.clone(),
+        unfinished(),
+        version,
+    );
+    running.let_go(context.log_level() >= LevelFilter::DEBUG);
+    let ended = running.wait();
     // The program may have changed the repository's marker.
     context.refresh();
-    let version = tool.version.as_ref().map_or(UNKNOWN_VERSION, Label::as_str);
-    finish::record(context, start, invocation, result, version, Some(id));
-    process::exit(code)
+    match unfinished {
+        Some(unfinished) => finish::end(context, start, unfinished, ended.result()),
+        None => finish::record(
+            context,
+            start,
+            invocation,
+            ended.result(),
+            version,
+            Some(id),
+        ),
+    }
+    end_as(ended)
+}
+
+/// Exits as the program did.
+#[cfg(not(unix))]
+fn end_as(ended: Ended) -> ! {
+    process::exit(ended.exit_code())
 }
 
 fn is_recorded(context: &Context) -> bool {
@@ -147,6 +184,13 @@ impl From<io::Error> for NotRun {
             _ => Self::NotExecutable(error),
         }
     }
+}
+
+/// What stands for a program in the spool while it runs.
+fn unfinished() -> InvocationResult {
+    let killed = Ended::Killed(9).exit_code();
+    let sentence = "swamp was killed before the program had ended";
+    failure(Status::Error, "Unfinished", sentence, killed)
 }
 
 fn failure(status: Status, kind: &str, sentence: &str, exit_code: i32) -> InvocationResult {

@@ -4,11 +4,11 @@
 //! started stays so for the program, and nothing ends this process before it has recorded the program's end.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::unistd::Pid;
+
+use super::disposition;
 
 const HELD: [Signal; 11] = [
     Signal::SIGCHLD,
@@ -44,10 +44,9 @@ pub(super) struct Signals {
 impl Signals {
     pub(super) fn hold() -> io::Result<Self> {
         // Where SIGCHLD was ignored, as some daemons have it, the system would forget how the program ended.
-        signal_hook::flag::register(
-            signal_hook::consts::SIGCHLD,
-            Arc::new(AtomicBool::default()),
-        )?;
+        if disposition::is_ignored(Signal::SIGCHLD as i32) {
+            disposition::set_default(Signal::SIGCHLD as i32);
+        }
         let held: SigSet = HELD.into_iter().collect();
         let as_found = SigSet::thread_get_mask()?;
         held.thread_block()?;
@@ -89,64 +88,7 @@ impl Drop for Signals {
     }
 }
 
-#[cfg(target_os = "linux")]
-mod queue {
-    use std::io;
-
-    use nix::errno::Errno;
-    use nix::libc;
-    use nix::sys::signal::{SigSet, Signal};
-    use nix::sys::signalfd::{SfdFlags, SignalFd};
-    use nix::unistd::Pid;
-
-    use super::Came;
-
-    pub(super) struct Queue {
-        held: SigSet,
-        signals: SignalFd,
-    }
-
-    impl Queue {
-        pub(super) fn of(held: SigSet) -> io::Result<Self> {
-            let signals = SignalFd::with_flags(&held, SfdFlags::SFD_CLOEXEC)?;
-            Ok(Self { held, signals })
-        }
-
-        pub(super) fn next(&self) -> io::Result<Came> {
-            loop {
-                let info = match self.signals.read_signal() {
-                    Ok(Some(info)) => info,
-                    Ok(None) | Err(Errno::EINTR) => continue,
-                    Err(error) => return Err(error.into()),
-                };
-                let number = i32::try_from(info.ssi_signo).unwrap_or_default();
-                // What is held has a name.
-                let Ok(signal) = Signal::try_from(number) else {
-                    continue;
-                };
-                return Ok(match signal {
-                    Signal::SIGCHLD => Came::FromChild,
-                    _ if info.ssi_code == libc::SI_KERNEL => Came::ForTheGroup,
-                    signal => Came::ForThisProcess {
-                        signal,
-                        sender: i32::try_from(info.ssi_pid).ok().map(Pid::from_raw),
-                    },
-                });
-            }
-        }
-
-        /// Takes what has come and was not read.
-        pub(super) fn clear(&self) {
-            let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-            if let Ok(left) = SignalFd::with_flags(&self.held, flags) {
-                while let Ok(Some(_)) = left.read_signal() {}
-            }
-        }
-    }
-}
-
 /// Where the system does not say who sent a signal, those that terminals send are taken for the terminal's.
-#[cfg(not(target_os = "linux"))]
 mod queue {
     use std::io;
 

@@ -43,8 +43,15 @@ impl Running {
         Ok(Self { signals, child })
     }
 
+    /// The streams stay open until the program's end here.
+    pub(super) const fn let_go(&self, _keep_stderr: bool) {}
+
     /// Waits for its end, and is stopped and continued with it.
-    pub(super) fn wait(self) -> Result<Ended, NotRun> {
+    pub(super) fn wait(self) -> Ended {
+        self.ended().unwrap_or(Ended::Exited(1))
+    }
+
+    fn ended(self) -> io::Result<Ended> {
         let Self { signals, child } = self;
         let mut is_stopped = false;
         loop {

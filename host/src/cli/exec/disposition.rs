@@ -1,0 +1,48 @@
+//! What this process does on a signal, by the signal's number: there are signals that have no name.
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use nix::libc::{self, c_int, sighandler_t};
+
+/// Whether this process ignores the signal.
+pub(super) fn is_ignored(signal: c_int) -> bool {
+    handler(signal) == Some(libc::SIG_IGN)
+}
+
+/// Lets the system do what it does by default. Not safe to tell apart from a failure: some signals are libc's own.
+pub(super) fn set_default(signal: c_int) {
+    set(signal, libc::SIG_DFL);
+}
+
+/// Ignores the signal.
+pub(super) fn ignore(signal: c_int) {
+    set(signal, libc::SIG_IGN);
+}
+
+/// Lets the system do what it does by default, where a function of this process is called otherwise.
+#[cfg(target_os = "linux")]
+pub(super) fn drop_handler(signal: c_int) {
+    if !matches!(handler(signal), Some(libc::SIG_IGN | libc::SIG_DFL)) {
+        set_default(signal);
+    }
+}
+
+fn handler(signal: c_int) -> Option<sighandler_t> {
+    let mut found = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action it only writes the one that stands to `found`, and it has done so where it gives 0.
+    unsafe {
+        (libc::sigaction(signal, ptr::null(), found.as_mut_ptr()) == 0)
+            .then(|| found.assume_init().sa_sigaction)
+    }
+}
+
+fn set(signal: c_int, handler: sighandler_t) {
+    // SAFETY: zeroes are a valid action without flags and with an empty mask. No function of this process is called
+    // by it, so that nothing can be interrupted at a bad moment.
+    unsafe {
+        let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
+        action.sa_sigaction = handler;
+        libc::sigaction(signal, &raw const action, ptr::null_mut());
+    }
+}
