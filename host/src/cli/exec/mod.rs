@@ -101,7 +101,7 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
         unfinished(),
         version,
     );
-    running.let_go(context.log_level() >= LevelFilter::DEBUG);
+    system::let_go(context.log_level() >= LevelFilter::DEBUG);
     let ended = running.wait();
     // The program may have changed the repository's marker.
     context.refresh();

@@ -43,9 +43,6 @@ impl Running {
         Ok(Self { signals, child })
     }
 
-    /// The streams stay open until the program's end here.
-    pub(super) const fn let_go(&self, _keep_stderr: bool) {}
-
     /// Waits for its end, and is stopped and continued with it.
     pub(super) fn wait(self) -> Ended {
         self.ended().unwrap_or(Ended::Exited(1))
@@ -177,3 +174,6 @@ fn found(program: &OsStr) -> PathBuf {
         .find(|file| file.is_file() && access(file, AccessFlags::X_OK).is_ok())
         .unwrap_or_else(|| program.into())
 }
+
+/// The streams stay open until the program's end here.
+pub(super) const fn let_go(_keep_stderr: bool) {}

@@ -17,9 +17,6 @@ impl Running {
         Ok(Self(child))
     }
 
-    /// Each process has its own streams here.
-    pub(super) const fn let_go(&self, _keep_stderr: bool) {}
-
     pub(super) fn wait(mut self) -> Ended {
         // That it cannot be waited for does not happen to a child.
         let status = self.0.wait().ok();
@@ -31,3 +28,6 @@ impl Running {
 pub(super) fn become_program(program: &Program<'_>) -> Result<Ended, NotRun> {
     Ok(Running::start(program)?.wait())
 }
+
+/// Each process has its own streams here.
+pub(super) const fn let_go(_keep_stderr: bool) {}

@@ -59,20 +59,13 @@ impl Running {
         else {
             return Err(become_of(&args));
         };
-        match spawn::spawn(&args, program.id, witness.signals(), witness.program()) {
-            Ok(program) => Ok(Self { witness, program }),
-            Err(_) => {
-                // What is wrong with the program is wrong with it once more.
-                witness.end();
-                witness.signals().release();
-                Err(become_of(&args))
-            }
+        if let Ok(program) = spawn::spawn(&args, program.id, witness.signals(), witness.program()) {
+            return Ok(Self { witness, program });
         }
-    }
-
-    /// Lets go of what only the program is to have. `keep_stderr` where something is to be shown there.
-    pub(super) fn let_go(&self, keep_stderr: bool) {
-        release::inherited(keep_stderr);
+        // What is wrong with the program is wrong with it once more.
+        witness.end();
+        witness.signals().release();
+        Err(become_of(&args))
     }
 
     /// Waits for its end, and is stopped and continued with it.
@@ -87,9 +80,9 @@ impl Running {
             self.witness.wait(forward.rests())?;
             let mut is_news = false;
             while let Some(arrived) = self.witness.signals().next()? {
-                if arrived.is_of_a_child() {
-                    is_news = true;
-                } else {
+                // One that somebody sends may stand for one of a child too.
+                is_news |= arrived.signal == libc::SIGCHLD;
+                if !arrived.is_of_a_child() {
                     forward.take(arrived);
                 }
             }
@@ -137,6 +130,11 @@ enum News {
 fn ended(status: WaitStatus) -> Option<Ended> {
     let exited = status.exit_status().map(Ended::Exited);
     exited.or_else(|| status.terminating_signal().map(Ended::Killed))
+}
+
+/// Lets go of what only a program that runs is to have. `keep_stderr` where something is to be shown there.
+pub(super) fn let_go(keep_stderr: bool) {
+    release::inherited(keep_stderr);
 }
 
 fn arguments(program: &Program<'_>) -> io::Result<Vec<CString>> {
