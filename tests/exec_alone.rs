@@ -359,12 +359,12 @@ fn timeout_sends_its_signal_once_as_it_does_alone() {
 }
 
 #[test]
-fn real_time_signals_come_as_often_as_they_are_sent_and_with_their_values() {
+fn queued_signals_come_as_often_as_they_are_sent_and_as_queued() {
     let repo = TestRepo::new();
     let program = r"
         use POSIX;
         my @got;
-        sigaction(36, POSIX::SigAction->new(sub { push @got, $_[1]{code} }, undef, SA_SIGINFO));
+        sigaction(36, POSIX::SigAction->new(sub { push @got, $_[1]{code}; syswrite STDOUT, qq(all\n) if @got == 20 }, undef, SA_SIGINFO));
         $SIG{TERM} = sub { print scalar(@got), qq( @got\n); exit 0 };
         syswrite STDOUT, qq(ready\n);
         select undef, undef, undef, 0.02 while 1;";
@@ -377,6 +377,7 @@ fn real_time_signals_come_as_often_as_they_are_sent_and_with_their_values() {
             // SAFETY: it takes numbers only.
             assert_eq!(unsafe { libc::sigqueue(watched.pid(), 36, value) }, 0);
         }
+        watched.wait_for("all");
         send(watched.pid(), libc::SIGTERM);
     });
     assert!(seen.stdout.contains("\n20 -1 -1"), "{seen:?}");
