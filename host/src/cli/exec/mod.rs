@@ -101,7 +101,8 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
         unfinished(),
         version,
     );
-    system::let_go(context.log_level() >= LevelFilter::DEBUG);
+    // A terminal may be told something; nobody waits for its end.
+    system::let_go(context.ui.may_draw() || context.log_level() >= LevelFilter::DEBUG);
     let ended = running.wait();
     // The program may have changed the repository's marker.
     context.refresh();
