@@ -36,6 +36,8 @@ use tracing::level_filters::LevelFilter;
 use self::args::{Cli, Command, Globals, RepoCommand};
 use self::context::{Context, VERSION};
 use self::error::CommandError;
+#[cfg(unix)]
+use self::exec::survive_file_limits;
 use self::finish::StartTime;
 
 /// Does what the command line says.
@@ -57,14 +59,6 @@ pub(crate) fn run() -> ExitCode {
         Ok((cli, matches)) => command(start, cli, &root, &matches),
         Err(error) => no_command(start, &argv, &error),
     }
-}
-
-/// Makes a write beyond the largest size of a file (`ulimit -f`) an error like any other, instead of the end of this
-/// process. Programs that it starts are not concerned.
-#[cfg(unix)]
-fn survive_file_limits() {
-    let ignored = std::sync::Arc::default();
-    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, ignored).ok();
 }
 
 #[cfg(not(unix))]

@@ -20,6 +20,17 @@ pub(super) fn ignore(signal: c_int) {
     set(signal, libc::SIG_IGN);
 }
 
+/// Makes a write beyond the largest size of a file (`ulimit -f`) an error like any other, instead of the end of this
+/// process. Programs that it starts are not concerned: what is handled here is not there, and what is ignored stays so.
+pub(in crate::cli) fn survive_file_limits() {
+    if !is_ignored(libc::SIGXFSZ) {
+        let handler: extern "C" fn(c_int) = do_nothing;
+        set(libc::SIGXFSZ, handler as sighandler_t);
+    }
+}
+
+extern "C" fn do_nothing(_: c_int) {}
+
 /// Lets the system do what it does by default, where a function of this process is called otherwise.
 #[cfg(target_os = "linux")]
 pub(super) fn drop_handler(signal: c_int) {
@@ -38,8 +49,8 @@ fn handler(signal: c_int) -> Option<sighandler_t> {
 }
 
 fn set(signal: c_int, handler: sighandler_t) {
-    // SAFETY: zeroes are a valid action without flags and with an empty mask. No function of this process is called
-    // by it, so that nothing can be interrupted at a bad moment.
+    // SAFETY: zeroes are a valid action without flags and with an empty mask. The only function that is ever
+    // called by it does nothing, so that nothing can be interrupted at a bad moment.
     unsafe {
         let mut action: libc::sigaction = MaybeUninit::zeroed().assume_init();
         action.sa_sigaction = handler;

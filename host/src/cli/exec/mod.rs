@@ -23,6 +23,8 @@ use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
 #[cfg(unix)]
+pub(super) use self::disposition::survive_file_limits;
+#[cfg(unix)]
 use self::end::end_as;
 use self::system::Running;
 use super::args::Exec;

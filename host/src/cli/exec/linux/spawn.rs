@@ -93,9 +93,10 @@ extern "C" fn become_program(plan: *mut c_void) -> c_int {
     // SAFETY: it only asks.
     let this = unsafe { libc::getpid() };
     plan.environment.name(this.unsigned_abs());
-    // Rust's runtime handles these. Dispositions are this child's own.
-    disposition::drop_handler(libc::SIGSEGV);
-    disposition::drop_handler(libc::SIGBUS);
+    // Rust's runtime handles the first two, and `survive_file_limits` the third. Dispositions are this child's own.
+    for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGXFSZ] {
+        disposition::drop_handler(signal);
+    }
     if !as_found::ignores_pipe() {
         disposition::set_default(libc::SIGPIPE);
     }
