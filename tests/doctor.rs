@@ -33,7 +33,7 @@ fn a_healthy_repository_passes_and_a_test_event_arrives() {
         .iter()
         .map(|check| check["name"].as_str().unwrap())
         .collect();
-    insta::assert_snapshot!(names.join(" "), @"repository keys user config environment telemetry spool last flush endpoint connection sender cache test event clock disk");
+    insta::assert_snapshot!(names.join(" "), @"repository keys user config environment telemetry known spool last flush endpoint connection sender cache test event clock disk");
     // The doctor's event, and the invocations of both runs.
     assert!(repo.batches().len() > before);
     assert!(
@@ -357,6 +357,23 @@ fn faults() -> Vec<Fault> {
             check: "clock",
             found: "yet to come",
             fix: "set the clock",
+            ..NOTHING
+        },
+        Fault {
+            // As a checkout that brought its marker along.
+            plant: |repo| {
+                let git = |args: &[&str]| {
+                    let mut git = std::process::Command::new("git");
+                    let output = git.args(args).current_dir(repo.root()).output().unwrap();
+                    assert!(output.status.success(), "{output:?}");
+                };
+                git(&["init", "-q"]);
+                git(&["add", ".swamp.yaml"]);
+                fs::remove_dir_all(repo.home().join(".local")).unwrap();
+            },
+            check: "known",
+            found: "",
+            fix: "swamp trust",
             ..NOTHING
         },
         Fault {

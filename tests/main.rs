@@ -13,6 +13,7 @@ mod bad_input;
 mod browser;
 #[cfg(unix)]
 mod completions;
+mod config;
 mod conformance;
 #[cfg(target_os = "linux")]
 mod crash_points;
@@ -37,6 +38,8 @@ mod help;
 mod hostile;
 mod house;
 mod init;
+#[cfg(unix)]
+mod interface;
 #[cfg(target_os = "linux")]
 mod kill_storm;
 #[cfg(target_os = "linux")]

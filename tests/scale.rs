@@ -1,6 +1,7 @@
 //! A spool of 100,000 entries, and entries whose times make no sense.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -102,7 +103,7 @@ fn a_drain_that_is_interrupted_loses_nothing_and_sends_nothing_twice() {
     wait_until("something has arrived", || !repo.batches().is_empty());
     kill(drain.id(), Signal::SIGINT);
     let output = drain.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert_eq!(output.status.signal(), Some(2), "{output:?}");
     let arrived = || -> Vec<_> {
         let events = repo.batches().into_iter().flatten();
         events.map(|event| event.insert_id).collect()

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod config;
 mod telemetry;
 
 use std::ffi::OsString;
@@ -11,18 +12,23 @@ use swamp::domain::Label;
 use swamp::scaffold::{ScaffoldLang, ScaffoldTemplate};
 use tracing::level_filters::LevelFilter;
 
+pub(crate) use self::config::ConfigCommand;
 use self::telemetry::label;
 pub(crate) use self::telemetry::{
     List, ListedSubcommands, OnOrOff, Receive, Record, RecordedStatus, Stats, StatsBy, Telemetry,
 };
 use super::completers::{scenario_names, sender_names};
+use super::ui::Color;
 
 const FIRST_STEPS: &str = "\
 Examples:
   swamp demo                            Run everything once in a scratch directory
   swamp init --endpoint https://HOST    Set up telemetry in this directory
-  swamp telemetry status                Show where telemetry goes and what is pending
-  swamp telemetry disable               Turn telemetry off in this repository";
+  swamp status                          Show where telemetry goes and what is pending
+  swamp doctor                          Check that it works, and print a fix for each problem
+  swamp telemetry disable               Turn telemetry off in this repository
+
+Short for swamp telemetry COMMAND: swamp status, stats, list and flush";
 
 /// Records command-line invocations and delivers them through a sandboxed WebAssembly sender.
 #[derive(Debug, Parser)]
@@ -64,8 +70,11 @@ pub(crate) struct Globals {
     /// Do not record or send telemetry
     #[arg(long, global = true)]
     pub(crate) no_telemetry: bool,
-    /// Do not use colors [env: NO_COLOR]
-    #[arg(long, global = true)]
+    /// When to use colors [env: NO_COLOR, CLICOLOR_FORCE] [default: auto]
+    #[arg(long, global = true, value_name = "WHEN")]
+    pub(crate) color: Option<Color>,
+    /// Same as --color never
+    #[arg(long, global = true, hide = true, conflicts_with = "color")]
     pub(crate) no_color: bool,
 }
 
@@ -80,6 +89,11 @@ pub(crate) enum LogLevel {
 }
 
 impl LogLevel {
+    /// The level of this name, in upper or lower case.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::from_str(name, true).ok()
+    }
+
     pub(crate) const fn filter(self) -> LevelFilter {
         match self {
             Self::Trace => LevelFilter::TRACE,
@@ -131,6 +145,9 @@ pub(crate) enum Command {
     /// this command. Its name, option keys, result and duration are recorded; values, output and environment are not.
     /// When telemetry is off, the program just runs.
     Exec(Exec),
+    /// Show and change settings
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Check that telemetry works here, and print a fix for each problem
     Doctor {
         /// Also send a test event to the endpoint

@@ -22,7 +22,7 @@ use tracing::level_filters::LevelFilter;
 use super::args::{Globals, LogLevel};
 use super::error::{CommandError, ErrorKind};
 use super::logging;
-use super::ui::Ui;
+use super::ui::{Color, Ui};
 
 /// The version of this program.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -68,9 +68,12 @@ impl Context {
         if globals.repo_dir.is_none() {
             globals.repo_dir = of_environment().map(PathBuf::from);
         }
-        let no_color =
-            globals.no_color || env_var(variables::NO_COLOR).is_some_and(|value| !value.is_empty());
-        let ui = Ui::new(globals.json, globals.quiet, no_color);
+        let option = if globals.no_color {
+            Some(Color::Never)
+        } else {
+            globals.color
+        };
+        let ui = Ui::new(globals.json, globals.quiet, Color::of(option, env_var));
         let repo = root(&globals).and_then(|root| Repo::at(root, env_var));
         Self { globals, ui, repo }
     }

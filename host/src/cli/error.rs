@@ -102,6 +102,21 @@ impl CommandError {
         &self.hints
     }
 
+    /// Whether the answer, which was printed, says it too.
+    pub(crate) const fn is_in_answer(&self) -> bool {
+        self.is_in_answer
+    }
+
+    /// Whether Ctrl-C ended the command.
+    pub(crate) fn is_interruption(&self) -> bool {
+        self.kind == ErrorKind::Interrupted
+    }
+
+    /// A stable name for its kind.
+    pub(crate) const fn kind(&self) -> &'static str {
+        self.kind.described().0
+    }
+
     /// What is recorded of it.
     pub(crate) fn result(&self) -> InvocationResult {
         let (name, sentence) = self.kind.described();

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
-use swamp::config::marker_file::MarkerFile;
+use swamp::config::marker_file::{MarkerFile, MarkerFileError};
 use swamp::config::{Edit, Marker, Scalar};
 use swamp::domain::{Endpoint, RepoId};
 use swamp::spool::FileSpool;
@@ -48,7 +48,20 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
     let repo_id = RepoId::generate();
     let endpoint = endpoint.map(|endpoint| endpoint.to_string());
     let marker = Marker::init_text(VERSION, Utc::now(), &repo_id, endpoint.as_deref());
-    MarkerFile::new(&dir).create(&marker)?;
+    MarkerFile::new(&dir).create(&marker).map_err(|error| {
+        let exists = matches!(error, MarkerFileError::Exists(_));
+        match &endpoint {
+            Some(endpoint) if exists => CommandError::msg(
+                ErrorKind::AlreadyInitialized,
+                format!(
+                    "{} is a repository already; run `swamp config set telemetryEndpoint {endpoint}` there to send \
+                     its telemetry there",
+                    dir.display()
+                ),
+            ),
+            _ => error.into(),
+        }
+    })?;
     FileSpool::create(&dir)?;
     let remembered = MarkerFile::new(&dir)
         .read()

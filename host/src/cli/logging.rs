@@ -14,11 +14,13 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::ui::Color;
+
 /// The environment variable that sets the level.
 pub(crate) use swamp::flush::background::LOG_VARIABLE as VARIABLE;
 
 /// Starts logging. Others' events (wasmtime's, hyper's) are only shown at the finest level.
-pub(crate) fn start(level: LevelFilter) {
+pub(crate) fn start(level: LevelFilter, color: Color) {
     let others = if level == LevelFilter::TRACE {
         level
     } else {
@@ -29,6 +31,7 @@ pub(crate) fn start(level: LevelFilter) {
         .with_default(others);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
+        .with_ansi(color.applies_to(&io::stderr()))
         .event_format(Line)
         .with_filter(targets);
     // A process logs once; a second start would change nothing.
@@ -55,6 +58,10 @@ where
             Level::DEBUG => "debug",
             Level::TRACE => "trace",
         };
+        if tracing::enabled!(Level::TRACE) {
+            let now = chrono::Utc::now();
+            write!(writer, "{} ", now.format("%H:%M:%S%.3f"))?;
+        }
         write!(writer, "{level}: ")?;
         let mut message = String::new();
         context.format_fields(Writer::new(&mut message), event)?;

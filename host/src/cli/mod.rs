@@ -3,6 +3,7 @@
 mod args;
 mod completers;
 mod completions;
+mod config;
 mod context;
 mod demo;
 mod doctor;
@@ -17,6 +18,7 @@ mod logging;
 mod man;
 mod notice;
 mod sender;
+mod shorthand;
 mod telemetry;
 mod trust;
 mod ui;
@@ -26,6 +28,9 @@ mod worker;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+
+#[cfg(unix)]
+use nix::sys::signal::{Signal, raise};
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 use swamp::domain::InvocationResult;
@@ -39,6 +44,7 @@ use self::error::CommandError;
 #[cfg(unix)]
 use self::exec::survive_file_limits;
 use self::finish::StartTime;
+use self::ui::Color;
 
 /// Does what the command line says.
 pub(crate) fn run() -> ExitCode {
@@ -51,7 +57,9 @@ pub(crate) fn run() -> ExitCode {
     }
     let start = StartTime::now();
     let argv: Vec<OsString> = std::env::args_os().collect();
-    let mut root = Cli::command();
+    let color = Color::of_arguments(&argv);
+    let mut root = Cli::command().color(color.of_help());
+    let argv = shorthand::in_full(&root, argv);
     let parsed = root
         .try_get_matches_from_mut(&argv)
         .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
@@ -75,7 +83,7 @@ fn worker_task() -> Option<WorkerTask> {
 
 fn command(start: StartTime, cli: Cli, root: &clap::Command, matches: &ArgMatches) -> ExitCode {
     let mut context = Context::new(cli.globals);
-    logging::start(context.log_level());
+    logging::start(context.log_level(), context.ui.color());
     if context.log_level() >= LevelFilter::DEBUG {
         for warning in context.warnings() {
             debug!("{warning}");
@@ -85,10 +93,7 @@ fn command(start: StartTime, cli: Cli, root: &clap::Command, matches: &ArgMatche
     let (result, code) = match &done {
         Ok(()) => (InvocationResult::success(), 0),
         Err(error) => {
-            context.ui.error(&error.to_string());
-            for hint in error.hinted() {
-                context.ui.hint(hint);
-            }
+            context.ui.failure(error);
             (error.result(), error.exit_code())
         }
     };
@@ -96,6 +101,12 @@ fn command(start: StartTime, cli: Cli, root: &clap::Command, matches: &ArgMatche
     if invocation::is_recorded(&invocation) {
         context.refresh();
         finish::record(&context, start, invocation, result, VERSION, None);
+    }
+    #[cfg(unix)]
+    if done.is_err_and(|error| error.is_interruption()) {
+        // A shell gives up what it was doing only where SIGINT itself ended the program.
+        exec::disposition::set_default(Signal::SIGINT as i32);
+        raise(Signal::SIGINT).ok();
     }
     ExitCode::from(code)
 }
@@ -109,6 +120,7 @@ fn execute(command: &Command, context: &mut Context) -> Result<(), CommandError>
         Command::Telemetry(command) => telemetry::run(command, context),
         Command::Sender(command) => sender::run(command, context),
         Command::Exec(args) => exec::run(args, context),
+        Command::Config(command) => config::run(command, context),
         Command::Doctor { send } => doctor::run(*send, context),
         Command::Demo => demo::run(context),
         Command::Trust { yes } => trust::trust(*yes, context),
@@ -119,9 +131,20 @@ fn execute(command: &Command, context: &mut Context) -> Result<(), CommandError>
 
 /// A command line that asks for help, or that is wrong.
 fn no_command(start: StartTime, argv: &[OsString], error: &clap::Error) -> ExitCode {
-    let printed = error.print().and_then(|()| io::stdout().flush());
     let root = Cli::command();
     let (invocation, mut result) = invocation::refused(&root, argv, error.kind());
+    let understood = invocation::understood(&root, argv);
+    let mut globals = understood
+        .and_then(|matches| Globals::from_arg_matches(&matches).ok())
+        .unwrap_or_default();
+    // Whatever else is wrong: who asks for no telemetry gets none.
+    globals.no_telemetry |= argv.iter().any(|arg| arg == "--no-telemetry");
+    globals.json |= argv
+        .iter()
+        .take_while(|arg| *arg != "--")
+        .any(|arg| arg == "--json");
+    let context = Context::new(globals);
+    let printed = context.ui.usage(error);
     // Help that cannot be printed is none. Nobody waits for it where its reader has gone.
     if result.exit_code == 0
         && let Err(why) = printed
@@ -132,14 +155,7 @@ fn no_command(start: StartTime, argv: &[OsString], error: &clap::Error) -> ExitC
         writeln!(io::stderr(), "error: {why}").ok();
         result = why.result();
     }
-    let understood = invocation::understood(&root, argv);
-    let mut globals = understood
-        .and_then(|matches| Globals::from_arg_matches(&matches).ok())
-        .unwrap_or_default();
-    // Whatever else is wrong: who asks for no telemetry gets none.
-    globals.no_telemetry |= argv.iter().any(|arg| arg == "--no-telemetry");
-    let context = Context::new(globals);
-    logging::start(context.log_level());
+    logging::start(context.log_level(), context.ui.color());
     let code = u8::try_from(result.exit_code).unwrap_or(1);
     if invocation::is_recorded(&invocation) {
         finish::record(&context, start, invocation, result, VERSION, None);

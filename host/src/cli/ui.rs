@@ -1,13 +1,16 @@
 //! Everything that a person or a program sees of a command: the answer on stdout, all else on stderr.
 
 use std::borrow::Cow;
+use std::ffi::OsString;
 use std::io::{self, BufRead as _, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
 use serde::Serialize;
-use swamp::domain::printable;
+use swamp::domain::{printable, variables};
 
+use super::context::env_var;
 use super::error::{CommandError, ErrorKind};
 
 /// The one place that prints.
@@ -15,7 +18,90 @@ use super::error::{CommandError, ErrorKind};
 pub(crate) struct Ui {
     json: bool,
     quiet: bool,
-    color: ColorChoice,
+    color: Color,
+}
+
+/// Whether colors are used: one rule for answers, errors, help and the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal that has colors
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// What the option and the environment say: the option first, then `NO_COLOR`, `CLICOLOR_FORCE` and a terminal
+    /// that has none.
+    pub(crate) fn of(option: Option<Self>, env: impl Fn(&str) -> Option<OsString>) -> Self {
+        let is_set = |name| env(name).is_some_and(|value| !value.is_empty());
+        match option {
+            Some(color) => color,
+            None if is_set(variables::NO_COLOR) => Self::Never,
+            None if env(variables::CLICOLOR_FORCE)
+                .is_some_and(|value| !value.is_empty() && value != "0") =>
+            {
+                Self::Always
+            }
+            None if env(variables::TERM).is_some_and(|term| term == "dumb") => Self::Never,
+            None => Self::Auto,
+        }
+    }
+
+    /// The same of a command line that is not parsed yet, for the help that parsing may print.
+    pub(crate) fn of_arguments(argv: &[OsString]) -> Self {
+        let mut option = None;
+        let mut own = argv.iter().skip(1).take_while(|arg| *arg != "--");
+        while let Some(arg) = own.next().map(|arg| arg.to_string_lossy()) {
+            match arg.split_once('=') {
+                _ if arg == "--no-color" => option = Some(Self::Never),
+                None if arg == "--color" => {
+                    let value = own.next().map(|value| value.to_string_lossy());
+                    option = value.and_then(|value| Self::from_str(&value, false).ok());
+                }
+                Some(("--color", value)) => option = Self::from_str(value, false).ok(),
+                _ => {}
+            }
+        }
+        Self::of(option, env_var)
+    }
+
+    /// Whether what is written to `stream` has colors.
+    pub(crate) fn applies_to(self, stream: &impl IsTerminal) -> bool {
+        match self {
+            Self::Auto => stream.is_terminal(),
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+
+    pub(crate) const fn of_help(self) -> clap::ColorChoice {
+        match self {
+            Self::Auto => clap::ColorChoice::Auto,
+            Self::Always => clap::ColorChoice::Always,
+            Self::Never => clap::ColorChoice::Never,
+        }
+    }
+
+    fn of_stream(self, stream: &impl IsTerminal) -> ColorChoice {
+        if self.applies_to(stream) {
+            ColorChoice::Always
+        } else {
+            ColorChoice::Never
+        }
+    }
+}
+
+/// What `--json` prints of a failure. Its keys are stable.
+#[derive(Serialize)]
+struct JsonError<'a> {
+    kind: &'a str,
+    message: &'a str,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
 }
 
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -25,13 +111,12 @@ pub(crate) const HINT: Style = AnsiColor::Cyan.on_default().bold();
 pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 
 impl Ui {
-    pub(crate) fn new(json: bool, quiet: bool, no_color: bool) -> Self {
-        let color = if no_color {
-            ColorChoice::Never
-        } else {
-            ColorChoice::Auto
-        };
+    pub(crate) const fn new(json: bool, quiet: bool, color: Color) -> Self {
         Self { json, quiet, color }
+    }
+
+    pub(crate) const fn color(self) -> Color {
+        self.color
     }
 
     /// Whether the answer is to be a JSON document.
@@ -57,7 +142,7 @@ impl Ui {
     ///
     /// When stdout cannot be written to, other than because its reader has gone.
     pub(crate) fn answer(self, text: &str) -> io::Result<()> {
-        let mut stdout = AutoStream::new(io::stdout(), self.color).lock();
+        let mut stdout = AutoStream::new(io::stdout(), self.color.of_stream(&io::stdout())).lock();
         let printed = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
         unless_gone(printed)
     }
@@ -108,7 +193,7 @@ impl Ui {
 
     /// Asks a question, and leaves the cursor behind it.
     fn ask(self, question: &str) {
-        let mut stderr = AutoStream::new(io::stderr(), self.color).lock();
+        let mut stderr = AutoStream::new(io::stderr(), self.color.of_stream(&io::stderr())).lock();
         // There is nowhere left to tell that stderr cannot be written to.
         write!(stderr, "{question}")
             .and_then(|()| stderr.flush())
@@ -122,7 +207,29 @@ impl Ui {
         }
     }
 
-    /// Tells why the command failed.
+    /// Tells why the command failed: on stderr, or with `--json` as the answer, unless the answer says it already.
+    pub(crate) fn failure(self, error: &CommandError) {
+        let message = error.to_string();
+        // The answer says all that there is to say.
+        if message.is_empty() {
+            return;
+        }
+        if self.json && !error.is_in_answer() {
+            let hint = error.hinted().join("; ");
+            self.json_error(
+                error.kind(),
+                &message,
+                Some(hint).filter(|hint| !hint.is_empty()),
+            );
+        } else {
+            self.error(&message);
+            for hint in error.hinted() {
+                self.hint(hint);
+            }
+        }
+    }
+
+    /// Tells what went wrong besides the command's own failure.
     pub(crate) fn error(self, text: &str) {
         self.stderr(&format!("{BAD}error:{BAD:#} {}", lines(text)));
     }
@@ -132,8 +239,39 @@ impl Ui {
         self.stderr(&format!("{HINT}hint:{HINT:#} {text}"));
     }
 
+    /// Prints the help that was asked for, or what is wrong with the command line.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be printed.
+    pub(crate) fn usage(self, error: &clap::Error) -> io::Result<()> {
+        if self.json && error.use_stderr() {
+            let text = error.render().to_string();
+            let first = text.lines().next().unwrap_or_default();
+            let message = first.strip_prefix("error: ").unwrap_or(first);
+            self.json_error(&format!("{:?}", error.kind()), message, None);
+            Ok(())
+        } else {
+            error.print().and_then(|()| io::stdout().flush())
+        }
+    }
+
+    /// There is nowhere left to tell that this could not be printed.
+    fn json_error(self, kind: &str, message: &str, hint: Option<String>) {
+        let (message, hint) = match message.split_once("; ") {
+            Some((message, rest)) if hint.is_none() => (message, Some(rest)),
+            _ => (message, hint.as_deref()),
+        };
+        let error = JsonError {
+            kind,
+            message,
+            hint,
+        };
+        self.json(&serde_json::json!({ "error": error })).ok();
+    }
+
     fn stderr(self, text: &str) {
-        let mut stderr = AutoStream::new(io::stderr(), self.color).lock();
+        let mut stderr = AutoStream::new(io::stderr(), self.color.of_stream(&io::stderr())).lock();
         // There is nowhere left to tell that stderr cannot be written to.
         writeln!(stderr, "{text}").ok();
     }

@@ -61,7 +61,7 @@ fn in_repository(work: impl FnOnce(&Context) -> Result<(), CommandError>) -> Exi
         repo_dir: Some(".".into()),
         ..Globals::default()
     });
-    logging::start(context.log_level());
+    logging::start(context.log_level(), context.ui.color());
     if let Err(error) = work(&context) {
         debug!("could not flush telemetry: {error}");
         // A flush that cannot even begin removes nothing.

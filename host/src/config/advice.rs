@@ -122,6 +122,17 @@ pub fn of_user_config(text: &str) -> Vec<Advice> {
     )
 }
 
+/// The keys at the top level of a file of settings.
+#[must_use]
+pub fn top_level_keys(text: &str) -> Vec<String> {
+    let entries = Document::parse(text).map_or_else(|_| Vec::new(), |document| document.entries);
+    entries
+        .into_iter()
+        .filter(|entry| !matches!(entry.value.kind, Kind::Null))
+        .filter_map(|entry| entry.key)
+        .collect()
+}
+
 fn unknown(within: &str, entries: &[Entry], known: &[&'static str]) -> Vec<Advice> {
     let odd = |entry: &Entry| {
         let key = entry.key.as_deref()?;

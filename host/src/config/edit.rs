@@ -19,6 +19,8 @@ pub enum Scalar {
     Text(String),
     /// A switch.
     Bool(bool),
+    /// A number.
+    Number(u64),
 }
 
 /// A change of one top-level key.
@@ -98,6 +100,10 @@ fn is(value: &Node, scalar: &Scalar) -> bool {
     match (&value.kind, scalar) {
         (Kind::Text(is), Scalar::Text(wanted)) => is == wanted && !looks_like_a_number(value, is),
         (Kind::Bool(is), Scalar::Bool(wanted)) => is == wanted,
+        // Not one in quotes: other programs would take that for a text.
+        (Kind::Text(is), Scalar::Number(wanted)) => {
+            value.span.len() == is.len() && *is == wanted.to_string()
+        }
         _ => false,
     }
 }
@@ -144,6 +150,7 @@ fn is_only_change(text: &str, edited: &str, change: &Edit) -> bool {
     let wanted = match change {
         Edit::Set(_, Scalar::Text(text)) => Some(text.as_str().into()),
         Edit::Set(_, Scalar::Bool(on)) => Some((*on).into()),
+        Edit::Set(_, Scalar::Number(number)) => Some((*number).into()),
         Edit::Remove(_) => None,
     };
     as_wanted && after.get(&key) == wanted.as_ref() && others(before) == others(after)

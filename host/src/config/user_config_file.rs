@@ -88,16 +88,30 @@ fn text(path: &Path) -> Result<Option<String>, UserConfigFileError> {
 ///
 /// When the file stays as it was.
 pub fn set_telemetry_disabled(path: &Path, disabled: bool) -> Result<(), UserConfigFileError> {
-    let before = text(path)?;
     let edits = [Edit::Set("telemetryDisabled", Scalar::Bool(disabled))];
-    let after = edit(before.as_deref().unwrap_or_default(), &edits).map_err(|source| {
+    change(path, &edits)
+}
+
+/// Makes `edits` in the file at `path` and changes nothing else; makes the file, for this user alone, if it is missing.
+///
+/// # Errors
+///
+/// When the file stays as it was: also where it would not be such a file afterwards.
+pub fn change(path: &Path, edits: &[Edit]) -> Result<(), UserConfigFileError> {
+    let before = text(path)?;
+    let after = edit(before.as_deref().unwrap_or_default(), edits).map_err(|source| {
         UserConfigFileError::Edit {
             path: path.to_owned(),
             source,
         }
     })?;
+    UserConfig::parse(&after).map_err(|source| UserConfigFileError::Invalid {
+        path: path.to_owned(),
+        source,
+    })?;
     let written = match before {
         Some(before) if before == after => Ok(()),
+        None if after.is_empty() => Ok(()),
         Some(_) => replace(path, &after),
         None => create(path, &after),
     };

@@ -37,6 +37,11 @@ pub const DOCUMENTED: &[(&str, &str)] = &[
     ),
     (NO_COLOR, "Turns colors off, unless it is empty."),
     (
+        CLICOLOR_FORCE,
+        "Uses colors where the output is no terminal, too, unless it is empty or 0.",
+    ),
+    (TERM, "Turns colors off where it is dumb."),
+    (
         CONFIG_HOME,
         "Directory of swamp/config.yaml; ~/.config by default.",
     ),
@@ -103,6 +108,12 @@ pub const COMPLETE: &str = "SWAMP_COMPLETE";
 
 /// Turns colors off.
 pub const NO_COLOR: &str = "NO_COLOR";
+
+/// Colors wherever the output goes.
+pub const CLICOLOR_FORCE: &str = "CLICOLOR_FORCE";
+
+/// The kind of terminal.
+pub const TERM: &str = "TERM";
 
 /// The base of the user's configuration, by the XDG specification.
 pub const CONFIG_HOME: &str = "XDG_CONFIG_HOME";

@@ -18,7 +18,7 @@ use swamp::spool::FileSpool;
 
 use super::Check;
 use crate::cli::context::{
-    Context, ENDPOINT_VARIABLE, EndpointSource, VERSION, endpoint, env_var, flush_setup,
+    Context, ENDPOINT_VARIABLE, EndpointSource, VERSION, endpoint, env_var, flush_setup, known,
 };
 use crate::cli::error::CommandError;
 use crate::cli::sender::{spinner, try_compile};
@@ -41,6 +41,7 @@ pub(super) struct Delivery<'a> {
 
 impl Delivery<'_> {
     pub(super) fn check(&self, checks: &mut Vec<Check>) -> Result<(), CommandError> {
+        self.known(checks);
         self.spool(checks);
         let may_connect = self.endpoint(checks);
         let repo_id = self.marker.repo_id.clone().unwrap_or_else(RepoId::generate);
@@ -56,6 +57,20 @@ impl Delivery<'_> {
             self.test_event(setup, may_connect && runs, checks)?;
         }
         Ok(())
+    }
+
+    fn known(&self, checks: &mut Vec<Check>) {
+        let Some(known) = known(self.root, self.marker) else {
+            return;
+        };
+        checks.push(match known.answer() {
+            Ok(by) => Check::ok("known", by.in_words()),
+            Err(why) => Check::wrong(
+                "known",
+                why.to_string(),
+                "review the repository and run `swamp trust`",
+            ),
+        });
     }
 
     fn spool(&self, checks: &mut Vec<Check>) {

@@ -11,7 +11,7 @@ pub(super) fn is_ignored(signal: c_int) -> bool {
 }
 
 /// Lets the system do what it does by default. Not safe to tell apart from a failure: some signals are libc's own.
-pub(super) fn set_default(signal: c_int) {
+pub(crate) fn set_default(signal: c_int) {
     set(signal, libc::SIG_DFL);
 }
 

@@ -4,7 +4,7 @@ mod arguments;
 #[cfg(target_os = "linux")]
 mod as_found;
 #[cfg(unix)]
-mod disposition;
+pub(crate) mod disposition;
 #[cfg(unix)]
 mod end;
 #[cfg(all(unix, not(target_os = "linux")))]

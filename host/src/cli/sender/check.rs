@@ -115,7 +115,7 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
     }
     inspection
         .verdict
-        .map_err(|failure| CommandError::msg(ErrorKind::Sender, why_not(&failure)))
+        .map_err(|failure| CommandError::msg(ErrorKind::Sender, why_not(&failure)).told_in_answer())
 }
 
 /// Why a component does not run. What recommends this very command elsewhere is said without that here.

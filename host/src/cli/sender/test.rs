@@ -158,7 +158,8 @@ fn test(kit: &Kit, file: &Path, args: &SenderTest, context: &Context) -> Result<
                 file.name(),
                 report.scenarios.len()
             ),
-        )),
+        )
+        .told_in_answer()),
     }
 }
 

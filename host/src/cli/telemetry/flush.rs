@@ -89,11 +89,13 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
             ErrorKind::Flush,
             format!("could not deliver telemetry to {endpoint}: {failure}"),
         )
+        .told_in_answer()
         .hints(hint::of_failure(failure.kind(), &sender))),
         None if interrupt.is_requested() => Err(CommandError::msg(
             ErrorKind::Interrupted,
             format!("interrupted: {} still pending", entries(count(pending))),
-        )),
+        )
+        .told_in_answer()),
         None => Ok(()),
     }
 }

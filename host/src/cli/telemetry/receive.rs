@@ -91,6 +91,9 @@ pub(crate) fn run(args: &Receive, context: &Context) -> Result<(), CommandError>
     } else {
         context.ui.answer(&summary_in_words(&summary))?;
     }
+    if interrupt.is_requested() {
+        return Err(CommandError::msg(ErrorKind::Interrupted, "").told_in_answer());
+    }
     Ok(())
 }
 

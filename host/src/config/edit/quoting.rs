@@ -8,6 +8,7 @@ use super::Scalar;
 pub(super) fn written(scalar: &Scalar, style: Option<char>) -> String {
     match (scalar, style) {
         (Scalar::Bool(on), _) => on.to_string(),
+        (Scalar::Number(number), _) => number.to_string(),
         (Scalar::Text(text), Some('\'')) if !text.chars().any(needs_escape) => {
             format!("'{}'", text.replace('\'', "''"))
         }

@@ -211,6 +211,7 @@ prop_compose! {
 fn scalar() -> impl Strategy<Value = Scalar> {
     prop_oneof![
         any::<bool>().prop_map(Scalar::Bool),
+        any::<u64>().prop_map(Scalar::Number),
         "[a-z0-9:#'\"\\\\ é\n\t\u{85}\u{2028}\u{feff}-]{0,12}".prop_map(Scalar::Text),
         "\\PC{0,12}".prop_map(Scalar::Text),
         any::<String>().prop_map(Scalar::Text),
@@ -263,6 +264,7 @@ proptest! {
         match &scalar {
             Scalar::Text(text) => prop_assert_eq!(value.as_str(), Some(text.as_str())),
             Scalar::Bool(on) => prop_assert_eq!(value.as_bool(), Some(*on)),
+            Scalar::Number(number) => prop_assert_eq!(value.as_u64(), Some(*number)),
         }
         prop_assert_eq!(edit(&edited, &[Edit::Set("k", scalar)]), Ok(edited.clone()));
         if own.is_empty()

@@ -173,7 +173,8 @@ fn stream(mut kept: Keeper<'_>, ui: Ui) -> Result<(), CommandError> {
     Err(CommandError::msg(
         ErrorKind::Entry,
         format!("recorded {} and refused {refused}", entries(taken)),
-    ))
+    )
+    .told_in_answer())
 }
 
 /// How long a stream is, nobody knows, so that there is only a count; and where the ids go to the terminal, they are

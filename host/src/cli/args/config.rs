@@ -1,0 +1,39 @@
+//! `config …`.
+
+use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+
+use crate::cli::config::names;
+
+#[derive(Debug, Subcommand)]
+#[command(defer = true)]
+pub(crate) enum ConfigCommand {
+    /// Print all settings, their values and who set them
+    List,
+    /// Print one setting
+    Get {
+        /// Setting
+        #[arg(value_parser = PossibleValuesParser::new(names()), hide_possible_values = true)]
+        key: String,
+    },
+    /// Change one setting and leave every other byte of the file as it is
+    Set {
+        /// Setting
+        #[arg(value_parser = PossibleValuesParser::new(names()), hide_possible_values = true)]
+        key: String,
+        /// New value
+        value: String,
+        /// Change the user's config.yaml instead of .swamp.yaml
+        #[arg(long)]
+        user: bool,
+    },
+    /// Remove one setting, so that the default applies
+    Unset {
+        /// Setting
+        #[arg(value_parser = PossibleValuesParser::new(names()), hide_possible_values = true)]
+        key: String,
+        /// Change the user's config.yaml instead of .swamp.yaml
+        #[arg(long)]
+        user: bool,
+    },
+}
