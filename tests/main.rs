@@ -82,3 +82,4 @@ mod tools;
     allow(dead_code, reason = "some of it is for tests that look into /proc")
 )]
 mod unruly;
+mod wrap;

@@ -226,6 +226,18 @@ pub(crate) enum Sender {
         #[arg(long)]
         yes: bool,
     },
+    /// Make a component of a core module, as C, Zig and Go toolchains build them
+    Wrap(SenderWrap),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SenderWrap {
+    /// Core module with the world embedded by wit-bindgen
+    #[arg(value_name = "CORE.wasm", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) core: PathBuf,
+    /// Component to write [default: CORE.component.wasm]
+    #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -24,10 +24,12 @@ impl Stopwatch {
         Some(now.saturating_sub(before))
     }
 
-    /// Whether this thread has computed for most of the time since.
+    /// Whether this thread has computed all the time since, as far as it was let: a machine that is busy gives each
+    /// only a share. Who waits computes for a hundredth of it at most.
     pub(crate) fn was_busy(&self) -> bool {
+        const SHARE: u32 = 20;
         self.computed()
-            .is_some_and(|computed| computed * 2 > self.began.elapsed())
+            .is_some_and(|computed| computed * SHARE > self.began.elapsed())
     }
 }
 

@@ -162,7 +162,7 @@ pub(super) fn binary(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
     if binary.starts_with(CORE_MODULE) {
         return Err(CompileError::Component(
             "it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with \
-             `wasm-tools component new`"
+             `swamp sender wrap`"
                 .into(),
         ));
     }
@@ -253,8 +253,8 @@ mod tests {
         it is neither a WebAssembly component nor one in the text format
         it is neither a WebAssembly component nor one in the text format
         its text is not valid at 1:13: expected valid component field
-        it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with `wasm-tools component new`
-        it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with `wasm-tools component new`
+        it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with `swamp sender wrap`
+        it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with `swamp sender wrap`
         it is a WebAssembly file of a version that this host does not know
         "
         );

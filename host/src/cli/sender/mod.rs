@@ -7,6 +7,7 @@ mod show;
 mod test;
 mod r#use;
 mod watch;
+mod wrap;
 
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandErro
         Sender::New(args) => new::run(args, context),
         Sender::Use { sender } => r#use::run(sender, context),
         Sender::Trust { yes } => trust::trust(*yes, context),
+        Sender::Wrap(args) => wrap::run(args, context),
     }
 }
 

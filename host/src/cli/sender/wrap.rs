@@ -1,0 +1,143 @@
+//! `sender wrap`: a component of a core module, as C, Zig and Go toolchains make them.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use swamp::domain::printable;
+use swamp::sender::limits::COMPONENT_BYTES;
+use tempfile::NamedTempFile;
+use wasi_preview1_component_adapter_provider::{
+    WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+};
+use wit_component::ComponentEncoder;
+
+use crate::cli::args::SenderWrap;
+use crate::cli::context::Context;
+use crate::cli::error::{CommandError, ErrorKind};
+
+/// The answer. Its keys are stable.
+#[derive(Serialize)]
+struct Wrapped {
+    component: String,
+    bytes: usize,
+    /// The command that tells what the component is.
+    next: String,
+}
+
+pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandError> {
+    let shown = |path: &Path| printable(&path.display().to_string()).into_owned();
+    let core = read(&args.core).map_err(|error| {
+        let core = shown(&args.core);
+        failed(format!(
+            "could not read {core}: {error}; name a core WebAssembly module"
+        ))
+    })?;
+    let component = wrapped(&core).map_err(|why| {
+        let core = shown(&args.core);
+        failed(format!(
+            "could not make a component of {core}: {}; build it with the bindings that wit-bindgen generates from wit/",
+            printable(&why)
+        ))
+    })?;
+    let output = args.output.clone().unwrap_or_else(|| beside(&args.core));
+    write(&output, &component).map_err(|error| {
+        let output = shown(&output);
+        failed(format!(
+            "could not write {output}: {error}; name a file in a directory that you can write to, with -o"
+        ))
+    })?;
+    let wrapped = Wrapped {
+        bytes: component.len(),
+        next: format!("swamp sender check {}", shown(&output)),
+        component: shown(&output),
+    };
+    if context.ui.wants_json() {
+        context.ui.json(&wrapped)?;
+    } else {
+        let Wrapped {
+            component,
+            bytes,
+            next,
+        } = wrapped;
+        context
+            .ui
+            .answer(&format!("wrote {component}, {bytes} bytes; next: {next}"))?;
+    }
+    Ok(())
+}
+
+fn failed(sentence: String) -> CommandError {
+    CommandError::msg(ErrorKind::Sender, sentence)
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(COMPONENT_BYTES + 1)
+        .read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|len| len > COMPONENT_BYTES) {
+        let limit = COMPONENT_BYTES / (1024 * 1024);
+        return Err(io::Error::other(format!("it is larger than {limit} MiB")));
+    }
+    Ok(bytes)
+}
+
+/// The component of a core module that carries its world, as the bindings of wit-bindgen embed it. What it imports of
+/// WASI 0.1 is adapted to WASI 0.2.
+fn wrapped(core: &[u8]) -> Result<Vec<u8>, String> {
+    const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+    if !core.starts_with(CORE_MODULE) {
+        return Err("it is not a core module in binary".to_owned());
+    }
+    let encode = || {
+        ComponentEncoder::default()
+            .validate(true)
+            .module(core)?
+            .adapter(
+                WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+                WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+            )?
+            .encode()
+    };
+    encode().map_err(|error| {
+        let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
+        causes
+            .join(": ")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    })
+}
+
+/// `core.wasm` becomes `core.component.wasm`.
+fn beside(core: &Path) -> PathBuf {
+    core.with_extension("component.wasm")
+}
+
+/// Writes it whole or not at all: a sender that is in use may be read meanwhile.
+fn write(path: &Path, component: &[u8]) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let mut file = new_file(directory)?;
+    file.write_all(component)?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+#[cfg(unix)]
+fn new_file(directory: &Path) -> io::Result<NamedTempFile> {
+    use std::os::unix::fs::PermissionsExt as _;
+    // The umask takes what it takes, as of any file that a compiler writes.
+    let permissions = fs::Permissions::from_mode(0o666);
+    tempfile::Builder::new()
+        .permissions(permissions)
+        .tempfile_in(directory)
+}
+
+#[cfg(not(unix))]
+fn new_file(directory: &Path) -> io::Result<NamedTempFile> {
+    NamedTempFile::new_in(directory)
+}
