@@ -196,7 +196,7 @@ fn an_install_id_is_recorded_only_while_the_user_wants_one() {
     let id = install_id(&["on"]);
     assert!(id.is_string());
     assert_eq!(install_id(&["on"]), id, "it stays the same");
-    assert_eq!(ids(), [id.clone()]);
+    assert_eq!(ids(), std::slice::from_ref(&id));
     let status = swamp(&repo, &["--no-telemetry", "telemetry", "status"]);
     assert!(status.stdout.contains(id.as_str().unwrap()), "{status:?}");
     assert_eq!(

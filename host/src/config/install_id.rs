@@ -66,7 +66,7 @@ pub fn make_install_id(
         let dir = directory::create_all(path.parent().unwrap_or(&path))?;
         // What is there is no id.
         dir.remove_file(NAME).ok();
-        replace::create_in(&dir, NAME.as_ref(), &format!("{id}\n"), PRIVATE_FILE)
+        replace::create_in(&dir, NAME.as_ref(), format!("{id}\n"), PRIVATE_FILE)
     };
     match write() {
         Ok(()) => Ok(id),
