@@ -117,7 +117,11 @@ impl Place {
             return Vec::new();
         };
         let mut paths: Vec<_> = listing.map(|file| file.unwrap().path()).collect();
-        paths.retain(|path| path.extension().is_some_and(|it| it == "json"));
+        // The spool's own files are hidden.
+        paths.retain(|path| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            name.starts_with("telemetry-") && name.ends_with(".json")
+        });
         paths.sort();
         let read = |path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
         paths.into_iter().map(read).collect()
