@@ -379,3 +379,111 @@ fn where_nothing_can_be_locked_entries_are_delivered_and_that_is_told_at_debug_l
         assert_eq!(repo.arrived(), ["version"], "{told}");
     }
 }
+
+/// A command in a shell that first does `limits`, with a cache of its own.
+fn limited(repo: &TestRepo, limits: &str) -> Run {
+    let mut command = Command::new("bash");
+    command
+        .arg("-c")
+        .arg(format!("{limits}; exec \"$0\" --log-level debug version"))
+        .arg(crate::support::SWAMP)
+        .current_dir(repo.root())
+        .env_clear()
+        .env("HOME", repo.home())
+        .env("PATH", "/usr/bin:/bin")
+        .env("XDG_CACHE_HOME", repo.home().join("own-cache"));
+    crate::support::run(&mut command)
+}
+
+/// The machine code that is kept, and when it was written.
+fn kept(repo: &TestRepo) -> Vec<(PathBuf, std::time::SystemTime)> {
+    let components = repo.home().join("own-cache/swamp/components");
+    let Ok(files) = fs::read_dir(components) else {
+        return Vec::new();
+    };
+    let mut kept: Vec<_> = files
+        .map(|file| file.unwrap())
+        .map(|file| (file.path(), file.metadata().unwrap().modified().unwrap()))
+        .collect();
+    kept.sort();
+    kept
+}
+
+#[test]
+fn machine_code_is_run_from_memory_where_it_may_not_be_run_from_its_file() {
+    let repo = TestRepo::with_marker("telemetryEndpoint: ENDPOINT\n");
+    let cache = repo.home().join("own-cache");
+    fs::create_dir(&cache).unwrap();
+    let Some(_mount) = Mount::tmpfs(&cache, "16m,noexec") else {
+        return;
+    };
+    for count in 1..=2 {
+        let run = limited(&repo, "true");
+        assert_eq!(repo.arrived().len(), count, "{run:?}");
+    }
+    assert_eq!(kept(&repo).len(), 1);
+}
+
+/// As with `MemoryDenyWriteExecute` of systemd.
+#[test]
+fn where_no_memory_may_be_executable_that_is_told_and_the_code_stays() {
+    let repo = TestRepo::with_marker("telemetryEndpoint: ENDPOINT\n");
+    limited(&repo, "true");
+    let before = kept(&repo);
+    assert_eq!(before.len(), 1);
+    // PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN
+    let deny = "import ctypes, os, sys; sys.exit(ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) and 9 or \
+                os.execv(sys.argv[1], sys.argv[1:]))";
+    let denied = Command::new("python3")
+        .args(["-c", deny, crate::support::SWAMP])
+        .args(["--log-level", "debug", "version"])
+        .current_dir(repo.root())
+        .env_clear()
+        .env("HOME", repo.home())
+        .env("XDG_CACHE_HOME", repo.home().join("own-cache"))
+        .output();
+    let Ok(denied) = denied.map(|run| (run.status.code(), String::from_utf8(run.stderr).unwrap()))
+    else {
+        return say("there is no python: memory that may not be executable is not tested");
+    };
+    if denied.0 == Some(9) {
+        return say("this kernel cannot deny executable memory: that is not tested");
+    }
+    assert_eq!(denied.0, Some(0), "{denied:?}");
+    assert!(
+        denied.1.contains("no memory may be made executable here"),
+        "{denied:?}"
+    );
+    assert_eq!(kept(&repo), before);
+    limited(&repo, "true");
+    assert_eq!(kept(&repo), before);
+}
+
+#[test]
+fn a_limit_of_address_space_is_lived_with_from_1_gib_on_and_told_below() {
+    let repo = TestRepo::with_marker("telemetryEndpoint: ENDPOINT\n");
+    for (count, gib) in (1..).zip([1, 2, 4]) {
+        let run = limited(&repo, &format!("ulimit -v {}", gib * 1024 * 1024));
+        assert_eq!(repo.arrived().len(), count, "{gib} GiB: {run:?}");
+    }
+    // A sender of 200 MiB.
+    let small = crate::hostile::sender_with_types("(import ", "(import ");
+    let memory = "(memory (export \"memory\") 1)";
+    assert!(small.contains(memory));
+    let large = small.replace(memory, "(memory (export \"memory\") 3200)");
+    fs::write(repo.root().join("large.wat"), large).unwrap();
+    repo.configure("telemetrySender: large.wat\n");
+    let run = limited(&repo, "ulimit -v 250000");
+    assert!(run.stderr.contains("`ulimit -v`"), "{run:?}");
+    assert_eq!(repo.arrived().len(), 3);
+}
+
+#[test]
+fn a_compiler_that_a_limit_of_the_machine_ends_is_tried_again_at_the_next_flush() {
+    let repo = TestRepo::with_marker("telemetryEndpoint: ENDPOINT\n");
+    let run = limited(&repo, "ulimit -f 32");
+    assert!(run.stderr.contains("`ulimit -f`"), "{run:?}");
+    assert_eq!(repo.arrived().len(), 0);
+    limited(&repo, "true");
+    assert_eq!(repo.arrived().len(), 2);
+}

@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use swamp::sender::compile;
+use swamp::sender::{AddressSpace, compile};
 
 fuzz_target!(|input: &[u8]| {
-    if let Err(error) = compile(input, std::io::sink()) {
+    if let Err(error) = compile(input, std::io::sink(), AddressSpace::Ample) {
         assert!(!error.to_string().is_empty());
     }
 });

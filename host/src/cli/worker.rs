@@ -12,7 +12,7 @@ use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker::{
     MACHINE_FAILED, WorkerTask, close_inherited_files, forbid_core_dumps, unblock_signals,
 };
-use swamp::sender::{CompileError, bound_compilation, compile};
+use swamp::sender::{AddressSpace, CompileError, bound_compilation, compile};
 use swamp::spool::{FileSpool, LastFlush};
 use tracing::debug;
 
@@ -50,8 +50,10 @@ pub(crate) fn run(task: WorkerTask) -> ExitCode {
 }
 
 fn compile_bounded() -> Result<(), CompileError> {
+    // That of the process which will run the code: this one's is about to be bounded.
+    let space = AddressSpace::of_this_process();
     let _watchdog = bound_compilation()?;
-    compile(io::stdin().lock(), io::stdout().lock())
+    compile(io::stdin().lock(), io::stdout().lock(), space)
 }
 
 /// Does `work` in the repository that is the working directory.

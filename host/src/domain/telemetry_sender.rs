@@ -140,6 +140,11 @@ pub enum SenderFailureKind {
         /// What went wrong.
         reason: String,
     },
+    /// This machine does not let it run, whatever it is.
+    NotRunnable {
+        /// What is in the way, and what to change.
+        reason: String,
+    },
     /// It asks for something that the host does not offer, or does not export the contract.
     NotLinkable {
         /// What went wrong.
@@ -203,6 +208,7 @@ impl SenderFailureKind {
             Self::NotPinned { .. } => "not-pinned",
             Self::NotAllowed { .. } => "not-allowed",
             Self::NotCompilable { .. } => "not-compilable",
+            Self::NotRunnable { .. } => "not-runnable",
             Self::NotLinkable { .. } => "not-linkable",
             Self::Trapped { .. } => "trapped",
             Self::OutOfTime { .. } => "out-of-time",
@@ -225,6 +231,9 @@ impl SenderFailureKind {
                 format!("{sender} may not run: allowSenders in your config.yaml is {allowed}")
             }
             Self::NotCompilable { reason } => format!("could not compile {sender}: {reason}"),
+            Self::NotRunnable { reason } => {
+                format!("could not run {sender} on this machine: {reason}")
+            }
             Self::NotLinkable { reason } => format!("could not link {sender}: {reason}"),
             Self::Trapped { reason } => format!("{sender} trapped: {reason}"),
             Self::OutOfTime { limit, doing } => {

@@ -1,6 +1,7 @@
 //! A component's machine code: found in the cache, or compiled.
 
 use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
 
 use tracing::debug;
 use wasmtime::Engine;
@@ -9,6 +10,7 @@ use wasmtime::component::Component;
 use super::cache::{Cache, Found, Key};
 use super::compiler::{CompileError, Compiler};
 use super::engine;
+use super::failure::{out_of_space, system_error};
 use super::file::ComponentFile;
 use crate::domain::{ForeignText, SenderFailure, SenderFailureKind};
 
@@ -85,13 +87,35 @@ impl Compiled {
         &self.engine
     }
 
-    /// Maps the machine code into this process.
+    /// Maps the machine code into this process, or has it in memory where it may not be run from its file.
     pub(super) fn load(&self) -> Result<Component, SenderFailure> {
-        deserialize(&self.engine, &self.code).map_err(|error| {
+        let loaded = map(&self.engine, &self.code).or_else(|error| match system_error(&error) {
+            Some(why) => {
+                debug!("had machine code in memory, since it could not be mapped: {why}");
+                read(&self.engine, &self.code)
+            }
+            None => Err(error),
+        });
+        loaded.map_err(|error| {
+            if let Some(why) = system_error(&error) {
+                let reason = refused(&why);
+                return SenderFailureKind::NotRunnable { reason }.by(self.name.clone());
+            }
             self.cache.forget(&self.key);
             let reason = format!("its compiled form could not be loaded: {error:#}");
             SenderFailureKind::NotCompilable { reason }.by(self.name.clone())
         })
+    }
+}
+
+/// What it means that the system refused to load machine code.
+fn refused(why: &io::Error) -> String {
+    match why.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "no memory may be made executable here ({why}), as with MemoryDenyWriteExecute of systemd; allow it for \
+             this program"
+        ),
+        _ => out_of_space(why).unwrap_or_else(|| format!("the system refused to load it ({why})")),
     }
 }
 
@@ -115,26 +139,29 @@ fn compile(
 
 #[cfg(target_os = "linux")]
 #[expect(unsafe_code, reason = "machine code is run as it is")]
-fn deserialize(engine: &Engine, code: &File) -> wasmtime::Result<Component> {
+fn map(engine: &Engine, code: &File) -> wasmtime::Result<Component> {
     use std::os::fd::AsRawFd as _;
     let path = format!("/proc/self/fd/{}", code.as_raw_fd());
     // SAFETY: wasmtime wants a file that `Engine::precompile_component` wrote and that nobody changes while it is
-    // mapped. This descriptor is either the compiler worker's own output, or a file of the cache whose name holds
-    // the digest of what that worker wrote, verified on this very descriptor; the directory and the file are this
-    // user's and nobody else can write to them; and the cache renames files and never writes into one. Reopening
-    // by descriptor leaves no moment to put another file in its place.
+    // mapped. This descriptor is either the compiler worker's own output, or a file of the cache for which this user's
+    // secret vouches, verified on this very descriptor; the directory and the file are this user's and nobody else can
+    // write to them; and the cache renames files and never writes into one. Reopening by descriptor leaves no moment
+    // to put another file in its place.
     unsafe { Component::deserialize_file(engine, path) }
 }
 
 #[cfg(not(target_os = "linux"))]
+fn map(engine: &Engine, code: &File) -> wasmtime::Result<Component> {
+    read(engine, code)
+}
+
 #[expect(unsafe_code, reason = "machine code is run as it is")]
-fn deserialize(engine: &Engine, mut code: &File) -> wasmtime::Result<Component> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
+fn read(engine: &Engine, mut code: &File) -> wasmtime::Result<Component> {
     let mut bytes = Vec::new();
-    code.seek(SeekFrom::Start(0))?;
+    code.rewind()?;
     code.read_to_end(&mut bytes)?;
     // SAFETY: wasmtime wants what `Engine::precompile_component` wrote. This descriptor is either the compiler
-    // worker's own output, or a file of the cache whose name holds the digest of what that worker wrote, verified
-    // on this very descriptor; and the bytes are a copy that nobody else can change.
+    // worker's own output, or a file of the cache for which this user's secret vouches, verified on this very
+    // descriptor; and the bytes are a copy that nobody else can change.
     unsafe { Component::deserialize(engine, bytes) }
 }

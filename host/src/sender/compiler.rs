@@ -8,7 +8,8 @@ use std::thread;
 use thiserror::Error;
 
 use super::contract::reason;
-use super::{engine, limits, outline};
+use super::engine::{self, AddressSpace, address_space};
+use super::{limits, outline};
 use crate::process::timer::Timer;
 use crate::process::watchdog::Watchdog;
 use crate::process::worker::{self, Program, WorkerTask};
@@ -82,17 +83,58 @@ fn failure(status: ExitStatus, message: &str) -> CompileError {
     if status.code() == Some(worker::MACHINE_FAILED.into()) {
         return CompileError::Machine(reason(message));
     }
-    CompileError::Component(if status.code() == Some(worker::OUT_OF_TIME) {
+    if status.code() == Some(worker::OUT_OF_TIME) {
         let limit = limits::COMPILE_TIME.as_secs();
-        format!("it took longer than {limit} seconds")
-    } else if message.contains("memory allocation of") {
-        let limit = limits::COMPILE_MEMORY / (1024 * 1024);
-        format!("it took more than {limit} MiB of memory")
-    } else if status.code() == Some(1) && !message.is_empty() {
+        return CompileError::Component(format!("it took longer than {limit} seconds"));
+    }
+    if message.contains("memory allocation of") {
+        return out_of_memory();
+    }
+    if let Some(why) = ended_from_outside(status) {
+        return CompileError::Machine(why);
+    }
+    CompileError::Component(if status.code() == Some(1) && !message.is_empty() {
         reason(message)
     } else {
         format!("the compiler crashed ({status})")
     })
+}
+
+/// Where this process itself may use less memory than a compiler gets, that is the machine's fault.
+fn out_of_memory() -> CompileError {
+    const MIB: u64 = 1024 * 1024;
+    match address_space() {
+        Some(limit) if limit < limits::COMPILE_MEMORY => CompileError::Machine(format!(
+            "its compiler may use only {} MiB of address space here (see `ulimit -v`)",
+            limit / MIB
+        )),
+        _ => CompileError::Component(format!(
+            "it took more than {} MiB of memory",
+            limits::COMPILE_MEMORY / MIB
+        )),
+    }
+}
+
+/// Why a process was ended that did nothing wrong. Signals of crashes are its own.
+#[cfg(unix)]
+fn ended_from_outside(status: ExitStatus) -> Option<String> {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use nix::sys::signal::Signal;
+    let signal = Signal::try_from(status.signal()?).ok()?;
+    let why = match signal {
+        Signal::SIGKILL => "as systems do that run out of memory",
+        Signal::SIGXFSZ => "since files may not get as large here (see `ulimit -f`)",
+        Signal::SIGXCPU => "since processes may not run as long here (see `ulimit -t`)",
+        Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGQUIT => "from outside",
+        _ => return None,
+    };
+    Some(format!("its compiler was ended by {signal}, {why}"))
+}
+
+#[cfg(not(unix))]
+const fn ended_from_outside(_: ExitStatus) -> Option<String> {
+    None
 }
 
 /// Bounds this process as a compiling worker is bounded: by [`limits::COMPILE_TIME`] for as long as the watchdog
@@ -111,14 +153,18 @@ pub fn bound_compilation() -> io::Result<Watchdog> {
 /// # Errors
 ///
 /// Says what is wrong with the component.
-pub fn compile(input: impl Read, mut output: impl Write) -> Result<(), CompileError> {
+pub fn compile(
+    input: impl Read,
+    mut output: impl Write,
+    space: AddressSpace,
+) -> Result<(), CompileError> {
     let mut bytes = Vec::new();
     input
         .take(limits::COMPONENT_BYTES)
         .read_to_end(&mut bytes)?;
     let component = binary(&bytes)?;
     let described = |error: wasmtime::Error| CompileError::Component(format!("{error:#}"));
-    let engine = engine::compiling().map_err(described)?;
+    let engine = engine::compiling(space).map_err(described)?;
     let code = engine
         .precompile_component(&component)
         .map_err(|error| unsupported(&component).unwrap_or_else(|| described(error)))?;
@@ -190,15 +236,14 @@ fn in_one_line(drawing: &str) -> CompileError {
     CompileError::Component(format!("its text is not valid at {place}: {what}"))
 }
 
+/// A limit that is lower already stays.
 #[cfg(unix)]
 fn bound_memory() {
     use nix::sys::resource::{Resource, setrlimit};
-    setrlimit(
-        Resource::RLIMIT_AS,
-        limits::COMPILE_MEMORY,
-        limits::COMPILE_MEMORY,
-    )
-    .ok();
+    let limit = address_space().map_or(limits::COMPILE_MEMORY, |limit| {
+        limit.min(limits::COMPILE_MEMORY)
+    });
+    setrlimit(Resource::RLIMIT_AS, limit, limit).ok();
 }
 
 #[cfg(not(unix))]
@@ -226,6 +271,15 @@ mod tests {
             ended(1, "it is a core module\n"),
             CompileError::Component("it is a core module".into())
         );
+        let killed = |signal| failure(ExitStatus::from_raw(signal), "");
+        for signal in [nix::libc::SIGKILL, nix::libc::SIGXFSZ, nix::libc::SIGTERM] {
+            let failure = killed(signal);
+            assert!(matches!(failure, CompileError::Machine(_)), "{failure}");
+        }
+        for signal in [nix::libc::SIGSEGV, nix::libc::SIGABRT, nix::libc::SIGILL] {
+            let failure = killed(signal);
+            assert!(matches!(failure, CompileError::Component(_)), "{failure}");
+        }
     }
 
     #[test]

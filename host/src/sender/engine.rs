@@ -4,19 +4,62 @@ use wasmtime::{Config, Engine};
 
 use super::limits;
 
+/// How much address space there is for a guest's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressSpace {
+    /// As much as a guest can name: no access to its memory needs a check.
+    Ample,
+    /// What this process may use is limited: memory grows as it is needed, and each access is checked.
+    Scarce,
+}
+
+/// With a limit below this, in bytes, space is scarce: where it is ample, each of a guest's memories reserves more than
+/// 4 GiB.
+const AMPLE: u64 = 16 * 1024 * 1024 * 1024;
+
+/// What a memory reserves to grow into without being moved, where space is scarce, in bytes.
+const SMALL_STEP: u64 = 4 * 1024 * 1024;
+
+/// What is left unmapped behind a memory, where space is scarce, in bytes.
+const SMALL_GUARD: u64 = 64 * 1024;
+
+impl AddressSpace {
+    /// That of this process.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        match address_space() {
+            Some(limit) if limit < AMPLE => Self::Scarce,
+            _ => Self::Ample,
+        }
+    }
+}
+
+/// The most address space that this process may use, in bytes, if that is limited.
+#[cfg(unix)]
+pub(super) fn address_space() -> Option<u64> {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+    let (soft, _) = getrlimit(Resource::RLIMIT_AS).ok()?;
+    (soft != RLIM_INFINITY).then_some(soft)
+}
+
+#[cfg(not(unix))]
+pub(super) const fn address_space() -> Option<u64> {
+    None
+}
+
 /// An engine that compiles.
-pub(super) fn compiling() -> wasmtime::Result<Engine> {
-    Engine::new(&config())
+pub(super) fn compiling(space: AddressSpace) -> wasmtime::Result<Engine> {
+    Engine::new(&config(space))
 }
 
 /// An engine that runs what was compiled. It spares itself a compiler's settings, at every flush.
 pub(super) fn running() -> wasmtime::Result<Engine> {
-    Engine::new(config().enable_compiler(false))
+    Engine::new(config(AddressSpace::of_this_process()).enable_compiler(false))
 }
 
 /// What every sender gets. Proposals that no sender's toolchain needs are off: less to go wrong. So are the tables that
 /// only native debuggers and offsets in backtraces need: every flush reads all of the machine code.
-fn config() -> Config {
+fn config(space: AddressSpace) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -29,5 +72,11 @@ fn config() -> Config {
         .shared_memory(false)
         .generate_address_map(false)
         .native_unwind_info(cfg!(windows));
+    if space == AddressSpace::Scarce {
+        config
+            .memory_reservation(0)
+            .memory_reservation_for_growth(SMALL_STEP)
+            .memory_guard_size(SMALL_GUARD);
+    }
     config
 }

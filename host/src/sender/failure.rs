@@ -1,9 +1,12 @@
 //! What a failed call into a guest means.
 
+use std::io;
+
 use wasmtime::{Error, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use super::contract::reason;
+use super::engine::address_space;
 
 /// Why a guest did not return.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +28,29 @@ impl Interruption {
             None => Self::Trapped(reason(&error.root_cause().to_string())),
         }
     }
+}
+
+/// What the system said, where it was the system that refused.
+pub(super) fn system_error(error: &Error) -> Option<io::Error> {
+    error.chain().find_map(|cause| {
+        #[cfg(unix)]
+        if let Some(errno) = cause.downcast_ref::<rustix::io::Errno>() {
+            return Some((*errno).into());
+        }
+        let code = cause.downcast_ref::<io::Error>()?.raw_os_error()?;
+        Some(io::Error::from_raw_os_error(code))
+    })
+}
+
+/// Where this process may use so little address space that this is why it got none: in words.
+pub(super) fn out_of_space(why: &io::Error) -> Option<String> {
+    let limit = address_space()?;
+    (why.kind() == io::ErrorKind::OutOfMemory).then(|| {
+        format!(
+            "a process may use only {} MiB of address space here (see `ulimit -v`)",
+            limit / (1024 * 1024)
+        )
+    })
 }
 
 /// The functions that were running, innermost first, as far as the component names them.

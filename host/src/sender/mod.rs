@@ -26,6 +26,7 @@ mod secret;
 pub use cache::Cache;
 pub use compiled::Compiled;
 pub use compiler::{CompileError, Compiler, bound_compilation, compile};
+pub use engine::AddressSpace;
 pub use file::ComponentFile;
 pub use grants::Grant;
 pub use inspect::{CONTRACT_VERSION, Import, Inspection, inspect};

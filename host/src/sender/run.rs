@@ -13,7 +13,7 @@ use wasmtime::{Engine, Store};
 use super::alarm::interrupting;
 use super::compiled::Compiled;
 use super::contract::{self, Destination, Sender, SenderPre};
-use super::failure::{Interruption, frames};
+use super::failure::{Interruption, frames, out_of_space, system_error};
 use super::link::{TypeMismatch, link};
 use super::sandbox::Guest;
 use crate::config::{BuiltinSender, SenderLimits};
@@ -230,6 +230,9 @@ impl ComponentSender {
                 format!("{error:#}").replace("failed to convert function to given type: ", "");
             let reason = contract::reason(&what);
             return SenderFailureKind::NotLinkable { reason }.by(component);
+        }
+        if let Some(reason) = system_error(error).as_ref().and_then(out_of_space) {
+            return SenderFailureKind::NotRunnable { reason }.by(component);
         }
         match Interruption::of(error) {
             Interruption::OutOfTime => self.out_of_time(stopwatch, guest.egress.report()),
