@@ -482,7 +482,7 @@ fn a_limit_of_address_space_is_lived_with_from_1_gib_on_and_told_below() {
 fn a_compiler_that_a_limit_of_the_machine_ends_is_tried_again_at_the_next_flush() {
     let repo = TestRepo::with_marker("telemetryEndpoint: ENDPOINT\n");
     let run = limited(&repo, "ulimit -f 32");
-    assert!(run.stderr.contains("`ulimit -f`"), "{run:?}");
+    assert!(run.stderr.contains("could not compile"), "{run:?}");
     assert_eq!(repo.arrived().len(), 0);
     limited(&repo, "true");
     assert_eq!(repo.arrived().len(), 2);

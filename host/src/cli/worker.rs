@@ -43,9 +43,11 @@ pub(crate) fn run(task: WorkerTask) -> ExitCode {
                 }
             }
         },
-        WorkerTask::Flush => in_repository(|context| flush(context, PATIENCE)),
-        WorkerTask::AwaitedFlush => in_repository(|context| flush(context, AWAITED_PATIENCE)),
-        WorkerTask::CleanUp => in_repository(clean_up),
+        WorkerTask::Flush => in_repository(|context, watch| flush(context, watch, PATIENCE)),
+        WorkerTask::AwaitedFlush => {
+            in_repository(|context, watch| flush(context, watch, AWAITED_PATIENCE))
+        }
+        WorkerTask::CleanUp => in_repository(|context, _| clean_up(context)),
     }
 }
 
@@ -56,15 +58,23 @@ fn compile_bounded() -> Result<(), CompileError> {
     compile(io::stdin().lock(), io::stdout().lock(), space)
 }
 
-/// Does `work` in the repository that is the working directory.
-fn in_repository(work: impl FnOnce(&Context) -> Result<(), CommandError>) -> ExitCode {
+/// Does `work` in the repository that is the working directory, watched from before anything of it is opened.
+fn in_repository(work: impl FnOnce(&Context, &Watch) -> Result<(), CommandError>) -> ExitCode {
     forbid_core_dumps();
+    let watch = Watch::start();
     let context = Context::new(Globals {
         repo_dir: Some(".".into()),
         ..Globals::default()
     });
     logging::start(context.log_level(), context.ui.color());
-    if let Err(error) = work(&context) {
+    let watch = match watch {
+        Ok(watch) => watch,
+        Err(error) => {
+            debug!("could not flush telemetry: the system gives no thread for it: {error}");
+            return ExitCode::SUCCESS;
+        }
+    };
+    if let Err(error) = work(&context, &watch) {
         debug!("could not flush telemetry: {error}");
         // A flush that cannot even begin removes nothing.
         if let Err(error) = clean_up(&context) {
@@ -74,8 +84,7 @@ fn in_repository(work: impl FnOnce(&Context) -> Result<(), CommandError>) -> Exi
     ExitCode::SUCCESS
 }
 
-fn flush(context: &Context, patience: Duration) -> Result<(), CommandError> {
-    let watch = Watch::start()?;
+fn flush(context: &Context, watch: &Watch, patience: Duration) -> Result<(), CommandError> {
     let (root, marker) = context.repo()?;
     if let Some(switch) = context.off_switch(marker) {
         return Err(switch.into());
@@ -95,7 +104,7 @@ fn flush(context: &Context, patience: Duration) -> Result<(), CommandError> {
     };
     let endpoint = &setup.endpoint;
     let began = Utc::now();
-    match setup.flush(spool, how, &watch, |_, _| true)? {
+    match setup.flush(spool, how, watch, |_, _| true)? {
         Flushed::OtherAtWork => debug!("another flush is running; the entries stay pending"),
         Flushed::AskedToWait => debug!("{endpoint} asked to wait"),
         Flushed::Done(outcome) => {
