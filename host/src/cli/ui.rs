@@ -216,11 +216,8 @@ impl Ui {
         }
         if self.json && !error.is_in_answer() {
             let hint = error.hinted().join("; ");
-            self.json_error(
-                error.kind(),
-                &message,
-                Some(hint).filter(|hint| !hint.is_empty()),
-            );
+            let hint = (!hint.is_empty()).then_some(hint.as_str());
+            self.json_error(error.kind(), &message, hint);
         } else {
             self.error(&message);
             for hint in error.hinted() {
@@ -257,10 +254,10 @@ impl Ui {
     }
 
     /// There is nowhere left to tell that this could not be printed.
-    fn json_error(self, kind: &str, message: &str, hint: Option<String>) {
+    fn json_error(self, kind: &str, message: &str, hint: Option<&str>) {
         let (message, hint) = match message.split_once("; ") {
             Some((message, rest)) if hint.is_none() => (message, Some(rest)),
-            _ => (message, hint.as_deref()),
+            _ => (message, hint),
         };
         let error = JsonError {
             kind,
