@@ -13,6 +13,7 @@
     reason = "a benchmark prints, and stops where something is wrong"
 )]
 
+mod backlog;
 mod command;
 mod drain;
 mod exec;
@@ -32,11 +33,12 @@ type Group = fn() -> Vec<Figure>;
 
 /// Each group measures on its own, in a scratch repository of its own. Those with many files come last: for a while
 /// after these are gone, some file systems are slow to make new ones.
-const GROUPS: [(&str, Group); 6] = [
+const GROUPS: [(&str, Group); 7] = [
     ("exec", exec::measure),
     ("flush", flush::measure),
     ("start", start::measure),
     ("command", command::measure),
+    ("backlog", backlog::measure),
     ("drain", drain::measure),
     ("size", size::measure),
 ];

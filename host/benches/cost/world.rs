@@ -104,8 +104,17 @@ impl World {
 
     /// Records so many invocations, a millisecond after another.
     pub(crate) fn fill(&self, entries: usize) {
+        self.fill_until(Utc::now(), entries);
+    }
+
+    /// The same, of invocations that lie so far back, and are on the disk.
+    pub(crate) fn fill_earlier(&self, age: TimeDelta, entries: usize) {
+        self.fill_until(Utc::now() - age, entries);
+        self.sync();
+    }
+
+    fn fill_until(&self, now: DateTime<Utc>, entries: usize) {
         let spool = self.spool();
-        let now = Utc::now();
         for n in 0..entries {
             let invocation = Invocation {
                 command: "telemetry".into(),
