@@ -53,7 +53,7 @@ fn in_background(repo: &TestRepo, args: &[&str]) -> Run {
 }
 
 fn cleaned_up(repo: &TestRepo, stamp: &Value) {
-    fs::write(repo.spool().join(".last-clean-up.json"), stamp.to_string()).unwrap();
+    fs::write(repo.spool().join(".last-clean-up"), stamp.to_string()).unwrap();
 }
 
 fn ago(time: TimeDelta) -> String {

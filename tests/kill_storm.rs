@@ -346,7 +346,7 @@ impl Storm {
             [
                 ".gitignore",
                 ".history.json",
-                ".last-clean-up.json",
+                ".last-clean-up",
                 ".last-flush.json",
                 ".lock"
             ]

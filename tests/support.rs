@@ -199,7 +199,7 @@ impl TestRepo {
     pub(crate) fn spool_entry(&self, name: &str, content: &str) {
         fs::create_dir_all(self.spool()).unwrap();
         // As in a spool that was made a moment ago: no command cleans it up by itself.
-        let clean_up = self.spool().join(".last-clean-up.json");
+        let clean_up = self.spool().join(".last-clean-up");
         if !clean_up.exists() {
             let now = chrono::Utc::now().to_rfc3339();
             fs::write(clean_up, format!(r#"{{"at":"{now}"}}"#)).unwrap();

@@ -32,7 +32,9 @@ fn what_another_program_records_is_delivered_by_swamp_with_what_exits_have_left(
     let repo = TestRepo::new();
     assert_eq!(run(&repo, &["hello", "exit"]), Some(0));
     assert_eq!(repo.arrived(), [""; 0]);
+    // Inline, a failure is delivered too.
     assert_eq!(run(&repo, &["count", "/no/such"]), Some(3));
+    assert_eq!(repo.arrived().len(), 2);
     assert_eq!(run(&repo, &["hello", "you"]), Some(0));
     let mut arrived = repo.arrived();
     arrived.sort();

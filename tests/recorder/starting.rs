@@ -17,6 +17,10 @@ fn stand_in(dir: &Path) -> PathBuf {
 
 /// What was started at the root of the repository, after this command with this variable.
 fn started(variable: &str, value: &str, args: &[&str]) -> Option<String> {
+    started_by("inline", variable, value, args)
+}
+
+fn started_by(mode: &str, variable: &str, value: &str, args: &[&str]) -> Option<String> {
     let place = Place::new();
     stand_in(&place.path().join("bin"));
     std::os::unix::fs::symlink(place.path().join("bin"), place.path().join("link")).unwrap();
@@ -24,7 +28,7 @@ fn started(variable: &str, value: &str, args: &[&str]) -> Option<String> {
     let mut command = place.command(args);
     command
         .env(variable, value)
-        .env("SWAMP_TELEMETRY_FLUSH", "inline");
+        .env("SWAMP_TELEMETRY_FLUSH", mode);
     command.status().unwrap();
     assert_eq!(place.entries().len(), 1, "the entry waits");
     fs::read_to_string(place.path().join("started")).ok()
@@ -37,7 +41,7 @@ fn the_swamp_that_is_named_or_on_path_is_started_and_none_of_the_repositorys() {
     let named = stand_in(elsewhere.path());
     let named = named.to_str().unwrap();
     let hello = ["hello", "you"];
-    let flush = Some("awaited-flush 0\n".to_owned());
+    let flush = Some("flush 0\n".to_owned());
     assert_eq!(started("SWAMP_BIN", named, &hello), flush);
     assert_eq!(started("PATH", dir, &hello), flush);
     for behind_others in ["REPO/bin", "bin", "", "/no/such"] {
@@ -52,9 +56,11 @@ fn the_swamp_that_is_named_or_on_path_is_started_and_none_of_the_repositorys() {
     }
     // A request for help is a success.
     assert_eq!(started("SWAMP_BIN", named, &["--help"]), flush);
-    // Errors too: nothing later flushes them where `inline` is set.
+    // Errors are recorded, and flushed where nothing later would.
     for failing in [&["hello", ""][..], &["hello"], &["hello", "panic"]] {
         assert_eq!(started("SWAMP_BIN", named, failing), flush, "{failing:?}");
+        let in_background = started_by("background", "SWAMP_BIN", named, failing);
+        assert_eq!(in_background, None, "{failing:?}");
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use swamp::config::marker_file::MarkerFile;
 use swamp::domain::{Batches, UnsentRule};
+use swamp::flush::background::{FLUSH_VARIABLE, FlushMode};
 use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker::{
     MACHINE_FAILED, WorkerTask, close_inherited_files, forbid_core_dumps, unblock_signals,
@@ -15,9 +16,10 @@ use swamp::process::worker::{
 use swamp::sender::{AddressSpace, CompileError, bound_compilation, compile};
 use swamp::spool::{FileSpool, LastFlush};
 use tracing::debug;
+use tracing::level_filters::LevelFilter;
 
 use super::args::Globals;
-use super::context::{Context, flush_setup};
+use super::context::{Context, env_var, flush_setup};
 use super::error::CommandError;
 use super::hint;
 use super::logging;
@@ -43,10 +45,7 @@ pub(crate) fn run(task: WorkerTask) -> ExitCode {
                 }
             }
         },
-        WorkerTask::Flush => in_repository(|context, watch| flush(context, watch, PATIENCE)),
-        WorkerTask::AwaitedFlush => {
-            in_repository(|context, watch| flush(context, watch, AWAITED_PATIENCE))
-        }
+        WorkerTask::Flush => in_repository(flush),
         WorkerTask::CleanUp => in_repository(|context, _| clean_up(context)),
     }
 }
@@ -84,7 +83,15 @@ fn in_repository(work: impl FnOnce(&Context, &Watch) -> Result<(), CommandError>
     ExitCode::SUCCESS
 }
 
-fn flush(context: &Context, watch: &Watch, patience: Duration) -> Result<(), CommandError> {
+fn flush(context: &Context, watch: &Watch) -> Result<(), CommandError> {
+    // The command waits for this by the same two that it has passed on.
+    let mode = FlushMode::parse(env_var(FLUSH_VARIABLE).as_deref());
+    let is_awaited = mode == FlushMode::Inline || context.log_level() >= LevelFilter::DEBUG;
+    let patience = if is_awaited {
+        AWAITED_PATIENCE
+    } else {
+        PATIENCE
+    };
     let (root, marker) = context.repo()?;
     if let Some(switch) = context.off_switch(marker) {
         return Err(switch.into());

@@ -93,7 +93,7 @@ impl Background<'_> {
     }
 
     fn wait(self, log: Option<&str>) -> io::Result<()> {
-        let mut command = self.program.command(WorkerTask::AwaitedFlush);
+        let mut command = self.program.command(WorkerTask::Flush);
         command.current_dir(self.root);
         if let Some(level) = log {
             command.env(LOG_VARIABLE, level).stderr(Stdio::inherit());

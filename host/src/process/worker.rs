@@ -26,8 +26,6 @@ pub const MACHINE_FAILED: u8 = 75;
 pub enum WorkerTask {
     /// Flushes the spool of the repository that is its working directory.
     Flush,
-    /// The same, while the command waits for it.
-    AwaitedFlush,
     /// Removes what has expired of that spool.
     CleanUp,
     /// Compiles the component on its standard input to its standard output.
@@ -38,14 +36,9 @@ impl WorkerTask {
     /// The task that [`VARIABLE`] names.
     #[must_use]
     pub fn parse(text: &OsStr) -> Option<Self> {
-        [
-            Self::Flush,
-            Self::AwaitedFlush,
-            Self::CleanUp,
-            Self::Compile,
-        ]
-        .into_iter()
-        .find(|task| text == task.as_str())
+        [Self::Flush, Self::CleanUp, Self::Compile]
+            .into_iter()
+            .find(|task| text == task.as_str())
     }
 
     /// The task of a worker that was started under the name `VARIABLE=task`: where the environment cannot be given
@@ -59,7 +52,6 @@ impl WorkerTask {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Flush => "flush",
-            Self::AwaitedFlush => "awaited-flush",
             Self::CleanUp => "clean-up",
             Self::Compile => "compile",
         }

@@ -8,7 +8,7 @@ use super::{FileSpool, MAX_ENTRY_BYTES, TEMPORARY_PREFIX};
 use crate::domain::{CleanUps, SpoolError};
 use crate::files::regular::RegularFile;
 
-const FILE: &str = ".last-clean-up.json";
+const FILE: &str = ".last-clean-up";
 
 /// What it is called while it is written. It could be an entry's id, but no entry of this program has such a one.
 const ID: &str = "last-clean-up";

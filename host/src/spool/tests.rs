@@ -60,7 +60,7 @@ impl Fixture {
         let mut files: Vec<_> = fs::read_dir(self.spool.path())
             .unwrap()
             .map(|file| file.unwrap().file_name().into_string().unwrap())
-            .filter(|name| name != ".gitignore" && name != ".last-clean-up.json")
+            .filter(|name| name != ".gitignore" && name != ".last-clean-up")
             .collect();
         files.sort();
         files
@@ -337,6 +337,6 @@ fn a_new_spool_remembers_when_it_began() {
     let clean_ups = fixture.spool.clean_ups().unwrap();
     assert_eq!(clean_ups.expired_unsent, 0);
     assert!(!fixture.spool.is_clean_up_due());
-    fs::write(fixture.spool.path().join(".last-clean-up.json"), "{").unwrap();
+    fs::write(fixture.spool.path().join(".last-clean-up"), "{").unwrap();
     assert!(fixture.spool.is_clean_up_due());
 }
