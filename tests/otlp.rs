@@ -195,11 +195,24 @@ fn a_built_in_sender_that_there_is_not_is_answered_with_those_that_there_are() {
 }
 
 #[test]
+fn every_2xx_of_a_collector_is_a_success() {
+    for reply in [
+        (|_: &_| answer("202 Accepted", "", "{}")) as Reply,
+        |_| "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_owned(),
+        |_| answer("200 OK", "", r#"{"partial_success":{}}"#),
+    ] {
+        let server = Unruly::always(Plan::Reply(reply));
+        let repo = repo_with_otlp(&server.endpoint());
+        assert_eq!(repo.swamp(&["version"]).code, 0);
+        assert_eq!(repo.entries(), [""; 0]);
+    }
+}
+
+#[test]
 fn an_answer_that_is_no_success_keeps_the_entry_and_says_why() {
-    let plans: [(&str, Reply); 11] = [
-        ("202", |_| answer("202 Accepted", "", "{}")),
-        ("204", |_| {
-            "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n".to_owned()
+    let plans: [(&str, Reply); 10] = [
+        ("a page", |_| {
+            answer("200 OK", "", "<!doctype html><p>Sign in")
         }),
         ("400", |_| answer("400 Bad Request", "", "no")),
         ("401", |_| answer("401 Unauthorized", "", "no")),
@@ -244,8 +257,7 @@ fn an_answer_that_is_no_success_keeps_the_entry_and_says_why() {
         tries.into_iter().map(|one| one.join().unwrap()).collect()
     });
     insta::assert_snapshot!(lines.join("\n"), @r"
-    202: rejected: the endpoint refused the batch with status 202: {}
-    204: rejected: the endpoint refused the batch with status 204
+    a page: rejected: the endpoint refused the batch with status 200: it answered with a web page, as for a sign-in, and not as a collector
     400: rejected: the endpoint refused the batch with status 400: no
     401: rejected: the endpoint refused the batch with status 401: no
     413: rejected: the endpoint refused the batch with status 413: no

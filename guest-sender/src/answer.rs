@@ -12,10 +12,16 @@ const SERVICE_UNAVAILABLE: u16 = 503;
 /// How an endpoint says that it has taken responsibility for a batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Success {
-    /// The one status that says so.
-    pub(crate) status: u16,
+    /// The first status that says so, and the last.
+    pub(crate) statuses: (u16, u16),
     /// How much of the body has something to say all the same, in bytes. What comes after that is not read.
     pub(crate) body_bytes: usize,
+}
+
+impl Success {
+    pub(crate) const fn is(self, status: u16) -> bool {
+        self.statuses.0 <= status && status <= self.statuses.1
+    }
 }
 
 /// Tells the time, in seconds since 1970. The host is asked for it only where an answer speaks of a date.

@@ -53,7 +53,7 @@ pub(crate) fn post_json(
 
     let response = wait_for(&pending)?;
     let status = response.status();
-    if status != success.status {
+    if !success.is(status) {
         return Ok(Answer {
             status,
             retry_after: header(&response, "retry-after"),

@@ -16,7 +16,7 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
 };
 
 const SUCCESS: Success = Success {
-    status: 202,
+    statuses: (202, 202),
     body_bytes: 0,
 };
 
@@ -69,7 +69,7 @@ fn push_event(body: &mut Vec<u8>, entry: &TelemetryEntry, before_id: &[u8]) {
 
 /// What the answer means for the batch.
 fn outcome(answer: &Answer, now: Clock) -> Result<(), SendError> {
-    if answer.status == SUCCESS.status {
+    if SUCCESS.is(answer.status) {
         Ok(())
     } else {
         Err(answer.refusal(now))

@@ -20,7 +20,8 @@ mod record;
 
 use data::Data;
 
-/// Bodies are log records; 200 is success, but for records that its body says were not taken.
+/// Bodies are log records; every 2xx is success, but for records that its body says were not taken, and but for a page:
+/// that is what a sign-in answers with.
 pub(crate) const PROTOCOL: Protocol = Protocol {
     resource: "v1/logs",
     success: SUCCESS,
@@ -30,7 +31,7 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
 
 /// Its body says in far less than this what was not taken; what is longer speaks of something else.
 const SUCCESS: Success = Success {
-    status: 200,
+    statuses: (200, 299),
     body_bytes: 64 * 1024,
 };
 
@@ -103,8 +104,15 @@ fn resource_logs(service: &Service, distinct_id: &str, records: &[Value]) -> Val
 /// Records that a success does not cover make it a refusal of what was sent: the host then finds them by sending
 /// smaller batches, and those that were taken are known by `swamp.entry.id` when they come again.
 fn outcome(answer: &Answer, now: Clock) -> Result<(), SendError> {
-    if answer.status != SUCCESS.status {
+    if !SUCCESS.is(answer.status) {
         return Err(answer.refusal(now));
+    }
+    if is_page(&answer.body) {
+        return Err(SendError::Rejected(Rejection {
+            status: answer.status,
+            body: "it answered with a web page, as for a sign-in, and not as a collector"
+                .to_owned(),
+        }));
     }
     match not_taken(&answer.body) {
         None => Ok(()),
@@ -115,22 +123,35 @@ fn outcome(answer: &Answer, now: Clock) -> Result<(), SendError> {
     }
 }
 
+/// Whether a body is HTML or XML, which no collector answers with.
+fn is_page(body: &[u8]) -> bool {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    body.trim_ascii_start().starts_with(b"<")
+}
+
 /// Why records were not taken, if any were not. An answer in another form than ours says nothing of the kind.
 fn not_taken(body: &[u8]) -> Option<String> {
     let answer: Value = serde_json::from_slice(body).ok()?;
-    let partial = &answer["partialSuccess"];
+    // Protobuf's JSON has both spellings of each name.
+    let of = |value: &Value, names: [&str; 2]| {
+        let found = names.iter().find_map(|name| value.get(*name));
+        found.cloned().unwrap_or_default()
+    };
+    let partial = of(&answer, ["partialSuccess", "partial_success"]);
     // 64-bit numbers are texts in OTLP's JSON; some endpoints write them as numbers.
-    let rejected = match &partial["rejectedLogRecords"] {
+    let rejected = match of(&partial, ["rejectedLogRecords", "rejected_log_records"]) {
         Value::String(count) => count.parse().ok()?,
         count => count.as_i64()?,
     };
     if rejected <= 0 {
         return None;
     }
-    Some(match partial["errorMessage"].as_str() {
-        Some(why) if !why.is_empty() => why.to_owned(),
-        _ => format!("{rejected} of the records were not taken"),
-    })
+    Some(
+        match of(&partial, ["errorMessage", "error_message"]).as_str() {
+            Some(why) if !why.is_empty() => why.to_owned(),
+            _ => format!("{rejected} of the records were not taken"),
+        },
+    )
 }
 
 #[cfg(test)]

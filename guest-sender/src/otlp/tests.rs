@@ -260,7 +260,7 @@ fn rejected(status: u16, body: &str) -> Result<(), SendError> {
 }
 
 #[test]
-fn a_200_that_names_no_refused_record_is_success() {
+fn a_2xx_that_names_no_refused_record_is_success() {
     for body in [
         "",
         "{}",
@@ -273,7 +273,9 @@ fn a_200_that_names_no_refused_record_is_success() {
         r#"{"partialSuccess":{"rejectedLogRecords":"many"}}"#,
         r#"{"partialSuccess":{"rejectedSpans":3}}"#,
     ] {
-        assert_eq!(answered(200, body), Ok(()), "{body}");
+        for status in [200, 201, 202, 204, 299] {
+            assert_eq!(answered(status, body), Ok(()), "{status} {body}");
+        }
     }
 }
 
@@ -282,6 +284,7 @@ fn a_200_that_names_refused_records_is_a_refusal_of_what_was_sent() {
     for body in [
         r#"{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"too old"}}"#,
         r#"{"partialSuccess":{"rejectedLogRecords":1,"errorMessage":"too old"}}"#,
+        r#"{"partial_success":{"rejected_log_records":"1","error_message":"too old"}}"#,
     ] {
         assert_eq!(answered(200, body), rejected(400, "too old"), "{body}");
     }
@@ -292,8 +295,21 @@ fn a_200_that_names_refused_records_is_a_refusal_of_what_was_sent() {
 }
 
 #[test]
+fn a_page_is_no_success_whatever_its_status() {
+    for page in [
+        "<!DOCTYPE html><title>Sign in</title>",
+        " \r\n<html>",
+        "\u{feff}<?xml version=\"1.0\"?>",
+    ] {
+        for status in [200, 202] {
+            assert!(answered(status, page).is_err(), "{status} {page}");
+        }
+    }
+}
+
+#[test]
 fn any_other_answer_is_a_refusal() {
-    for status in [201, 202, 204, 301, 400, 401, 404, 413, 500, 502, 504] {
+    for status in [199, 300, 301, 400, 401, 404, 413, 500, 502, 504] {
         assert_eq!(answered(status, "why"), rejected(status, "why"));
     }
     for status in [429, 503] {
@@ -348,7 +364,7 @@ proptest! {
 
     #[test]
     fn no_answer_is_too_strange_to_be_understood(status in 100_u16..600, body in any::<String>()) {
-        prop_assert_eq!(answered(status, &body).is_ok(), status == 200);
+        prop_assert!(answered(status, &body).is_err() || (200..300).contains(&status));
     }
 }
 

@@ -1,8 +1,7 @@
 //! The two bodies of an exchange, each held to its limit.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,31 +11,71 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 use wasmtime_wasi_http::{Error as Wasi, WasiBody};
 
-use super::connect::Lease;
+use super::connect::{Connector, Lease};
 use super::failure::{EgressFailure, Limit, Phase};
 use super::report::InFlight;
 
 /// What the guest sends, up to a limit and without trailers: hyper would only send announced ones, and `trailer`
 /// is a header that guests may not set.
 pub(super) struct RequestBody {
-    guest: WasiBody,
-    left: u64,
+    source: Arc<Mutex<Source>>,
+    /// How many of the pieces that were taken from the guest this one has given on.
+    given: usize,
     limit: u64,
-    too_long: Arc<AtomicBool>,
 }
 
+/// The guest's side of a body, which more than one attempt may send.
+struct Source {
+    guest: WasiBody,
+    left: u64,
+    too_long: bool,
+    ended: bool,
+    /// What was taken from the guest, where it may have to be sent again.
+    taken: Option<Vec<Bytes>>,
+}
+
+/// A handle on a body while a connection sends it.
+pub(super) struct Sent(Arc<Mutex<Source>>);
+
 impl RequestBody {
-    /// The body, and whether the guest wrote more than `limit` bytes into it.
-    pub(super) fn new(guest: WasiBody, limit: u64) -> (Self, Arc<AtomicBool>) {
-        let too_long = Arc::new(AtomicBool::new(false));
-        let body = Self {
+    /// The body, and a handle on it. It can be sent again where `again` says so.
+    pub(super) fn new(guest: WasiBody, limit: u64, again: bool) -> (Self, Sent) {
+        let source = Arc::new(Mutex::new(Source {
             guest,
             left: limit,
+            too_long: false,
+            ended: false,
+            taken: again.then(Vec::new),
+        }));
+        let body = Self {
+            source: Arc::clone(&source),
+            given: 0,
             limit,
-            too_long: Arc::clone(&too_long),
         };
-        (body, too_long)
+        (body, Sent(source))
     }
+}
+
+impl Sent {
+    /// Whether the guest wrote more than the limit.
+    pub(super) fn is_too_long(&self) -> bool {
+        locked(&self.0).too_long
+    }
+
+    /// The same body once more, from its beginning. `None` where that was not asked for.
+    pub(super) fn again(&self, limit: u64) -> Option<RequestBody> {
+        locked(&self.0).taken.as_ref()?;
+        Some(RequestBody {
+            source: Arc::clone(&self.0),
+            given: 0,
+            limit,
+        })
+    }
+}
+
+fn locked(source: &Mutex<Source>) -> MutexGuard<'_, Source> {
+    // One attempt at a time polls it; one that panicked does not go on.
+    source.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Body for RequestBody {
@@ -47,26 +86,56 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Wasi>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.guest).poll_frame(cx)?) else {
+        let this = &mut *self;
+        let source = &mut *locked(&this.source);
+        if let Some(piece) = source
+            .taken
+            .as_ref()
+            .and_then(|taken| taken.get(this.given))
+        {
+            this.given += 1;
+            return Poll::Ready(Some(Ok(Frame::data(piece.clone()))));
+        }
+        if source.ended {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(Pin::new(&mut source.guest).poll_frame(cx)?);
+        let Some(Ok(data)) = frame.map(Frame::into_data) else {
+            source.ended = true;
             return Poll::Ready(None);
         };
-        let Ok(data) = frame.into_data() else {
-            return Poll::Ready(None);
+        let Some(left) = source.left.checked_sub(data.len() as u64) else {
+            source.too_long = true;
+            return Poll::Ready(Some(Err(Wasi::HttpRequestBodySize(Some(this.limit)))));
         };
-        let Some(left) = self.left.checked_sub(data.len() as u64) else {
-            self.too_long.store(true, Ordering::Relaxed);
-            return Poll::Ready(Some(Err(Wasi::HttpRequestBodySize(Some(self.limit)))));
-        };
-        self.left = left;
+        source.left = left;
+        if let Some(taken) = &mut source.taken {
+            taken.push(data.clone());
+            this.given += 1;
+        }
         Poll::Ready(Some(Ok(Frame::data(data))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.guest.is_end_stream()
+        let source = locked(&self.source);
+        let given = source
+            .taken
+            .as_ref()
+            .is_none_or(|taken| taken.len() == self.given);
+        given && (source.ended || source.guest.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.guest.size_hint()
+        let source = locked(&self.source);
+        let taken = source.taken.iter().flatten().skip(self.given);
+        let waiting: u64 = taken.map(|piece| piece.len() as u64).sum();
+        let rest = source.guest.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + waiting);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + waiting);
+        }
+        hint
     }
 }
 
@@ -81,8 +150,9 @@ pub(super) struct AnswerLimits {
 /// What the guest reads: up to a limit, until the deadline.
 pub(super) struct AnswerBody {
     // Before `lease`: hyper must see the answer given up before the connection is offered to the next request.
-    answer: Incoming,
+    answer: Option<Incoming>,
     lease: Option<Lease>,
+    connector: Weak<Connector>,
     left: u64,
     limits: AnswerLimits,
     origin: Arc<str>,
@@ -97,6 +167,7 @@ impl AnswerBody {
     pub(super) fn new(
         answer: Incoming,
         lease: Lease,
+        connector: &Arc<Connector>,
         limits: AnswerLimits,
         origin: Arc<str>,
         open: InFlight,
@@ -106,8 +177,9 @@ impl AnswerBody {
         });
         let ended = answer.is_end_stream();
         let mut body = Self {
-            answer,
+            answer: Some(answer),
             lease: Some(lease),
+            connector: Arc::downgrade(connector),
             left: limits.body,
             limits,
             origin,
@@ -172,7 +244,10 @@ impl Body for AnswerBody {
         if this.over {
             return Poll::Ready(None);
         }
-        let frame = match Pin::new(&mut this.answer).poll_frame(cx) {
+        let Some(answer) = &mut this.answer else {
+            return Poll::Ready(None);
+        };
+        let frame = match Pin::new(answer).poll_frame(cx) {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 let until = this.until;
@@ -210,10 +285,28 @@ impl Body for AnswerBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.over || self.answer.is_end_stream()
+        self.over || self.answer.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.answer.size_hint()
+        self.answer
+            .as_ref()
+            .map_or_else(SizeHint::new, Body::size_hint)
+    }
+}
+
+/// What the guest did not read is read for it before the connection is closed or used again.
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        if let (Some(connector), Some(answer), Some(lease)) = (
+            self.connector.upgrade(),
+            self.answer.take(),
+            self.lease.take(),
+        ) {
+            connector.leave(answer, lease);
+        }
     }
 }

@@ -2,24 +2,28 @@
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, header, request};
-use http_body_util::Empty;
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::domain::{Host, Origin};
 
 use super::body::RequestBody;
+use super::early::{HeardOut, Look};
 use super::environment::Environment;
 use super::failure::{EgressFailure, Phase, innermost};
 use super::policy;
@@ -34,6 +38,8 @@ use super::tls::Tls;
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 /// How long a kept connection may take to say that it can be used.
 const SETTLE: Duration = Duration::from_millis(100);
+/// Of an answer that nobody reads, this many bytes are read all the same.
+const UNREAD_BYTES: usize = 64 << 10;
 /// The least that hyper takes for a buffer.
 const MIN_BUFFER: usize = 8192;
 const MAX_FIELDS: usize = 100;
@@ -54,6 +60,8 @@ pub(super) struct Connector {
     max_head: usize,
     tasks: Weak<Tasks>,
     kept: Mutex<Option<Connection>>,
+    /// Answers whose bodies the guest left, each with its connection.
+    unread: Mutex<Vec<(Incoming, Lease)>>,
 }
 
 impl fmt::Debug for Connector {
@@ -66,7 +74,11 @@ impl fmt::Debug for Connector {
 }
 
 /// A connection that takes one request at a time.
-pub(super) type Connection = http1::SendRequest<RequestBody>;
+pub(super) struct Connection {
+    pub(super) sender: http1::SendRequest<RequestBody>,
+    /// What its first answer looks like.
+    pub(super) look: Look,
+}
 
 /// A connection that goes back to its connector when it is dropped.
 pub(super) struct Lease {
@@ -122,6 +134,7 @@ impl Connector {
             max_head,
             tasks: Arc::downgrade(tasks),
             kept: Mutex::new(None),
+            unread: Mutex::default(),
         }
     }
 
@@ -146,6 +159,42 @@ impl Connector {
         }
     }
 
+    /// `failure`, with the proxy that the connection goes through, where it does not name one yet.
+    pub(super) fn told(&self, failure: EgressFailure) -> EgressFailure {
+        match &self.proxy {
+            Ok(Some(proxy)) if failure.is_of_the_way() => EgressFailure::Through {
+                failure: Box::new(failure),
+                proxy: proxy.to_string(),
+            },
+            _ => failure,
+        }
+    }
+
+    /// Takes over an answer that nobody reads to its end: a connection that is closed over it is reset.
+    pub(super) fn leave(&self, answer: Incoming, lease: Lease) {
+        locked(&self.unread).push((answer, lease));
+    }
+
+    /// Reads what was left unread, as far as it comes by `deadline`.
+    pub(super) async fn read_out(&self, deadline: Instant) {
+        let unread = mem::take(&mut *locked(&self.unread));
+        for (mut answer, lease) in unread {
+            let mut left = UNREAD_BYTES;
+            let read_out = async {
+                while let Some(Ok(frame)) = answer.frame().await {
+                    left = left.checked_sub(frame.data_ref().map_or(0, Bytes::len))?;
+                }
+                answer.is_end_stream().then_some(())
+            };
+            let ended = timeout_at(deadline, read_out).await;
+            // The connection must see the answer given up before it is offered again.
+            drop(answer);
+            if !matches!(ended, Ok(Some(()))) {
+                lease.discard();
+            }
+        }
+    }
+
     /// The kept connection, where it can still be used. Takes [`SETTLE`] at most.
     pub(super) async fn kept(&self) -> Option<Connection> {
         let mut connection = locked(&self.kept).take()?;
@@ -153,7 +202,7 @@ impl Connector {
         // first it sees a close that has come in meanwhile, in the second the connection's task does.
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;
-        match timeout(SETTLE, connection.ready()).await {
+        match timeout(SETTLE, connection.sender.ready()).await {
             Ok(Ok(())) => Some(connection),
             _ => None,
         }
@@ -173,7 +222,7 @@ impl Connector {
             enter_resolving(open, host);
             let resolve = || self.resolver.usable(host, *port, self.reach);
             let addresses = self.addresses.get_or_try_init(resolve).await?;
-            let tcp = dial(addresses, host, open).await?;
+            let tcp = HeardOut::new(dial(addresses, host, open).await?, Look::default());
             return if *https {
                 let secure = Box::pin(self.secure(host, *port, tcp, open)).await?;
                 Box::pin(self.start(secure)).await
@@ -207,7 +256,7 @@ impl Connector {
         enter_resolving(open, &proxy.host);
         let resolve = || self.resolver.any(&proxy.host, proxy.port);
         let addresses = self.addresses.get_or_try_init(resolve).await?;
-        let tcp = dial(addresses, &proxy.host, open).await?;
+        let tcp = HeardOut::new(dial(addresses, &proxy.host, open).await?, Look::default());
         if proxy.https {
             let secure = self.secure(&proxy.host, proxy.port, tcp, open).await?;
             self.through(proxy, secure, open).await
@@ -299,16 +348,17 @@ impl Connector {
 
     /// Speaks HTTP over `transport`.
     async fn start<T: ByteStream>(&self, transport: T) -> Result<Connection, EgressFailure> {
+        let look = Look::default();
         let (sender, connection) = self
             .builder()
-            .handshake(TokioIo::new(transport))
+            .handshake(TokioIo::new(HeardOut::new(transport, look.clone())))
             .await
             .map_err(|why| EgressFailure::of_exchange(&why, &self.target.name, self.max_head))?;
         self.spawn(async move {
             // Likewise.
             let _ = connection.await;
         })?;
-        Ok(sender)
+        Ok(Connection { sender, look })
     }
 
     fn builder(&self) -> http1::Builder {

@@ -1,6 +1,5 @@
 //! Requests that are kept instead of sent.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -35,11 +34,11 @@ pub(super) async fn dry_run(
     limit: u64,
     open: InFlight,
 ) -> HookResponse {
-    let (body, too_long) = RequestBody::new(body, limit);
+    let (body, sent) = RequestBody::new(body, limit, false);
     let left = open.batch.deadline.remaining();
     record.body = match timeout(left, body.collect()).await {
         Ok(Ok(collected)) => collected.to_bytes(),
-        Ok(Err(_)) if too_long.load(Ordering::Relaxed) => {
+        Ok(Err(_)) if sent.is_too_long() => {
             return Err(open.failed(&EgressFailure::LongRequest { limit }));
         }
         unfinished => {
@@ -60,6 +59,6 @@ pub(super) async fn dry_run(
     let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
     let mut answer = Response::new(body);
     *answer.status_mut() = StatusCode::ACCEPTED;
-    open.answered(answer.status());
+    open.answered(&answer, "");
     Ok((answer, nothing_left()))
 }

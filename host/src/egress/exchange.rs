@@ -1,21 +1,22 @@
 //! One request on its way to its answer.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, request};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use wasmtime_wasi_http::{Error as Wasi, RequestOptions, WasiBody};
 
 use super::EgressLimits;
-use super::body::{AnswerBody, AnswerLimits, RequestBody};
+use super::body::{AnswerBody, AnswerLimits, RequestBody, Sent};
 use super::connect::{Connection, Connector, Lease};
 use super::failure::{EgressFailure, Limit, Phase};
 use super::report::InFlight;
 
+/// How long the rest of an answer that nobody reads is waited for.
+const UNREAD_PATIENCE: Duration = Duration::from_millis(100);
 /// The least that a timeout of the guest's can be: hyper and tokio need a moment to do anything at all.
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
@@ -34,20 +35,27 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) async fn run(self, request: Request<WasiBody>) -> HookResponse {
+        let target = request.uri().path().to_owned();
         match self.exchange(request).await {
             Ok((answer, connection)) => {
-                self.open.answered(answer.status());
+                self.open.answered(&answer, &target);
                 let lease = Lease::new(&self.connector, connection);
                 let limits = AnswerLimits {
                     body: self.limits.max_response_body,
                     between: self.options.between_bytes_timeout.map(at_least),
                 };
                 let body = |body| {
-                    AnswerBody::new(body, lease, limits, self.origin, self.open).boxed_unsync()
+                    let Self {
+                        connector,
+                        origin,
+                        open,
+                        ..
+                    } = self;
+                    AnswerBody::new(body, lease, &connector, limits, origin, open).boxed_unsync()
                 };
                 Ok((answer.map(body), nothing_left()))
             }
-            Err(failure) => Err(self.open.failed(&failure)),
+            Err(failure) => Err(self.open.failed(&self.connector.told(failure))),
         }
     }
 
@@ -56,43 +64,59 @@ impl Exchange {
         request: Request<WasiBody>,
     ) -> Result<(Response<Incoming>, Connection), EgressFailure> {
         let (mut parts, body) = request.into_parts();
-        let (body, too_long) = RequestBody::new(body, self.limits.max_request_body);
+        let limit = self.limits.max_request_body;
+        // What the guest left of an answer stands between its connection and the next request.
+        self.connector
+            .read_out(Instant::now() + UNREAD_PATIENCE)
+            .await;
+        let kept = self.connector.kept().await;
+        let (mut body, sent) = RequestBody::new(body, limit, kept.is_some());
         self.connector.address(&mut parts);
-        let mut request = Request::from_parts(parts, body);
-        let first_byte = self.options.first_byte_timeout;
-        let waiting = Phase::Waiting {
-            origin: Arc::clone(&self.origin),
-        };
 
-        if let Some(mut kept) = self.connector.kept().await {
-            self.open.enter(waiting.clone());
-            let sent = self.within(first_byte, kept.try_send_request(request));
-            match sent.await? {
-                Ok(answer) => return Ok((answer, kept)),
-                Err(mut error) => match error.take_message() {
-                    // It was closed just now, and took nothing of the request.
-                    Some(untouched) => request = untouched,
-                    None => return Err(self.failure(&error.into_error(), &too_long)),
-                },
+        if let Some(kept) = kept {
+            match self.ask(kept, &parts, body, &sent).await {
+                // It was closed meanwhile, before or after it took the request. Whoever gets a batch a second time
+                // knows it by its ids.
+                Err(EgressFailure::Closed { .. } | EgressFailure::Reset { .. }) => {}
+                done => return done,
             }
+            body = sent.again(limit).ok_or(EgressFailure::Stopped)?;
         }
         let open = self.connector.open(&self.open);
-        let mut connection = self.within(self.options.connect_timeout, open).await??;
-        self.open.enter(waiting);
-        let sent = self.within(first_byte, connection.send_request(request));
-        match sent.await? {
-            Ok(answer) => Ok((answer, connection)),
-            Err(error) => Err(self.failure(&error, &too_long)),
-        }
+        let connection = self.within(self.options.connect_timeout, open).await??;
+        self.ask(connection, &parts, body, &sent).await
     }
 
-    fn failure(&self, error: &hyper::Error, too_long: &AtomicBool) -> EgressFailure {
-        if too_long.load(Ordering::Relaxed) {
-            EgressFailure::LongRequest {
+    /// Sends a request over `connection`, and waits for the head of its answer.
+    async fn ask(
+        &self,
+        mut connection: Connection,
+        parts: &request::Parts,
+        body: RequestBody,
+        sent: &Sent,
+    ) -> Result<(Response<Incoming>, Connection), EgressFailure> {
+        self.open.enter(Phase::Waiting {
+            origin: Arc::clone(&self.origin),
+        });
+        let asked = connection
+            .sender
+            .send_request(Request::from_parts(parts.clone(), body));
+        match self.within(self.options.first_byte_timeout, asked).await? {
+            Ok(answer) => Ok((answer, connection)),
+            Err(_) if sent.is_too_long() => Err(EgressFailure::LongRequest {
                 limit: self.limits.max_request_body,
+            }),
+            Err(error) => {
+                let failure =
+                    EgressFailure::of_exchange(&error, &self.origin, self.limits.max_head);
+                Err(match (failure, connection.look.in_words()) {
+                    (EgressFailure::NotHttp { origin, .. }, Some(look)) => EgressFailure::NotHttp {
+                        origin,
+                        why: look.to_owned(),
+                    },
+                    (failure, _) => failure,
+                })
             }
-        } else {
-            EgressFailure::of_exchange(error, &self.origin, self.limits.max_head)
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -134,10 +133,8 @@ pub(super) enum EgressFailure {
         to: String,
         why: String,
     },
-    #[error("could not read the certificates that SSL_CERT_FILE names, {}: {why}", path.display())]
-    CertificateFile { path: PathBuf, why: String },
-    #[error("could not read the certificates that SSL_CERT_DIR names, {}: {why}", path.display())]
-    CertificateDirectory { path: PathBuf, why: String },
+    #[error("found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: {}; correct or unset them", why.join("; "))]
+    NamedCertificates { why: Vec<String> },
     #[error(
         "this machine has no trusted certificates ({why}); name a file of them in SSL_CERT_FILE"
     )]
@@ -166,6 +163,11 @@ pub(super) enum EgressFailure {
     BrokenRequest { origin: Arc<str>, why: String },
     #[error("the exchange with {origin} failed: {why}")]
     Exchange { origin: Arc<str>, why: String },
+    #[error("{failure}, through the proxy {proxy}")]
+    Through {
+        failure: Box<EgressFailure>,
+        proxy: String,
+    },
     #[error("{} {limit}", phase.missed())]
     Late { phase: Phase, limit: Limit },
     #[error("the sender was stopped")]
@@ -204,10 +206,9 @@ impl EgressFailure {
             Self::Unreachable { .. } | Self::ProxyRefused { .. } | Self::ProxyBroken { .. } => {
                 Wasi::DestinationUnavailable
             }
-            Self::ProxySetting(_)
-            | Self::CertificateFile { .. }
-            | Self::CertificateDirectory { .. }
-            | Self::NoRoots { .. } => Wasi::ConfigurationError,
+            Self::ProxySetting(_) | Self::NamedCertificates { .. } | Self::NoRoots { .. } => {
+                Wasi::ConfigurationError
+            }
             Self::Certificate { .. } => Wasi::TlsCertificateError,
             Self::Handshake { .. } => Wasi::TlsProtocolError,
             Self::Closed { .. } | Self::Reset { .. } | Self::Stopped => Wasi::ConnectionTerminated,
@@ -220,7 +221,41 @@ impl EgressFailure {
             Self::NotHttp { .. } | Self::BrokenRequest { .. } | Self::Exchange { .. } => {
                 Wasi::HttpProtocolError
             }
+            Self::Through { failure, .. } => failure.code(),
             Self::Late { phase, .. } => phase.code(),
+        }
+    }
+
+    /// Whether neither the network nor the endpoint had a part in it.
+    pub(super) const fn is_the_hosts(&self) -> bool {
+        matches!(
+            self,
+            Self::Prohibited { .. }
+                | Self::OutOfReach { .. }
+                | Self::Unchecked { .. }
+                | Self::NoInterfaces { .. }
+                | Self::ProxySetting(_)
+                | Self::NamedCertificates { .. }
+                | Self::NoRoots { .. }
+                | Self::LongRequest { .. }
+        )
+    }
+
+    /// Whether it happened on the way to the endpoint or there, and says nothing of a proxy yet.
+    pub(super) const fn is_of_the_way(&self) -> bool {
+        match self {
+            Self::Late { phase, .. } => !matches!(phase, Phase::Tunnelling { .. }),
+            Self::Unresolved { .. }
+            | Self::Refused { .. }
+            | Self::Unreachable { .. }
+            | Self::Certificate { .. }
+            | Self::Handshake { .. }
+            | Self::Closed { .. }
+            | Self::Reset { .. }
+            | Self::Incomplete { .. }
+            | Self::NotHttp { .. }
+            | Self::Exchange { .. } => true,
+            _ => false,
         }
     }
 

@@ -6,9 +6,11 @@
 //! adds the user's headers; and tells in an [`EgressReport`] what the host saw.
 
 mod body;
+mod bundle;
 mod connect;
 mod detached;
 mod dry_run;
+mod early;
 mod environment;
 mod exchange;
 mod failure;

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
-use hyper_util::client::proxy::matcher::Matcher;
 
 use crate::domain::{Host, Origin};
 
@@ -17,6 +18,8 @@ const DEFAULT_PORT: u16 = 1080;
 /// A proxy that takes requests over HTTP, or over HTTP inside TLS.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Proxy {
+    /// The variable that names it.
+    variable: &'static str,
     pub(super) https: bool,
     pub(super) host: Host,
     pub(super) port: u16,
@@ -24,10 +27,15 @@ pub(super) struct Proxy {
     pub(super) authorization: Option<HeaderValue>,
 }
 
-/// `host:port`, without a password.
+/// Its URL without a password, and the variable that names it.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
+        let scheme = if self.https { "https" } else { "http" };
+        write!(
+            f,
+            "{scheme}://{}:{} ({})",
+            self.host, self.port, self.variable
+        )
     }
 }
 
@@ -96,15 +104,14 @@ fn parse(variable: &Variable) -> Result<Proxy, EgressFailure> {
         "https" => true,
         _ => return Err(unusable()),
     };
-    // The matcher knows how user information is decoded. It drops a value that it cannot use, without a word.
-    let found = http::Uri::try_from(format!("{scheme}://x"))
-        .ok()
-        .and_then(|any| {
-            let matcher = Matcher::builder().all(format!("{scheme}://{rest}")).build();
-            matcher.intercept(&any)
-        })
-        .ok_or_else(unusable)?;
-    let authority = found.uri().authority().ok_or_else(unusable)?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (user, address) = match rest[..end].rsplit_once('@') {
+        // As curl has it: an `@` of the password is written as %40.
+        Some((user, _)) if user.contains('@') => return Err(unusable()),
+        Some((user, address)) => (Some(user), address),
+        None => (None, &rest[..end]),
+    };
+    let authority: http::uri::Authority = address.parse().map_err(|_| unusable())?;
     // curl forgives a colon without a port only behind a scheme.
     if !value.contains("://") && authority.as_str().ends_with(':') {
         return Err(unusable());
@@ -116,11 +123,48 @@ fn parse(variable: &Variable) -> Result<Proxy, EgressFailure> {
         .port_u16()
         .unwrap_or(if https { 443 } else { DEFAULT_PORT });
     Ok(Proxy {
+        variable: variable.name,
         https,
         host,
         port,
-        authorization: found.basic_auth().cloned(),
+        authorization: user.and_then(basic),
     })
+}
+
+/// User information as curl takes it: whatever is in it, percent-decoded; what follows
+/// the first `:` is the password.
+fn basic(user: &str) -> Option<HeaderValue> {
+    if user.is_empty() {
+        return None;
+    }
+    let (name, password) = user.split_once(':').unwrap_or((user, ""));
+    let plain = [&decoded(name)[..], b":", &decoded(password)].concat();
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(plain))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let digits = bytes
+            .get(at + 1..at + 3)
+            .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if bytes[at] == b'%' => {
+                plain.push(byte);
+                at += 3;
+            }
+            _ => {
+                plain.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    plain
 }
 
 /// Whether the list `exceptions` (`no_proxy`) holds `host`.

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use http::StatusCode;
+use http::{Response, header};
 
-use crate::domain::Deadline;
+use crate::domain::{Deadline, printable};
 
 use super::failure::{EgressFailure, Limit, Phase};
 use super::secrets::Secrets;
@@ -18,6 +18,11 @@ pub struct EgressReport {
     pub saw_success: bool,
     /// The status of the last answer whose head was complete.
     pub last_status: Option<u16>,
+    /// Whether that failure is one of this host's own: its configuration, or what it does not allow.
+    pub failure_is_the_hosts: bool,
+    /// What is to be said of the last answer beside its status: where a redirect leads, or which path there is nothing
+    /// at.
+    pub remark: Option<String>,
     /// The first request that was refused, such as `GET https://example.com/`: shortened, control characters
     /// escaped.
     pub denied: Option<String>,
@@ -127,11 +132,24 @@ impl InFlight {
         EgressFailure::Late { phase, limit }
     }
 
-    /// Takes note of the complete head of an answer.
-    pub(super) fn answered(&self, status: StatusCode) {
+    /// Takes note of the complete head of an answer to a request for `path`. What went wrong before it is over.
+    pub(super) fn answered<T>(&self, answer: &Response<T>, path: &str) {
+        let status = answer.status();
+        let location = answer.headers().get(header::LOCATION);
+        let remark = match status.as_u16() {
+            301 | 302 | 303 | 307 | 308 => location.map(|location| {
+                let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
+                format!("it redirects to {location}, where nothing is sent")
+            }),
+            404 | 405 | 410 => Some(format!("it has nothing for a sender at {path}")),
+            _ => None,
+        };
+        let remark = remark.map(|remark| shortened(&self.batch.secrets.mask(&remark)));
         let report = &mut self.batch.seen().report;
         report.last_status = Some(status.as_u16());
         report.saw_success |= status.is_success();
+        report.failure = None;
+        report.remark = remark;
     }
 
     /// Takes note of what went wrong.
@@ -139,7 +157,9 @@ impl InFlight {
         let text = failure.to_string();
         let text = self.batch.secrets.mask(&text).into_owned();
         tracing::debug!("{text}");
-        self.batch.seen().report.failure = Some(text);
+        let report = &mut self.batch.seen().report;
+        report.failure = Some(text);
+        report.failure_is_the_hosts = failure.is_the_hosts();
         failure.code()
     }
 
@@ -153,4 +173,11 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// An endpoint's words, short and harmless to a terminal.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let start: String = text.chars().take(LONGEST).collect();
+    printable(&start).into_owned()
 }

@@ -486,7 +486,7 @@ mod refusals {
             127.0.0.1 is a loopback address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
             localhost resolves to 127.0.0.1, a loopback address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
             10.9.8.7 is a private address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
-            the proxy SERVER resolves telemetry.example, so that it cannot be checked whether it is a public address, and this sender may reach no other; review it and run `swamp trust` if it may send there
+            the proxy http://SERVER (http_proxy) resolves telemetry.example, so that it cannot be checked whether it is a public address, and this sender may reach no other; review it and run `swamp trust` if it may send there
             ");
     }
 
@@ -1141,11 +1141,11 @@ mod proxies {
             }
         }
         insta::assert_snapshot!(told.join("\n"), @r"
-        destination unavailable | the proxy SERVER refused to connect to telemetry.example:443: it answered 407 Proxy Authentication Required
-        destination unavailable | the proxy SERVER refused to connect to telemetry.example:443: it answered 502 Bad Gateway
-        destination unavailable | the proxy SERVER refused to connect to telemetry.example:443: it answered 302 Found
-        destination unavailable | the proxy SERVER did not connect to telemetry.example:443: invalid HTTP version parsed
-        ");
+            destination unavailable | the proxy http://SERVER (https_proxy) refused to connect to telemetry.example:443: it answered 407 Proxy Authentication Required
+            destination unavailable | the proxy http://SERVER (https_proxy) refused to connect to telemetry.example:443: it answered 502 Bad Gateway
+            destination unavailable | the proxy http://SERVER (https_proxy) refused to connect to telemetry.example:443: it answered 302 Found
+            destination unavailable | the proxy http://SERVER (https_proxy) did not connect to telemetry.example:443: invalid HTTP version parsed
+            ");
     }
 
     #[tokio::test]
@@ -1162,7 +1162,7 @@ mod proxies {
         assert!(matches!(code, Wasi::ConnectionTimeout), "{code}");
         assert_eq!(
             failure(&egress, &proxy),
-            "no connection to telemetry.example:443 by the proxy SERVER within the deadline"
+            "no connection to telemetry.example:443 by the proxy http://SERVER (https_proxy) within the deadline"
         );
     }
 
@@ -1360,5 +1360,188 @@ mod secrets {
             refused.unwrap_err(),
             @"the header transfer-encoding belongs to the connection and cannot be set; remove it from headers in config.yaml"
         );
+    }
+}
+
+mod endings {
+    use super::*;
+
+    /// Answers before the request is whole, and closes the connection over the rest of it.
+    async fn refusing(mut stream: TcpStream) -> io::Result<()> {
+        let mut some = [0; 512];
+        stream.read_exact(&mut some).await?;
+        let answer = "HTTP/1.1 413 Too Large\r\nretry-after: 7\r\ncontent-length: 3\r\nconnection: close\r\n\r\nbig";
+        stream.write_all(answer.as_bytes()).await?;
+        stream.flush().await
+    }
+
+    async fn large_request(egress: &mut Egress, url: &str) -> (u16, Option<String>, String) {
+        let mut large = request("POST", url);
+        *large.body_mut() = body(vec![b'x'; 6 << 20]);
+        let sent = send(egress, large).await;
+        let answer = sent.unwrap_or_else(|why| panic!("{url}: {why}, {:?}", egress.report()));
+        let wait = answer.headers().get("retry-after");
+        let wait = wait.map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), wait, read(answer).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_early_arrives_although_the_connection_is_reset() {
+        let expected = (413, Some("7".to_owned()), "big".to_owned());
+        let server = Server::new(refusing).await;
+        let mut egress = way_out(&server.url());
+        assert_eq!(large_request(&mut egress, &server.url()).await, expected);
+    }
+
+    #[tokio::test]
+    async fn a_kept_connection_that_ends_over_a_request_costs_one_fresh_one() {
+        let (seen, mut requests) = tokio::sync::mpsc::unbounded_channel();
+        let server = Server::new(move |mut stream| {
+            let seen = seen.clone();
+            async move {
+                take_request(&mut stream).await?;
+                stream.write_all(ACCEPTED.as_bytes()).await?;
+                // The second request on a connection is taken, and never answered.
+                let again = take_request(&mut stream).await?;
+                seen.send(again).unwrap();
+                stream.set_zero_linger()?;
+                drop(stream);
+                Ok(())
+            }
+        })
+        .await;
+        let mut egress = way_out(&server.url());
+        for expected in [1, 2, 3] {
+            let mut asked = request("POST", &server.url());
+            *asked.body_mut() = body("x".repeat(100_000));
+            let answer = send(&mut egress, asked).await.unwrap();
+            assert_eq!(read(answer).await.unwrap(), "ok");
+            assert_eq!(server.accepted(), expected);
+        }
+        assert_eq!(egress.report().failure, None);
+        assert_eq!(egress.report().requests, 3);
+        assert!(requests.recv().await.unwrap().ends_with("xxx"));
+    }
+
+    #[tokio::test]
+    async fn a_fresh_connection_that_ends_over_a_request_is_not_tried_again() {
+        let server = Server::new(|mut stream| async move {
+            take_request(&mut stream).await?;
+            Ok(())
+        })
+        .await;
+        let mut egress = way_out(&server.url());
+        assert!(post(&mut egress, &server.url()).await.is_err());
+        assert_eq!(server.accepted(), 1);
+    }
+
+    #[tokio::test]
+    async fn tls_that_is_just_closed_ends_an_answer_that_ends_with_its_connection() {
+        let authority = Authority::new("Test authority");
+        let file = authority.file();
+        let acceptor = TlsAcceptor::from(Arc::new(authority.server("127.0.0.1", |_| {})));
+        let server = Server::new(move |stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                let mut stream = acceptor.accept(stream).await?;
+                take_request(&mut stream).await?;
+                stream
+                    .write_all(b"HTTP/1.1 202 Accepted\r\n\r\nall of it")
+                    .await?;
+                stream.flush().await?;
+                // Without a close_notify.
+                stream.get_mut().0.shutdown().await
+            }
+        })
+        .await;
+        let url = format!("https://{}", server.address);
+        let path = file.path().to_string_lossy().into_owned();
+        let network = Network::live(environment(&[("SSL_CERT_FILE", &path)]));
+        let mut egress = way_out_by(&url, network, AMPLE);
+        let answer = post(&mut egress, &url).await.unwrap();
+        assert_eq!(read(answer).await.unwrap(), "all of it");
+    }
+
+    #[tokio::test]
+    async fn what_a_guest_leaves_of_an_answer_is_read_and_the_connection_is_kept() {
+        let long = "y".repeat(30_000);
+        let answer = format!(
+            "HTTP/1.1 202 Accepted\r\ncontent-length: {}\r\n\r\n{long}",
+            long.len()
+        );
+        let server = Server::answering(answer).await;
+        let mut egress = way_out(&server.url());
+        for _ in 0..3 {
+            drop(post(&mut egress, &server.url()).await.unwrap());
+            egress.read_out(AMPLE).await;
+        }
+        assert_eq!(server.accepted(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_answers_in_another_protocol_is_named() {
+        let mut told = Vec::new();
+        for answer in [
+            &b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x64"[..],
+            b"\x15\x03\x01\0\x02\x02\x46",
+            b"SSH-2.0-OpenSSH_9.2\r\n",
+        ] {
+            let server = Server::new(move |mut stream| async move {
+                take_request(&mut stream).await?;
+                stream.write_all(answer).await
+            })
+            .await;
+            let mut egress = way_out(&server.url());
+            assert!(post(&mut egress, &server.url()).await.is_err());
+            told.push(failure(&egress, &server));
+        }
+        insta::assert_snapshot!(told.join("\n"), @r"
+            the answer from http://SERVER is not HTTP: it looks like HTTP/2 (a gRPC port?); name the port for HTTP/1.1
+            the answer from http://SERVER is not HTTP: it speaks TLS: this is plain http to an https port; write https in the endpoint
+            the answer from http://SERVER is not HTTP: invalid HTTP version parsed
+            ");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_and_a_path_that_is_not_there_are_named() {
+        let mut told = Vec::new();
+        for head in [
+            "302 Found\r\nlocation: https://other.example/x?y",
+            "404 Not Found",
+        ] {
+            let server =
+                Server::answering(format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\n\r\n")).await;
+            let mut egress = way_out(&server.url());
+            post(&mut egress, &format!("{}/team/ingest?a", server.url()))
+                .await
+                .unwrap();
+            told.push(egress.report().remark.unwrap());
+        }
+        insta::assert_snapshot!(told.join("\n"), @r"
+            it redirects to https://other.example/x?y, where nothing is sent
+            it has nothing for a sender at /team/ingest
+            ");
+    }
+
+    #[tokio::test]
+    async fn a_failure_behind_a_proxy_names_it_and_its_variable() {
+        let dead = {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            listener.local_addr().unwrap()
+        };
+        let value = format!("http://me:s3cret@{dead}");
+        let network = Network::live(environment(&[("http_proxy", &value)]));
+        let mut egress = way_out_by("http://telemetry.example", network, AMPLE);
+        assert!(
+            post(&mut egress, "http://telemetry.example/")
+                .await
+                .is_err()
+        );
+        let told = egress
+            .report()
+            .failure
+            .unwrap()
+            .replace(&dead.to_string(), "PROXY");
+        insta::assert_snapshot!(told, @"connection refused by PROXY, through the proxy http://PROXY (http_proxy)");
     }
 }

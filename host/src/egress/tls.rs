@@ -13,6 +13,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::domain::Host;
 
+use super::bundle;
 use super::detached::detached;
 use super::environment::Environment;
 use super::failure::{EgressFailure, innermost};
@@ -75,9 +76,8 @@ fn config(environment: &Environment) -> Result<Arc<ClientConfig>, EgressFailure>
     let (usable, _) = roots.add_parsable_certificates(certificates(environment)?);
     if usable == 0 {
         return Err(match &environment.certificate_file {
-            Some(path) => EgressFailure::CertificateFile {
-                path: path.to_path_buf(),
-                why: "none of them can be used as a root".to_owned(),
+            Some(path) => EgressFailure::NamedCertificates {
+                why: vec![format!("none in {} can be used as a root", path.display())],
             },
             None => EgressFailure::NoRoots {
                 why: "none that can be used were found".to_owned(),
@@ -96,42 +96,42 @@ fn config(environment: &Environment) -> Result<Arc<ClientConfig>, EgressFailure>
     Ok(Arc::new(config))
 }
 
-/// The certificates to trust: what the environment names, and nothing else where it names something.
+/// The certificates to trust: what the environment names, and nothing else where it names something. Of what it names,
+/// parts may be missing, as for OpenSSL.
 fn certificates(environment: &Environment) -> Result<Vec<CertificateDer<'static>>, EgressFailure> {
     let mut found = Vec::new();
+    let mut why = Vec::new();
     if let Some(path) = &environment.certificate_file {
-        let loaded = rustls_native_certs::load_certs_from_paths(Some(path), None);
-        if loaded.certs.is_empty() {
-            return Err(EgressFailure::CertificateFile {
-                path: path.to_path_buf(),
-                why: reason(&loaded.errors, "it holds none"),
-            });
+        match bundle::in_file(path) {
+            Ok(more) => found.extend(more),
+            Err(error) => why.push(format!("{}: {}", path.display(), innermost(&error))),
         }
-        found.extend(loaded.certs);
     }
     if let Some(directories) = &environment.certificate_directories {
         for path in std::env::split_paths(directories).filter(|path| path != &PathBuf::new()) {
-            let loaded = rustls_native_certs::load_certs_from_paths(None, Some(&path));
-            // Beside a file, a directory may be empty; alone, it is all that there is.
-            if loaded.certs.is_empty() && found.is_empty() {
-                return Err(EgressFailure::CertificateDirectory {
-                    path,
-                    why: reason(&loaded.errors, "it holds none"),
-                });
+            match bundle::in_directory(&path) {
+                Ok(more) if more.is_empty() => {
+                    why.push(format!("{}: it holds none", path.display()));
+                }
+                Ok(more) => found.extend(more),
+                Err(error) => why.push(format!("{}: {}", path.display(), innermost(&error))),
             }
-            found.extend(loaded.certs);
         }
     }
-    if environment.certificate_file.is_none() && environment.certificate_directories.is_none() {
-        let loaded = rustls_native_certs::load_native_certs();
-        if loaded.certs.is_empty() {
-            return Err(EgressFailure::NoRoots {
-                why: reason(&loaded.errors, "none were found"),
-            });
-        }
-        found = loaded.certs;
+    if environment.certificate_file.is_some() || environment.certificate_directories.is_some() {
+        return if found.is_empty() {
+            Err(EgressFailure::NamedCertificates { why })
+        } else {
+            Ok(found)
+        };
     }
-    Ok(found)
+    let loaded = rustls_native_certs::load_native_certs();
+    if loaded.certs.is_empty() {
+        return Err(EgressFailure::NoRoots {
+            why: reason(&loaded.errors, "none were found"),
+        });
+    }
+    Ok(loaded.certs)
 }
 
 fn reason(errors: &[rustls_native_certs::Error], otherwise: &str) -> String {

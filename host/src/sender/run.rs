@@ -3,6 +3,7 @@
 use std::fmt;
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::error::Elapsed;
@@ -80,6 +81,9 @@ struct Instance {
 }
 
 type CallResult = Result<(), contract::GuestError>;
+
+/// How long what the guest did not read of an answer is waited for, so that its connection is closed in order.
+const UNREAD_PATIENCE: Duration = Duration::from_millis(100);
 
 impl ComponentSender {
     /// Loads and links a compiled component.
@@ -165,7 +169,11 @@ impl ComponentSender {
         let work = work(&mut instance, &self.linked);
         let done: Result<wasmtime::Result<T>, Elapsed> =
             runtime.block_on(async { timeout_at(deadline.instant().into(), work).await });
+        // Once the guest is done, nothing of it is left that computes.
         self.alarm.clear();
+        let egress = &instance.store.data().egress;
+        let patience = UNREAD_PATIENCE.min(deadline.remaining());
+        runtime.block_on(egress.read_out(patience));
         let guest = instance.store.data();
         self.output = self.log_output(guest);
         self.peak_memory = self.peak_memory.max(guest.quota.memory_taken());
@@ -257,17 +265,28 @@ impl ComponentSender {
                 SenderFailureKind::Denied { request }.by(component).into()
             }
             (SendError::Unreachable(_), None, Some(failure)) => SendError::Unreachable(failure),
-            // Only the host's own sentence names the command that lets this sender send there.
-            (SendError::Other(_), None, Some(failure))
-                if self.config.reach == Reach::PublicOnly =>
+            // The guest knows only a code, and the host what is to be done.
+            (SendError::Other(_) | SendError::InvalidConfiguration(_), None, Some(failure))
+                if report.failure_is_the_hosts =>
             {
                 SendError::Unreachable(failure)
+            }
+            (SendError::Rejected { status, body }, _, _) if report.last_status == Some(status) => {
+                let remark = report.remark.unwrap_or_default();
+                let between = if remark.is_empty() || body.is_empty() {
+                    ""
+                } else {
+                    ": "
+                };
+                SendError::Rejected {
+                    status,
+                    body: format!("{remark}{between}{body}"),
+                }
             }
             (error, _, _) => error,
         })
     }
 
-    /// Logs what the guest wrote, and gives it.
     fn log_output(&self, guest: &Guest) -> Vec<String> {
         let mut written = guest.stdout.take_lines(&self.secrets);
         for line in &written {

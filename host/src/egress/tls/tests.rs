@@ -201,12 +201,34 @@ async fn a_certificate_file_that_is_of_no_use_is_a_failure_that_names_it() {
         told.push(why.replace(&*directory.path().to_string_lossy(), "DIR"));
     }
     insta::assert_snapshot!(told.join("\n"), @r"
-    could not read the certificates that SSL_CERT_FILE names, DIR/missing.pem: no such file or directory
-    could not read the certificates that SSL_CERT_FILE names, DIR/empty.pem: it holds none
-    could not read the certificates that SSL_CERT_FILE names, DIR/text.pem: it holds none
-    could not read the certificates that SSL_CERT_FILE names, DIR/broken.pem: none of them can be used as a root
-    could not read the certificates that SSL_CERT_FILE names, DIR/.: is a directory
-    ");
+            found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: DIR/missing.pem: no such file or directory; correct or unset them
+            found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: DIR/empty.pem: it holds none; correct or unset them
+            found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: DIR/text.pem: it holds none; correct or unset them
+            found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: none in DIR/broken.pem can be used as a root; correct or unset them
+            found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: DIR/.: is a directory; correct or unset them
+            ");
+}
+
+#[tokio::test]
+async fn what_is_missing_of_the_certificates_is_passed_over_where_there_are_others() {
+    let authority = Authority::new("ours");
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("ca.pem"), authority.certificate.pem()).unwrap();
+    let file = authority.file();
+    let missing = directory.path().join("missing");
+    let directories = std::env::join_paths([&missing, directory.path()]).unwrap();
+    for (file, directories) in [
+        (missing.as_os_str(), directories.as_os_str()),
+        (file.path().as_os_str(), missing.as_os_str()),
+    ] {
+        let address = serve(authority.server("localhost", |_| {})).await;
+        let tls = Tls::new(Environment::read(|name| match name {
+            "SSL_CERT_FILE" => Some(file.to_owned()),
+            "SSL_CERT_DIR" => Some(directories.to_owned()),
+            _ => None,
+        }));
+        assert_eq!(outcome(&tls, address).await, "connected");
+    }
 }
 
 #[tokio::test]
@@ -227,5 +249,5 @@ async fn a_certificate_directory_is_searched_and_must_hold_one() {
         .await
         .unwrap_err()
         .to_string();
-    insta::assert_snapshot!(why.replace(&*empty.path().to_string_lossy(), "DIR"), @"could not read the certificates that SSL_CERT_DIR names, DIR: it holds none");
+    insta::assert_snapshot!(why.replace(&*empty.path().to_string_lossy(), "DIR"), @"found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: DIR: it holds none; correct or unset them");
 }
