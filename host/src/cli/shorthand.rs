@@ -22,6 +22,9 @@ pub(crate) fn in_full(root: &Command, mut argv: Vec<OsString>) -> Vec<OsString> 
     };
     let mut place = 1;
     while let Some(arg) = argv.get(place).and_then(|arg| arg.to_str()) {
+        if arg == "--" {
+            return argv;
+        }
         if !arg.starts_with('-') {
             break;
         }
