@@ -13,11 +13,7 @@ static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 // SAFETY: the loader calls what is in this section before `main`, one after the other, as functions of this signature,
 // and ignores the arguments that a function does not take. `look` needs nothing of Rust's runtime.
 #[used]
-#[cfg_attr(not(target_vendor = "apple"), unsafe(link_section = ".init_array"))]
-#[cfg_attr(
-    target_vendor = "apple",
-    unsafe(link_section = "__DATA,__mod_init_func")
-)]
+#[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = look;
 
 extern "C" fn look() {

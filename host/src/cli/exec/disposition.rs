@@ -10,12 +10,13 @@ pub(super) fn is_ignored(signal: c_int) -> bool {
     handler(signal) == Some(libc::SIG_IGN)
 }
 
-/// Lets the system do what it does by default. Not safe to tell apart from a failure: some signals are libc's own.
+/// Lets the system do what it does by default. It does nothing for the signals that are libc's own: those are so already.
 pub(crate) fn set_default(signal: c_int) {
     set(signal, libc::SIG_DFL);
 }
 
 /// Ignores the signal.
+#[cfg(target_os = "linux")]
 pub(super) fn ignore(signal: c_int) {
     set(signal, libc::SIG_IGN);
 }
