@@ -1,6 +1,6 @@
 //! Is the repository one that this user knows, or a checkout that brought its marker along?
 //!
-//! In one that is not known, the marker raises no limit ([`Marker::restrained`]), senders spend no header, and
+//! In one that is not known, the marker raises no limit ([`Marker::restrained`](super::Marker::restrained)), senders spend no header, and
 //! components of its own reach public addresses only.
 
 use std::cell::OnceCell;

@@ -1,7 +1,7 @@
 //! Whose a repository is: what neither this user nor root owns is not used until this user says so, as with git.
 //!
 //! Root is exempt (containers, sudo), as a stranger: whether it may use what the repository brings along is
-//! [`known`](super::known)'s question. Systems without owners have no strangers' files.
+//! `known`'s question. Systems without owners have no strangers' files.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
