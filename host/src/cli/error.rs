@@ -107,6 +107,7 @@ impl CommandError {
         self.is_in_answer
     }
 
+    #[cfg(unix)]
     /// Whether Ctrl-C ended the command.
     pub(crate) fn is_interruption(&self) -> bool {
         self.kind == ErrorKind::Interrupted

@@ -35,7 +35,7 @@ use super::finish::{self, StartTime};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ended {
     Exited(i32),
-    #[cfg_attr(not(unix), expect(dead_code, reason = "programs end otherwise there"))]
+    #[cfg_attr(not(unix), allow(dead_code, reason = "programs end otherwise there"))]
     Killed(i32),
 }
 

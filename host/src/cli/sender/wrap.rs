@@ -1,6 +1,6 @@
 //! `sender wrap`: a component of a core module, as C, Zig and Go toolchains make them.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -131,7 +131,7 @@ fn write(path: &Path, component: &[u8]) -> io::Result<()> {
 fn new_file(directory: &Path) -> io::Result<NamedTempFile> {
     use std::os::unix::fs::PermissionsExt as _;
     // The umask takes what it takes, as of any file that a compiler writes.
-    let permissions = fs::Permissions::from_mode(0o666);
+    let permissions = std::fs::Permissions::from_mode(0o666);
     tempfile::Builder::new()
         .permissions(permissions)
         .tempfile_in(directory)
