@@ -5,12 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{SWAMP, TestRepo, skipped};
+use crate::support::{SWAMP, TestRepo, not_installed};
 
 fn is_there(shell: &str) -> bool {
     let there = Command::new(shell).args(["-c", "exit 0"]).output().is_ok();
     if !there {
-        skipped(&format!("completions in {shell}, which is not installed"));
+        not_installed(&format!("{shell}, for its completions"));
     }
     there
 }
@@ -136,7 +136,7 @@ fn fish_completes_commands_sender_names_and_files() {
     };
     assert_eq!(
         complete("swamp sen"),
-        "sender\tSee, check and choose the component that delivers\n"
+        "sender\tInspect, test and choose the sender component\n"
     );
     assert!(
         complete("swamp sender use ")
@@ -164,7 +164,7 @@ fn zsh_completes_commands_sender_names_and_files() {
     };
     assert_eq!(
         complete("swamp sen", 2),
-        "sender:See, check and choose the component that delivers\n"
+        "sender:Inspect, test and choose the sender component\n"
     );
     insta::assert_snapshot!(complete("swamp sender use ''", 4), @r"
     builtin\:ingest

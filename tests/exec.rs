@@ -14,7 +14,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::processes::kill;
-use crate::support::{AMPLE, Run, SWAMP, TestRepo, run, skipped};
+use crate::support::{AMPLE, Run, SWAMP, TestRepo, not_installed, run};
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -421,7 +421,7 @@ impl Terminal {
             .stderr(Stdio::null())
             .spawn();
         let Ok(mut script) = spawned else {
-            skipped("there is no `script` here");
+            not_installed("script");
             return None;
         };
         let keys = script.stdin.take().unwrap();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use swamp::domain::in_shell;
 
-use crate::support::{TestRepo, run, skipped};
+use crate::support::{TestRepo, not_installed, run};
 
 /// Clears a terminal, and changes the direction of writing.
 const HOSTILE: &str = "senders/\\e[2J\\u202Eours.wasm";
@@ -84,6 +84,6 @@ fn a_shell_takes_a_quoted_argument_for_the_text() {
     let command = format!("printf %s {}", in_shell(text));
     match Command::new("bash").args(["-c", &command]).output() {
         Ok(output) => assert_eq!(String::from_utf8_lossy(&output.stdout), text),
-        Err(_) => skipped("arguments in bash, which is not installed"),
+        Err(_) => not_installed("bash, for its arguments"),
     }
 }

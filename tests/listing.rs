@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{Run, SWAMP, TestRepo, run, skipped};
+use crate::support::{Run, SWAMP, TestRepo, not_installed, run};
 
 /// A spool with entries of two tools, the newest of which took the longest.
 fn repo() -> TestRepo {
@@ -112,7 +112,7 @@ fn on_a_terminal(repo: &TestRepo, lines: usize, columns: usize) -> Option<String
 fn a_table_fits_the_terminal_and_leaves_out_columns_in_a_stated_order() {
     let repo = repo();
     let Some(wide) = on_a_terminal(&repo, 5, 90) else {
-        skipped("there is no `script` here");
+        not_installed("script");
         return;
     };
     let narrower = [65, 50, 38, 12].map(|columns| on_a_terminal(&repo, 24, columns).unwrap());

@@ -6,7 +6,6 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -21,6 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpHooks};
 
+use crate::support::not_installed;
+
 const AMPLE: Duration = Duration::from_mins(1);
 
 /// The program `name`. Says in words where there is none.
@@ -32,10 +33,7 @@ fn installed(name: &str) -> Option<PathBuf> {
         .map(|directory| directory.join(name))
         .find(|program| program.is_file());
     if found.is_none() {
-        let _ = writeln!(
-            std::io::stderr(),
-            "{name} is not installed: what needs it is not tested"
-        );
+        not_installed(name);
     }
     found
 }

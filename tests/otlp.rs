@@ -1,10 +1,13 @@
 //! The built-in sender for OpenTelemetry collectors.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{LazyLock, mpsc};
 use std::thread;
 use std::time::Instant;
@@ -16,7 +19,7 @@ use swamp::config::BuiltinSender;
 use swamp::receiver::ReceiverOptions;
 use swamp::sender::{Compiled, ComponentFile};
 
-use crate::support::{AMPLE, Run, TestRepo, cache, compiler, dead_endpoint, run, skipped};
+use crate::support::{AMPLE, Run, TestRepo, cache, compiler, not_installed, run};
 use crate::unruly::{Plan, Unruly};
 
 const REPO_ID: &str = "550e8400-e29b-41d4-a716-446655440000";
@@ -351,23 +354,29 @@ fn a_batch_that_is_too_large_for_one_request_arrives_in_several() {
 struct Rotel {
     process: Child,
     lines: mpsc::Receiver<String>,
+    endpoint: String,
 }
 
 impl Rotel {
-    /// Starts it where `SWAMP_TEST_ROTEL` names its binary, listening at `endpoint`.
-    fn start(endpoint: &str, pid_file: &Path) -> Option<Self> {
+    /// Starts it where `SWAMP_TEST_ROTEL` names its binary.
+    ///
+    /// It takes no port 0, so it is told ports that were free a moment ago, and others where somebody was faster.
+    fn start(pid_file: &Path) -> Option<Self> {
         let Some(binary) = std::env::var_os("SWAMP_TEST_ROTEL") else {
-            skipped(
-                "SWAMP_TEST_ROTEL names no rotel-agent, so no collector of another make is asked",
-            );
+            not_installed("rotel-agent, as SWAMP_TEST_ROTEL names it");
             return None;
         };
+        let started = (0..10).find_map(|_| Self::start_at(free_addresses(), &binary, pid_file));
+        Some(started.expect("rotel found no free port in ten tries"))
+    }
+
+    /// `None` where it ended before it listened.
+    fn start_at([http, grpc]: [SocketAddr; 2], binary: &OsStr, pid_file: &Path) -> Option<Self> {
         let mut process = Command::new(binary)
             .args(["start", "--exporter", "blackhole", "--debug-log", "logs"])
-            .args(["--debug-log-verbosity", "detailed", "--otlp-http-endpoint"])
-            .arg(endpoint.trim_start_matches("http://"))
-            .arg("--otlp-grpc-endpoint")
-            .arg(dead_endpoint().trim_start_matches("http://"))
+            .args(["--debug-log-verbosity", "detailed"])
+            .args(["--otlp-http-endpoint", &http.to_string()])
+            .args(["--otlp-grpc-endpoint", &grpc.to_string()])
             .arg("--pid-file")
             .arg(pid_file)
             .env("NO_COLOR", "1")
@@ -384,7 +393,19 @@ impl Rotel {
                 }
             }
         });
-        Some(Self { process, lines })
+        let rotel = Self {
+            process,
+            lines,
+            endpoint: format!("http://{http}"),
+        };
+        loop {
+            match rotel.lines.recv_timeout(AMPLE) {
+                Ok(line) if line.contains("Starting Rotel") => return Some(rotel),
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("rotel neither starts nor ends"),
+            }
+        }
     }
 
     /// All lines up to the one that holds `end`.
@@ -409,14 +430,19 @@ impl Drop for Rotel {
     }
 }
 
+/// Two addresses of this machine on which nobody listens.
+fn free_addresses() -> [SocketAddr; 2] {
+    let held = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.each_ref().map(|socket| socket.local_addr().unwrap())
+}
+
 #[test]
 fn a_collector_of_another_make_reads_the_records_back() {
-    let endpoint = dead_endpoint();
-    let repo = repo_with_otlp(&endpoint);
-    let Some(rotel) = Rotel::start(&endpoint, &repo.home().join("rotel.pid")) else {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(rotel) = Rotel::start(&directory.path().join("rotel.pid")) else {
         return;
     };
-    rotel.lines_until("Starting Rotel");
+    let repo = repo_with_otlp(&rotel.endpoint);
     let entry = json!({
         "invocation": {"command": "sender", "subcommand": "use", "args": ["<REDACTED>"],
             "optionKeys": [], "globalOptions": ["json"]},

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use swamp::receiver::{Receiver, ReceiverOptions};
 
 use crate::browser::{Browser, REBOUND};
-use crate::support::{AMPLE, skipped};
+use crate::support::{AMPLE, not_installed};
 
 const HOSTILE: &str =
     r#"<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>&lt;"#;
@@ -23,7 +23,7 @@ fn receiver() -> Receiver {
 fn browser() -> Option<Browser> {
     let browser = Browser::start();
     if browser.is_none() {
-        skipped("the receiver's page in a browser: chromium and chromium-driver are not installed");
+        not_installed("chromium and chromium-driver, for the receiver's page");
     }
     browser
 }

@@ -11,7 +11,7 @@ use swamp::domain::{EntryId, EntryName};
 use swamp::receiver::ReceiverOptions;
 
 use crate::processes::kill;
-use crate::support::{TestRepo, run, skipped, wait_until};
+use crate::support::{TestRepo, not_installed, run, wait_until};
 
 /// Fills the spool with entries of ours, a millisecond apart and the oldest first. Gives their ids.
 fn fill(repo: &TestRepo, count: i64) -> Vec<String> {
@@ -51,7 +51,7 @@ fn the_25_oldest_of_100000_entries_are_found_by_opening_few_files() {
         traced.env(key, value.unwrap_or_default());
     }
     if traced.output().is_err() {
-        skipped("strace is not installed");
+        not_installed("strace");
         return;
     }
     let arrived = first_batch(&repo);

@@ -290,3 +290,13 @@ pub(crate) fn dead_endpoint() -> String {
 pub(crate) fn skipped(why: &str) {
     eprintln!("skipped: {why}");
 }
+
+/// Says that a test tests nothing here because a program is not installed. The gate installs them all, and sets
+/// `SWAMP_TEST_ALL_TOOLS`, with which that is a failure.
+pub(crate) fn not_installed(what: &str) {
+    assert!(
+        std::env::var_os("SWAMP_TEST_ALL_TOOLS").is_none(),
+        "not installed: {what}"
+    );
+    skipped(&format!("not installed: {what}"));
+}
