@@ -26,6 +26,8 @@ mod demo;
 mod disk;
 #[cfg(unix)]
 mod doctor;
+#[cfg(unix)]
+mod early_answers;
 #[cfg(target_os = "linux")]
 mod exec;
 #[cfg(target_os = "linux")]

@@ -25,7 +25,7 @@ use crate::support::not_installed;
 const AMPLE: Duration = Duration::from_mins(1);
 
 /// The program `name`. Says in words where there is none.
-fn installed(name: &str) -> Option<PathBuf> {
+pub(crate) fn installed(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path)
         // Where Debian keeps what mostly root runs.
@@ -39,7 +39,7 @@ fn installed(name: &str) -> Option<PathBuf> {
 }
 
 /// A program that runs until the test ends.
-struct Daemon(Child);
+pub(crate) struct Daemon(Child);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
@@ -50,7 +50,7 @@ impl Drop for Daemon {
 
 impl Daemon {
     /// Starts `command`, and waits until it listens at `address`.
-    async fn start(command: &mut Command, address: SocketAddr) -> Self {
+    pub(crate) async fn start(command: &mut Command, address: SocketAddr) -> Self {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -70,7 +70,7 @@ impl Daemon {
     }
 }
 
-async fn free_address() -> SocketAddr {
+pub(crate) async fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
 }

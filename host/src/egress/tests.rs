@@ -1367,10 +1367,15 @@ mod endings {
     use super::*;
 
     /// Answers before the request is whole, and closes the connection over the rest of it.
-    async fn refusing(mut stream: TcpStream) -> io::Result<()> {
+    async fn refusing(
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+        status: &str,
+    ) -> io::Result<()> {
         let mut some = [0; 512];
         stream.read_exact(&mut some).await?;
-        let answer = "HTTP/1.1 413 Too Large\r\nretry-after: 7\r\ncontent-length: 3\r\nconnection: close\r\n\r\nbig";
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nretry-after: 7\r\ncontent-length: 3\r\nconnection: close\r\n\r\nbig"
+        );
         stream.write_all(answer.as_bytes()).await?;
         stream.flush().await
     }
@@ -1387,10 +1392,48 @@ mod endings {
 
     #[tokio::test]
     async fn an_answer_that_comes_early_arrives_although_the_connection_is_reset() {
-        let expected = (413, Some("7".to_owned()), "big".to_owned());
-        let server = Server::new(refusing).await;
-        let mut egress = way_out(&server.url());
-        assert_eq!(large_request(&mut egress, &server.url()).await, expected);
+        let statuses = ["413 Too Large", "429 Too Many Requests"];
+        let expected = |status: &str| {
+            let code = status[..3].parse().unwrap();
+            (code, Some("7".to_owned()), "big".to_owned())
+        };
+        for status in statuses {
+            let server =
+                Server::new(move |mut stream| async move { refusing(&mut stream, status).await })
+                    .await;
+            for _ in 0..10 {
+                let mut egress = way_out(&server.url());
+                let told = large_request(&mut egress, &server.url()).await;
+                assert_eq!(told, expected(status));
+            }
+        }
+        for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+            let authority = Authority::new("Test authority");
+            let file = authority.file();
+            let path = file.path().to_string_lossy().into_owned();
+            let config = Arc::new(authority.server_of("127.0.0.1", &[version]));
+            for status in statuses {
+                let acceptor = TlsAcceptor::from(Arc::clone(&config));
+                let server = Server::new(move |stream| {
+                    let acceptor = acceptor.clone();
+                    async move {
+                        // Without it the answer may wait behind the tickets of TLS 1.3 for an acknowledgement, and is
+                        // thrown away by the reset before it has left.
+                        stream.set_nodelay(true)?;
+                        let mut stream = acceptor.accept(stream).await?;
+                        refusing(&mut stream, status).await
+                    }
+                })
+                .await;
+                let url = format!("https://{}", server.address);
+                for _ in 0..10 {
+                    let network = Network::live(environment(&[("SSL_CERT_FILE", &path)]));
+                    let mut egress = way_out_by(&url, network, AMPLE);
+                    let told = large_request(&mut egress, &url).await;
+                    assert_eq!(told, expected(status), "{version:?}");
+                }
+            }
+        }
     }
 
     #[tokio::test]

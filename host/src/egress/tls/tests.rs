@@ -52,14 +52,30 @@ impl Authority {
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
         change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        server(&certificate, &key)
+        server(&certificate, &key, rustls::DEFAULT_VERSIONS)
+    }
+
+    /// A server's configuration with a certificate for `host`, for these versions of TLS only.
+    pub(in super::super) fn server_of(
+        &self,
+        host: &str,
+        versions: &[&'static rustls::SupportedProtocolVersion],
+    ) -> ServerConfig {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        server(&certificate, &key, versions)
     }
 }
 
-fn server(certificate: &Certificate, key: &KeyPair) -> ServerConfig {
+fn server(
+    certificate: &Certificate,
+    key: &KeyPair,
+    versions: &[&'static rustls::SupportedProtocolVersion],
+) -> ServerConfig {
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
     ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)
@@ -132,11 +148,19 @@ async fn what_is_wrong_with_a_certificate_is_told_apart() {
     let own_key = KeyPair::generate().unwrap();
     let mut own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     own.distinguished_name.push(DnType::CommonName, "self");
-    let own = server(&own.self_signed(&own_key).unwrap(), &own_key);
+    let own = server(
+        &own.self_signed(&own_key).unwrap(),
+        &own_key,
+        rustls::DEFAULT_VERSIONS,
+    );
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let ca = server(&ca.self_signed(&ca_key).unwrap(), &ca_key);
+    let ca = server(
+        &ca.self_signed(&ca_key).unwrap(),
+        &ca_key,
+        rustls::DEFAULT_VERSIONS,
+    );
     let elsewhere = authority.server("elsewhere.example", |_| {});
     let mut told = Vec::new();
     for (what, config) in [
