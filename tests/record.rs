@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Run, TestRepo};
+use crate::support::{Run, SWAMP, TestRepo, not_installed, run};
 
 /// `telemetry record` with these arguments, which leaves the flush for later.
 fn command(repo: &TestRepo, args: &[&str]) -> Command {
@@ -287,4 +287,143 @@ fn wrong_options_are_refused() {
         "{entries:?}"
     );
     assert_eq!(record(&repo, &[], b"").code, 0, "no entries are all taken");
+}
+
+#[test]
+fn the_example_is_recorded_as_it_is_and_needs_no_repository_to_be_printed() {
+    let repo = TestRepo::new();
+    let home = repo.home();
+    let outside = |option: &str| {
+        let printed = record(
+            &repo,
+            &["-C", home.to_str().unwrap(), "--no-telemetry", option],
+            b"",
+        );
+        assert_eq!((printed.code, printed.stderr.as_str()), (0, ""), "{option}");
+        printed.stdout
+    };
+    let example = outside("--example");
+    for _ in 0..2 {
+        let recorded = record(&repo, &[], example.as_bytes());
+        assert_eq!((recorded.code, recorded.stderr.as_str()), (0, ""));
+    }
+    let entries = repo.entry_values();
+    assert_eq!(entries.len(), 2);
+    assert_eq!(
+        entries[0]["invocation"]["commandPath"],
+        json!(["deploy", "rollback"])
+    );
+    let schema: Value = serde_json::from_str(&outside("--schema")).unwrap();
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+    let described = schema["properties"].as_object().unwrap();
+    for key in serde_json::from_str::<Value>(&example)
+        .unwrap()
+        .as_object()
+        .unwrap()
+        .keys()
+    {
+        assert!(described.contains_key(key), "{key}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_of_the_options_that_were_typed() {
+    let repo = TestRepo::new();
+    assert_eq!(
+        record(&repo, &["--command=a", "--exit-code=0", "--id=taken"], b"").code,
+        0
+    );
+    let said: Vec<String> = [
+        &["--exit-code=0"][..],
+        &["--command=", "--exit-code=0"],
+        &["--exit-code=0", "--subcommand=a\tb"],
+        &[],
+        &["--exit-code=0", "--started-at=noon"],
+        &["--exit-code=0", "--started-at=2020-01-01T00:00:00Z"],
+        &["--exit-code=0", "--started-at=2220-01-01T00:00:00Z"],
+        &["--exit-code=0", "--duration-ms=99999999999999"],
+        &["--exit-code=0", "--duration-ms=9999999999999999"],
+        &["--exit-code=0", "--option-key=--key=value"],
+        &["--exit-code=0", "--global-option=---x"],
+        &["--exit-code=0", "--error-type="],
+        &["--exit-code=0", "--tool-version="],
+        &["--exit-code=0", "--id=../a"],
+        &["--exit-code=1", "--id=taken"],
+    ]
+    .into_iter()
+    .map(|args| {
+        let command: &[&str] = if args.iter().any(|arg| arg.starts_with("--command")) {
+            &[]
+        } else {
+            &["--command=a"]
+        };
+        let refused = record(&repo, &[command, args].concat(), b"");
+        refused.stderr
+    })
+    .collect();
+    insta::assert_snapshot!(said.concat());
+}
+
+/// The three lines in this language that the README gives.
+fn snippet(language: &str) -> String {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let fence = format!("\n```{language}\n");
+    let mut blocks = readme.split(&fence).skip(1);
+    let block = blocks
+        .next()
+        .and_then(|rest| rest.split("\n```\n").next())
+        .unwrap();
+    assert_eq!(blocks.next(), None, "one snippet in {language}");
+    assert_eq!(block.lines().count(), 3, "{block}");
+    block.to_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn the_snippets_of_the_readme_record_a_run() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let repo = TestRepo::new();
+    let script = repo.root().join("deploy.sh");
+    fs::write(&script, "#!/bin/sh\nexit 3\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let programs = repo.home().join("bin");
+    fs::create_dir(&programs).unwrap();
+    std::os::unix::fs::symlink(SWAMP, programs.join("swamp")).unwrap();
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", programs.display());
+    for (language, program, code) in [("bash", "bash", 3), ("python", "python3", 0)] {
+        let is_installed = Command::new(program).arg("--version").output().is_ok();
+        if !is_installed {
+            not_installed(program);
+            continue;
+        }
+        // With the environment of a test repository, whose flush is waited for.
+        let like = repo.command(&[]);
+        let mut command = Command::new(program);
+        command
+            .args(["-c", &snippet(language)])
+            .current_dir(repo.root())
+            .env_clear();
+        command.envs(
+            like.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        let run = run(command.env("PATH", &path));
+        assert_eq!(
+            (run.code, run.stdout.as_str(), run.stderr.as_str()),
+            (code, "", ""),
+            "{language}"
+        );
+    }
+    let batches = repo.batches();
+    let recorded: Vec<_> = batches.iter().flatten().collect();
+    assert_eq!(recorded.len(), 2);
+    for event in recorded {
+        let entry: Value = serde_json::from_str(&event.properties).unwrap();
+        assert_eq!(entry["invocation"]["command"], "deploy");
+        assert_eq!(entry["result"], json!({"status": "error", "exitCode": 3}));
+        assert!(entry["durationMs"].is_u64(), "{entry}");
+    }
 }

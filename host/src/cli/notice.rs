@@ -7,10 +7,10 @@ use super::context::{Context, Repo, env_var, known};
 
 /// What is told once, when a repository is made.
 pub(crate) const NOTICE: &str = "\
-swamp records its commands: the command name, option names, result and duration. `swamp telemetry list` shows them.
-It never records values, paths or output.
+swamp records its commands: command name, option names, result, duration, and whether a person, CI or an agent ran it.
+It never records values, paths or output, and no id of this machine unless you run `swamp telemetry install-id on`.
 Entries are sent to the telemetry endpoint of this repository; what cannot be sent is deleted after two to four days.
-To turn it off, run `swamp telemetry disable` (--global for all your repositories) or set DO_NOT_TRACK=1.";
+`swamp telemetry list` shows them. To turn it off, run `swamp telemetry disable` (--global for all your repositories) or set DO_NOT_TRACK=1.";
 
 /// Tells it on a terminal, by the first command that is recorded in a repository that this user does not know.
 pub(crate) fn tell_once(context: &Context, repo: &Repo) {

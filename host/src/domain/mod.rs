@@ -52,7 +52,7 @@ pub use history::{HISTORY_DAYS, History, Usage, UsageKind};
 pub use in_shell::in_shell;
 pub use listing::Listing;
 pub use printable::printable;
-pub use recorded_entry::{EntryFlaw, RecordContext, RecordedEntry};
+pub use recorded_entry::{EntryFlaw, RecordContext, RecordedEntry, entry_example, entry_schema};
 pub use repo_id::RepoId;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
 pub use retention::{CleanUps, Cutoffs, Retention, UnsentRule};

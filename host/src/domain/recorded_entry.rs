@@ -1,11 +1,18 @@
 //! An entry that another program asks to be recorded: what it says is checked, and what it leaves out is added.
 
+mod schema;
+mod values;
+
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+pub use self::schema::{entry_example, entry_schema};
+use self::values::{
+    AN_ID, AN_INSTANT, KEYS, TEXT, args, entry_id, instant, keys, millis, text, texts, whole,
+};
 use super::entry_data::{ContextData, EntryData, InvocationData, ResultData, field};
-use super::telemetry_entry::{instant, iso_millis, typed, whole_millis, with_dashes};
+use super::telemetry_entry::{iso_millis, typed};
 use super::{
     EntryId, EntryName, Label, Platform, Positions, REDACTED, Status, Subcommands, Surroundings,
     Tool, Tools, command_path,
@@ -105,7 +112,7 @@ impl RecordedEntry {
             &mut entry,
             field::DURATION_MS,
             "a number of milliseconds, 0 or more",
-            whole_millis,
+            millis,
         )?;
         let parent = take(&mut entry, field::PARENT_INVOCATION_ID, AN_ID, entry_id)?;
         let (invocation, tool) = invocation(&mut entry, recording)?;
@@ -221,6 +228,10 @@ fn completed_data(
     data.within(surroundings)
 }
 
+const FITS_CALENDAR: &str = "a time that fits the calendar";
+const NO_EARLIER: &str = "no earlier than startedAt";
+const NOT_AHEAD: &str = "no more than a day ahead";
+
 /// When an invocation began and ended.
 struct Times {
     started: DateTime<Utc>,
@@ -236,7 +247,7 @@ impl Times {
         duration_ms: Option<u64>,
         now: DateTime<Utc>,
     ) -> Result<Self, EntryFlaw> {
-        let too_long = || wrong(field::DURATION_MS, "a time that fits the calendar");
+        let too_long = || wrong(field::DURATION_MS, FITS_CALENDAR);
         let duration = i64::try_from(duration_ms.unwrap_or(0))
             .ok()
             .and_then(TimeDelta::try_milliseconds)
@@ -254,7 +265,7 @@ impl Times {
             (None, None) => now.max(started),
         };
         let elapsed = u64::try_from((completed - started).num_milliseconds())
-            .map_err(|_| wrong(field::COMPLETED_AT, "no earlier than startedAt"))?;
+            .map_err(|_| wrong(field::COMPLETED_AT, NO_EARLIER))?;
         Ok(Self {
             started,
             completed,
@@ -276,16 +287,11 @@ impl Times {
         // Clocks differ, but what lies far ahead would never expire.
         let latest = now.date_naive().checked_add_days(Days::new(1));
         if latest.is_some_and(|latest| started > latest) {
-            return Err(wrong(field::STARTED_AT, "no more than a day ahead"));
+            return Err(wrong(field::STARTED_AT, NOT_AHEAD));
         }
         Ok(())
     }
 }
-
-const AN_ID: &str = "1 to 64 ASCII letters, digits, - and _";
-const AN_INSTANT: &str = "an instant as ISO 8601 has it, such as 2026-02-11T12:00:00.000Z";
-const TEXT: &str = "text without control characters, and not empty";
-const KEYS: &str = "a list of option keys without their values, such as --force or -f";
 
 /// The invocation, and what the repository says of its tool.
 fn invocation<'a>(
@@ -374,7 +380,7 @@ fn result(entry: &mut Map<String, Value>) -> Result<ResultData, EntryFlaw> {
             &mut fields,
             field::EXIT_CODE,
             "a whole number of 32 bits",
-            typed,
+            whole,
         )?,
         unknown: fields,
     };
@@ -436,47 +442,6 @@ fn wrong(field: &str, expected: &'static str) -> EntryFlaw {
         field: field.to_owned(),
         expected,
     }
-}
-
-fn text(value: &Value) -> Option<String> {
-    let text = value.as_str()?;
-    (!text.is_empty() && !text.contains(char::is_control)).then(|| text.to_owned())
-}
-
-fn entry_id(value: &Value) -> Option<EntryId> {
-    EntryId::parse(value.as_str()?).filter(EntryId::is_recordable)
-}
-
-fn texts(list: &Value) -> Option<Vec<String>> {
-    let texts = list.as_array()?.iter().map(Value::as_str);
-    texts.map(|text| text.map(str::to_owned)).collect()
-}
-
-/// The arguments as they were given, or as many marks as there were.
-fn args(args: &Value) -> Option<Vec<String>> {
-    /// More would be no entry that the spool takes.
-    const MOST: u64 = 100_000;
-    match args.as_u64() {
-        Some(count) => Some(vec![
-            REDACTED.to_owned();
-            usize::try_from(count.min(MOST)).ok()?
-        ]),
-        None => texts(args),
-    }
-}
-
-/// Keys are recorded with their dashes, so that one option is not counted as two.
-fn keys(value: &Value) -> Option<Vec<String>> {
-    let is_key = |key: &str| {
-        let name = key.trim_start_matches('-');
-        let dashes = key.len() - name.len();
-        !name.is_empty()
-            && dashes <= 2
-            && !name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control())
-    };
-    let keys = value.as_array()?.iter().map(text);
-    keys.map(|key| key.filter(|key| is_key(key)).map(|key| with_dashes(&key)))
-        .collect()
 }
 
 fn is_within(part: &Value, whole: &Value) -> bool {

@@ -35,6 +35,11 @@ pub const DOCUMENTED: &[(&str, &str)] = &[
         BIN,
         "Absolute path of the swamp program that delivers what an embedded recorder has recorded.",
     ),
+    (
+        PARENT_INVOCATION_ID,
+        "Id of the invocation that a command is part of: it is recorded as parentInvocationId. exec sets it for the \
+         program.",
+    ),
     (NO_COLOR, "Turns colors off, unless it is empty."),
     (
         CLICOLOR_FORCE,

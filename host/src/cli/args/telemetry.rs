@@ -57,7 +57,8 @@ pub(crate) enum Telemetry {
     /// platforms are filled in, and unknown fields are kept. Prints the id of each recorded entry. An invalid line is
     /// reported with its number, and the other lines are recorded.
     ///
-    /// Recording an id again is not an error if the content is the same; different content is refused.
+    /// Recording an id again is not an error if the content is the same; different content is refused. --schema prints what
+    /// an entry may hold, and --example one that is taken as it is.
     Record(Box<Record>),
     /// Send pending entries: one batch of up to 25, oldest first
     Flush {
@@ -223,6 +224,12 @@ pub(crate) struct Record {
     /// Keep the args of JSON entries, because they are already redacted
     #[arg(long, conflicts_with = "command")]
     pub(crate) args_are_redacted: bool,
+    /// Print the JSON Schema of an entry and record nothing
+    #[arg(long, conflicts_with_all = ["command", "args_are_redacted", "subcommands", "example"])]
+    pub(crate) schema: bool,
+    /// Print an entry that can be recorded as it is, and record nothing
+    #[arg(long, conflicts_with_all = ["command", "args_are_redacted", "subcommands"])]
+    pub(crate) example: bool,
 }
 
 /// The result of an invocation.

@@ -195,7 +195,7 @@ fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
     startedAt must be no more than a day ahead
     completedAt must be no earlier than startedAt
     durationMs must be a number of milliseconds, 0 or more
-    durationMs must be a time that fits the calendar
+    durationMs must be a number of milliseconds, 0 or more
     platform must be one of linux, darwin and windows
     parentInvocationId must be 1 to 64 ASCII letters, digits, - and _
     installId must be text without control characters, and not empty
@@ -397,4 +397,255 @@ proptest! {
             prop_assert!(parse(half).is_err());
         }
     }
+}
+
+/// What the fields of an entry may hold, one value of each.
+fn filled() -> Value {
+    let mut entry = entry_example();
+    let more = serde_json::json!({
+        "id": "a-1",
+        "startedAt": "2026-02-11T11:00:00.000Z",
+        "completedAt": "2026-02-11T11:30:00Z",
+        "platform": "linux",
+        "invocationContext": {
+            "isInteractive": true, "isCi": false, "agentSessionDetected": false, "detectedAiTool": "x",
+        },
+        "parentInvocationId": "b_2",
+        "installId": "x",
+    });
+    for (key, value) in more.as_object().unwrap() {
+        entry[key] = value.clone();
+    }
+    entry["invocation"]["globalOptions"] = serde_json::json!(["-v"]);
+    entry["invocation"]["commandPath"] = serde_json::json!(["deploy", ""]);
+    entry
+}
+
+const FIELDS: &[&str] = &[
+    field::ID,
+    field::INVOCATION,
+    field::COMMAND,
+    field::SUBCOMMAND,
+    field::ARGS,
+    field::OPTION_KEYS,
+    field::GLOBAL_OPTIONS,
+    field::COMMAND_PATH,
+    field::RESULT,
+    field::STATUS,
+    field::ERROR_TYPE,
+    field::ERROR_MESSAGE,
+    field::EXIT_CODE,
+    field::STARTED_AT,
+    field::COMPLETED_AT,
+    field::DURATION_MS,
+    field::SWAMP_VERSION,
+    field::PLATFORM,
+    field::INVOCATION_CONTEXT,
+    field::IS_INTERACTIVE,
+    field::IS_CI,
+    field::AGENT_SESSION_DETECTED,
+    field::DETECTED_AI_TOOL,
+    field::PARENT_INVOCATION_ID,
+    field::INSTALL_ID,
+    "later",
+];
+
+const TEXTS: &[&str] = &[
+    "",
+    "a",
+    "-",
+    "--",
+    "---",
+    "---a",
+    "-a",
+    "--a-b",
+    "--a=b",
+    "a b",
+    "a\tb",
+    "a\nb",
+    "\u{7f}",
+    "a\u{85}",
+    "\u{a0}x",
+    "x\u{2028}",
+    "x\u{2029}",
+    "\u{1680}",
+    "x\u{2003}",
+    "x\u{202f}",
+    "x\u{205f}",
+    "\u{3000}",
+    "\u{feff}x",
+    "é",
+    "日本",
+    "a.b",
+    "../a",
+    "a/b",
+    "success",
+    "Success",
+    "user_error",
+    "linux",
+    "amiga",
+    "noon",
+    "2026-02-11",
+    "2026-02-11T11:00:00",
+    "2026-02-11T11:00:00Z",
+    "2026-02-11t11:00:00z",
+    "2026-02-11 11:00:00+00:00",
+    "2026-02-11T11:00:00.123456789012Z",
+    "2026-02-11T11:00:00.Z",
+    "2026-02-11T11:00:00+0000",
+    "2026-02-11T13:00:00+02:00",
+    "2026-02-11T09:00:00-02:00",
+    "2026-02-11T11:00Z",
+    "2026-02-11T11:00:00\u{2212}00:00",
+    " 2026-02-11T11:00:00Z",
+    "2026-02-11T11:00:00Z\n",
+    "+2026-02-11T11:00:00Z",
+    "2026-2-11T11:00:00Z",
+    "2026-02-11_11:00:00Z",
+];
+
+const NUMBERS: &[f64] = &[
+    0.0,
+    -0.0,
+    1.0,
+    3.5,
+    -1.0,
+    -0.4,
+    1e14,
+    1e15,
+    1e16,
+    9_007_199_254_740_991.0,
+    1e300,
+    -1e300,
+    2_147_483_647.0,
+    2_147_483_648.0,
+    -2_147_483_648.0,
+    -2_147_483_649.0,
+];
+
+fn anything() -> impl Strategy<Value = Value> {
+    let text = prop_oneof![
+        4 => proptest::sample::select(TEXTS).prop_map(str::to_owned),
+        1 => ".{0,70}",
+        1 => "[A-Za-z0-9_-]{60,68}",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-3_i64..300).prop_map(Value::from),
+        proptest::sample::select(NUMBERS).prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    prop_oneof![
+        3 => leaf.clone(),
+        1 => prop::collection::vec(leaf, 0..3).prop_map(Value::from),
+        1 => Just(Value::Object(Map::new())),
+    ]
+}
+
+/// Sets or removes the field at a path, as far as there is an object that holds it.
+fn put(entry: &mut Value, path: &'static str, value: Option<Value>) {
+    let (object, key) = field::split(path);
+    let holder = match object {
+        Some(object) => entry.get_mut(object),
+        None => Some(entry),
+    };
+    let Some(holder) = holder.and_then(Value::as_object_mut) else {
+        return;
+    };
+    match value {
+        Some(value) => holder.insert(key.to_owned(), value),
+        None => holder.shift_remove(key),
+    };
+}
+
+/// What no schema can say: how the times of an entry stand to each other and to now.
+fn is_about_times(flaw: &EntryFlaw) -> bool {
+    const BETWEEN_TIMES: [&str; 3] = [FITS_CALENDAR, NO_EARLIER, NOT_AHEAD];
+    match flaw {
+        EntryFlaw::Expired(_) => true,
+        EntryFlaw::Wrong { expected, .. } => BETWEEN_TIMES.contains(expected),
+        _ => false,
+    }
+}
+
+/// The schema takes the entry if, and only if, the validator does.
+fn agree(entry: &Value) -> Result<(), TestCaseError> {
+    thread_local! {
+        static SCHEMA: (boon::Schemas, boon::SchemaIndex) = {
+            let mut schemas = boon::Schemas::new();
+            let mut compiler = boon::Compiler::new();
+            compiler.add_resource("entry.json", entry_schema()).unwrap();
+            let index = compiler.compile("entry.json", &mut schemas).unwrap();
+            (schemas, index)
+        };
+    }
+    let by_schema = SCHEMA.with(|(schemas, index)| {
+        let taken = schemas.validate(entry, *index);
+        taken.map_err(|why| why.to_string())
+    });
+    let by_validator = RecordedEntry::parse(&entry.to_string(), &recording());
+    let is_taken = by_validator.as_ref().err().is_none_or(is_about_times);
+    prop_assert_eq!(
+        by_schema.is_ok(),
+        is_taken,
+        "{:?}\n{:?}\n{:#}",
+        by_schema,
+        by_validator,
+        entry
+    );
+    Ok(())
+}
+
+#[test]
+fn the_schema_takes_each_value_of_a_field_where_the_validator_does() {
+    let texts = TEXTS.iter().map(|text| Value::from(*text));
+    let numbers = NUMBERS.iter().map(|number| Value::from(*number));
+    let whole = [0_i64, 3, -1, i64::MAX, i64::MIN].map(Value::from);
+    let others = [
+        Value::Null,
+        true.into(),
+        Value::Object(Map::new()),
+        Value::Array(Vec::new()),
+    ];
+    let values: Vec<_> = texts.chain(numbers).chain(whole).chain(others).collect();
+    for path in FIELDS {
+        for value in &values {
+            for value in [
+                value.clone(),
+                vec![value.clone()].into(),
+                vec!["a".into(), value.clone()].into(),
+            ] {
+                let mut entry = filled();
+                put(&mut entry, path, Some(value));
+                agree(&entry).unwrap();
+            }
+        }
+        let mut entry = filled();
+        put(&mut entry, path, None);
+        agree(&entry).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2048))]
+    #[test]
+    fn the_schema_takes_an_entry_where_the_validator_does(
+        changes in prop::collection::vec((0..FIELDS.len(), proptest::option::weighted(0.8, anything())), 0..4),
+    ) {
+        let mut entry = filled();
+        for (at, value) in changes {
+            put(&mut entry, FIELDS[at], value);
+        }
+        agree(&entry)?;
+    }
+}
+
+#[test]
+fn the_example_is_taken() {
+    let example = entry_example().to_string();
+    assert_eq!(parse(&example).map(drop), Ok(()));
+    assert_eq!(parse(&filled().to_string()).map(drop), Ok(()));
 }

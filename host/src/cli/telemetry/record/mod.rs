@@ -1,6 +1,7 @@
 //! `telemetry record`.
 
 mod input;
+mod options;
 
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
@@ -12,9 +13,11 @@ use serde_json::{Map, Value, json};
 use swamp::config::Marker;
 use swamp::domain::{
     EntryFlaw, RecordContext, RecordedEntry, Subcommands, Surroundings, UNKNOWN_VERSION,
+    entry_example, entry_schema,
 };
 use swamp::recorder::surroundings::surroundings;
 use swamp::spool::{EntryRecorder, FileSpool, MAX_RECORDED_BYTES, NotTaken};
+use thiserror::Error;
 use tracing::debug;
 
 use self::input::Input;
@@ -41,6 +44,14 @@ struct Refusal {
 }
 
 pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> {
+    if args.schema || args.example {
+        let json = if args.schema {
+            entry_schema()
+        } else {
+            entry_example()
+        };
+        return Ok(context.ui.json(&json)?);
+    }
     let (root, marker) = context.repo()?;
     if let Some(switch) = context.off_switch(marker) {
         return Err(switch.into());
@@ -49,7 +60,8 @@ pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> 
         return Err(CommandError::msg(
             ErrorKind::Entry,
             "nothing to record: pass --command, or JSON on stdin",
-        ));
+        )
+        .hint("`swamp telemetry record --example` prints an entry"));
     }
     let spool = FileSpool::create(root)?;
     let recorder = EntryRecorder::new(&spool);
@@ -71,6 +83,15 @@ pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> 
         debug!("could not start the flush: {error}");
     }
     Ok(())
+}
+
+/// Why an entry is refused.
+#[derive(Debug, Error)]
+enum Refused {
+    #[error(transparent)]
+    Flaw(#[from] EntryFlaw),
+    #[error(transparent)]
+    NotTaken(#[from] NotTaken),
 }
 
 struct Keeper<'a> {
@@ -98,15 +119,15 @@ impl Keeper<'_> {
     fn keep(
         &mut self,
         entry: Result<RecordedEntry, EntryFlaw>,
-    ) -> Result<Result<String, String>, CommandError> {
+    ) -> Result<Result<String, Refused>, CommandError> {
         let entry = match entry {
             Ok(entry) => entry,
-            Err(flaw) => return Ok(Err(flaw.to_string())),
+            Err(flaw) => return Ok(Err(flaw.into())),
         };
         match self.recorder.take(&entry) {
             Ok(()) => Ok(Ok(entry.id().to_string())),
             Err(NotTaken::Spool(error)) => Err(error.into()),
-            Err(why) => Ok(Err(why.to_string())),
+            Err(why) => Ok(Err(why.into())),
         }
     }
 }
@@ -114,6 +135,7 @@ impl Keeper<'_> {
 fn one(mut kept: Keeper<'_>, entry: Map<String, Value>, ui: Ui) -> Result<(), CommandError> {
     let entry = RecordedEntry::of(entry, &kept.recording());
     let id = kept.keep(entry)?.map_err(|why| {
+        let why = options::in_words(&why);
         CommandError::msg(
             ErrorKind::Entry,
             format!("could not record the entry: {why}"),
@@ -139,7 +161,9 @@ fn stream(mut kept: Keeper<'_>, ui: Ui) -> Result<(), CommandError> {
     let progress = progress(ui);
     while let Some(piece) = input.next()? {
         let entry = match piece.text {
-            Ok(text) => kept.keep(RecordedEntry::parse(&text, &kept.recording()))?,
+            Ok(text) => kept
+                .keep(RecordedEntry::parse(&text, &kept.recording()))?
+                .map_err(|why| why.to_string()),
             Err(why) => Err(why.to_string()),
         };
         match entry {
