@@ -174,6 +174,107 @@ fn zsh_completes_commands_sender_names_and_files() {
     ");
 }
 
+/// What a shell is asked after `exec --`, for short forms, and for the values that the repository has.
+const ASKED: [(&[&str], &str, &str); 8] = [
+    (&["exec", "--"], "gr", "greet-me"),
+    (&["exec", "--"], "./pro", "./program"),
+    (&["exec", "--", "greet-me"], "no", "notes.txt"),
+    (&[], "sta", "stats"),
+    (&["flush"], "--al", "--all"),
+    (&["config", "get"], "telemetryEnd", "telemetryEndpoint"),
+    (&["exec", "--name"], "depl", "deploy.py"),
+    (
+        &["sender", "test", "ours.wasm", "--only"],
+        "status-40",
+        "status-404",
+    ),
+];
+
+/// A repository of [`ASKED`], and the directory of a program on `PATH`.
+fn asked(shell: &str) -> TestRepo {
+    use std::os::unix::fs::PermissionsExt as _;
+    let repo = repo(shell);
+    repo.configure("telemetryTools: {deploy.py: {name: deploy}}\n");
+    let bin = repo.home().join("bin");
+    fs::create_dir(&bin).unwrap();
+    for file in [bin.join("greet-me"), repo.root().join("program")] {
+        fs::write(&file, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::write(bin.join("green-data"), "no program").unwrap();
+    repo
+}
+
+#[test]
+fn bash_completes_programs_files_short_forms_and_what_the_repository_names() {
+    if !is_there("bash") {
+        return;
+    }
+    let repo = asked("bash");
+    for (before, current, expected) in ASKED {
+        let words = [&["swamp"], before, &[current]].concat();
+        let line = words.join(" ");
+        let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let script = format!(
+            "PATH=$HOME/bin:$PATH; source ./script
+             COMP_LINE='{line}' COMP_POINT={} COMP_WORDS=({}) COMP_CWORD={}
+             _swamp
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            line.len(),
+            quoted.join(" "),
+            words.len() - 1
+        );
+        let answer = run_in(&repo, "bash", &script);
+        assert!(
+            answer.lines().any(|line| line == expected),
+            "{line}: {answer}"
+        );
+        assert!(!answer.contains("green-data"), "{answer}");
+    }
+}
+
+#[test]
+fn fish_completes_programs_files_short_forms_and_what_the_repository_names() {
+    if !is_there("fish") {
+        return;
+    }
+    let repo = asked("fish");
+    for (before, current, expected) in ASKED {
+        let line = [&["swamp"], before, &[current]].concat().join(" ");
+        let script =
+            format!("set -x PATH $HOME/bin $PATH; source ./script; complete -C '{line}' | cat");
+        let answer = run_in(&repo, "fish", &script);
+        let mut values = answer.lines().filter_map(|line| line.split('\t').next());
+        assert!(values.any(|value| value == expected), "{line}: {answer}");
+        assert!(!answer.contains("green-data"), "{answer}");
+    }
+}
+
+#[test]
+fn zsh_completes_programs_files_short_forms_and_what_the_repository_names() {
+    if !is_there("zsh") {
+        return;
+    }
+    let repo = asked("zsh");
+    for (before, current, expected) in ASKED {
+        let words = [&["swamp"], before, &[current]].concat();
+        let script = format!(
+            "PATH=$HOME/bin:$PATH
+             compdef() {{ }}
+             _describe() {{ print -rl -- ${{(P)3}} }}
+             source ./script
+             words=({}) CURRENT={}
+             _clap_dynamic_completer_swamp",
+            words.join(" "),
+            words.len()
+        );
+        let answer = run_in(&repo, "zsh", &script);
+        let mut values = answer.lines().filter_map(|line| line.split(':').next());
+        assert!(values.any(|value| value == expected), "{words:?}: {answer}");
+        assert!(!answer.contains("green-data"), "{answer}");
+    }
+}
+
 #[test]
 fn powershell_asks_the_program() {
     let repo = repo("powershell");

@@ -4,16 +4,21 @@ use std::fmt::Write as _;
 
 use crate::support::TestRepo;
 
-/// The names of the commands below the heading `Commands:`.
-fn commands(help: &str) -> Vec<String> {
-    let below = help
-        .split_once("Commands:\n")
-        .map_or("", |(_, below)| below);
+/// The names of the commands below the heading `Commands:`, or below those of the program's groups. A short form has
+/// the help of what it is short for.
+fn commands(help: &str, is_root: bool) -> Vec<String> {
+    const SHORT: [&str; 4] = ["status", "stats", "list", "flush"];
+    let below = match (is_root, help.split_once("Commands:\n")) {
+        (true, _) => help.split_once("<COMMAND>\n").unwrap().1,
+        (false, Some((_, below))) => below.split("\n\n").next().unwrap(),
+        (false, None) => return Vec::new(),
+    };
+    let below = below.split("\nOptions:\n").next().unwrap();
     below
         .lines()
-        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  "))
         .filter_map(|line| line.split_whitespace().next())
-        .filter(|name| *name != "help")
+        .filter(|name| *name != "help" && !(is_root && SHORT.contains(name)))
         .map(str::to_owned)
         .collect()
 }
@@ -30,7 +35,7 @@ fn add_help(repo: &TestRepo, path: &[String], all: &mut String) {
         run.stdout
     )
     .unwrap();
-    for name in commands(&run.stdout) {
+    for name in commands(&run.stdout, path.is_empty()) {
         add_help(repo, &[path, &[name]].concat(), all);
     }
 }

@@ -379,3 +379,123 @@ fn allow_senders_decides_what_may_run() {
         assert_eq!(run.stderr.contains("allowSenders"), !delivered);
     }
 }
+
+/// A repository with a component beside it.
+fn repo_with_a_component_outside() -> (TestRepo, PathBuf) {
+    let repo = TestRepo::new();
+    let outside = repo.home().join("ours.wasm");
+    fs::copy(fixture(), &outside).unwrap();
+    (repo, outside)
+}
+
+#[test]
+fn use_copies_what_is_outside_of_the_repository_and_again_after_a_rebuild() {
+    let (repo, outside) = repo_with_a_component_outside();
+    let path = outside.to_str().unwrap();
+    let used = json(&repo.swamp(&["--json", "sender", "use", path]));
+    assert_eq!(used["to"]["component"], ".swamp/senders/ours.wasm");
+    assert_eq!(used["copiedFrom"], path);
+    let copy = repo.root().join(".swamp/senders/ours.wasm");
+    assert_eq!(fs::read(&copy).unwrap(), fs::read(&outside).unwrap());
+    assert!(!repo.marker().contains(repo.home().to_str().unwrap()));
+    assert_eq!(repo.swamp(&["telemetry", "flush"]).code, 0);
+
+    // A rebuild: another component, the program's own.
+    let rebuilt = fs::read("../guest-sender/prebuilt/ingest.wasm").unwrap();
+    fs::write(&outside, &rebuilt).unwrap();
+    #[cfg(unix)]
+    let held = fs::File::open(&copy).unwrap();
+    let used = json(&repo.swamp(&["--json", "sender", "use", "../home/ours.wasm"]));
+    assert_eq!(fs::read(&copy).unwrap(), rebuilt);
+    assert!(
+        repo.marker()
+            .contains(used["to"]["digest"].as_str().unwrap())
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let (before, after) = (held.metadata().unwrap(), fs::metadata(&copy).unwrap());
+        assert_ne!(
+            before.ino(),
+            after.ino(),
+            "it was written over a reader's head"
+        );
+    }
+    let names = fs::read_dir(copy.parent().unwrap()).unwrap();
+    assert_eq!(names.count(), 1, "a temporary file was left");
+}
+
+#[test]
+fn git_sees_the_copy_and_nothing_else_that_is_new() {
+    let (repo, outside) = repo_with_a_component_outside();
+    let git = |args: &[&str]| {
+        let output = std::process::Command::new("git")
+            .args(args)
+            .current_dir(repo.root())
+            .env("HOME", repo.home())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    git(&["init", "-q"]);
+    assert_eq!(
+        repo.swamp(&["sender", "use", outside.to_str().unwrap()])
+            .code,
+        0
+    );
+    assert_eq!(
+        git(&["status", "--porcelain", "-uall"]),
+        "?? .swamp.yaml\n?? .swamp/senders/ours.wasm\n"
+    );
+}
+
+#[test]
+fn use_writes_an_absolute_path_only_where_it_is_asked_to() {
+    let (repo, outside) = repo_with_a_component_outside();
+    let path = outside.to_str().unwrap();
+    let used = json(&repo.swamp(&["--json", "sender", "use", "--in-place", path]));
+    assert_eq!(used["to"]["component"], path);
+    assert!(used.get("copiedFrom").is_none());
+    assert!(!repo.root().join(".swamp/senders").exists());
+    // Inside, there is nothing to ask for.
+    fs::copy(&outside, repo.root().join("inside.wasm")).unwrap();
+    let inside = repo.root().join("inside.wasm");
+    let used = json(&repo.swamp(&["--json", "sender", "use", inside.to_str().unwrap()]));
+    assert_eq!(used["to"]["component"], "inside.wasm");
+}
+
+#[cfg(unix)]
+#[test]
+fn use_writes_through_no_link_and_changes_nothing_then() {
+    use std::os::unix::fs::symlink;
+
+    for (link, is_directory) in [
+        (".swamp/senders", true),
+        (".swamp/senders/ours.wasm", false),
+    ] {
+        let (repo, outside) = repo_with_a_component_outside();
+        let elsewhere = repo.home().join("elsewhere");
+        if is_directory {
+            fs::create_dir(&elsewhere).unwrap();
+        } else {
+            fs::create_dir(repo.root().join(".swamp/senders")).unwrap();
+            fs::write(&elsewhere, "precious").unwrap();
+        }
+        symlink(&elsewhere, repo.root().join(link)).unwrap();
+        let before = repo.marker();
+        let used = repo.swamp(&["sender", "use", outside.to_str().unwrap()]);
+        assert_eq!(used.code, 1, "{link}");
+        assert!(
+            used.stderr.contains(".swamp/senders/ours.wasm: "),
+            "{}",
+            used.stderr
+        );
+        assert_eq!(repo.marker(), before);
+        if is_directory {
+            assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+        } else {
+            assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "precious");
+        }
+    }
+}

@@ -235,3 +235,44 @@ fn receive_prints_what_arrives_and_a_summary_at_the_end() {
     let ended = std::os::unix::process::ExitStatusExt::signal(&receive.wait().unwrap());
     assert_eq!(ended, Some(2));
 }
+
+#[test]
+fn a_dry_run_tells_what_would_be_deleted_and_deletes_nothing() {
+    let repo = TestRepo::new();
+    run(repo
+        .command(&["version"])
+        .env("SWAMP_TELEMETRY_FLUSH", "off"));
+    let entries = repo.entries();
+    assert_eq!(entries.len(), 1);
+    let told = |args: &[&str]| {
+        let all = [&["--no-telemetry"], args].concat();
+        let run = repo.swamp(&all);
+        assert_eq!(run.code, 0, "{run:?}");
+        run.stdout
+    };
+    let purge = ["telemetry", "purge", "--dry-run"];
+    assert_eq!(told(&purge), "would delete 1 entry (1 never sent)\n");
+    assert_eq!(repo.entries(), entries);
+
+    let untrust = ["untrust", "--dry-run"];
+    assert!(
+        told(&untrust).starts_with("would take back "),
+        "{}",
+        told(&untrust)
+    );
+    assert_eq!(told(&untrust), told(&untrust));
+    assert_eq!(
+        told(&["untrust"]),
+        "took back what you had allowed this repository\n"
+    );
+    assert_eq!(told(&untrust), "you had allowed this repository nothing\n");
+
+    told(&["telemetry", "install-id", "on"]);
+    let id = ["telemetry", "install-id", "off", "--dry-run"];
+    assert!(told(&id).starts_with("would remove the install id "));
+    assert!(told(&["telemetry", "install-id"]).starts_with("install id "));
+
+    let before = repo.marker();
+    told(&["config", "unset", "telemetryEndpoint", "--dry-run"]);
+    assert_eq!(repo.marker(), before);
+}

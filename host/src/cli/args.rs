@@ -17,7 +17,7 @@ use self::telemetry::label;
 pub(crate) use self::telemetry::{
     List, ListedSubcommands, OnOrOff, Receive, Record, RecordedStatus, Stats, StatsBy, Telemetry,
 };
-use super::completers::{scenario_names, sender_names};
+use super::completers::{program_words, scenario_names, sender_names, tool_names};
 use super::ui::Color;
 
 const FIRST_STEPS: &str = "\
@@ -26,9 +26,7 @@ Examples:
   swamp init --endpoint https://HOST    Set up telemetry in this directory
   swamp status                          Show where telemetry goes and what is pending
   swamp doctor                          Check that it works, and print a fix for each problem
-  swamp telemetry disable               Turn telemetry off in this repository
-
-Short for swamp telemetry COMMAND: swamp status, stats, list and flush";
+  swamp telemetry disable               Turn telemetry off in this repository";
 
 /// Records command-line invocations and delivers them through a sandboxed WebAssembly sender.
 #[derive(Debug, Parser)]
@@ -138,7 +136,11 @@ pub(crate) enum Command {
         yes: bool,
     },
     /// Take back what `trust` has allowed this repository
-    Untrust,
+    Untrust {
+        /// Show what would be taken back and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Run a program and record it as an invocation
     ///
     /// The program keeps the terminal, the standard streams and the signals, and its exit code becomes the exit code of
@@ -156,19 +158,20 @@ pub(crate) enum Command {
     },
     /// Record, flush and receive telemetry once in a scratch directory
     Demo,
-    /// Write the manual pages to a directory
-    #[command(hide = true)]
+    /// Print the manual page, or write all manual pages to a directory
+    ///
+    /// Without DIR, prints the page of swamp as man reads it: `swamp man | man -l -` shows it.
     Man {
-        /// Directory to write to; created if missing
+        /// Directory to write the pages of all commands to; created if missing
         #[arg(value_hint = ValueHint::DirPath)]
-        dir: PathBuf,
+        dir: Option<PathBuf>,
     },
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
     /// Name to record [default: the program's base name]
-    #[arg(long, value_parser = label)]
+    #[arg(long, value_parser = label, add = ArgValueCompleter::new(tool_names))]
     pub(crate) name: Option<Label>,
     /// Version of the program
     #[arg(long, value_name = "VERSION", value_parser = label)]
@@ -176,7 +179,7 @@ pub(crate) struct Exec {
     #[command(flatten)]
     pub(crate) listed: ListedSubcommands,
     /// Program and its arguments
-    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    #[arg(last = true, required = true, value_name = "PROGRAM", add = ArgValueCompleter::new(program_words))]
     pub(crate) program: Vec<OsString>,
 }
 
@@ -215,10 +218,16 @@ pub(crate) enum Sender {
     /// Create a sender project in the directory NAME
     New(SenderNew),
     /// Check a sender, trust it on this machine and set it in .swamp.yaml
+    ///
+    /// A file outside of the repository is copied to .swamp/senders, where git sees it; run the command again after a
+    /// rebuild. A file in the repository is used where it is.
     Use {
         /// Component file, builtin:ingest or builtin:otlp
         #[arg(value_name = "FILE", add = ArgValueCompleter::new(sender_names))]
         sender: PathBuf,
+        /// Use a file outside of the repository where it is, by its absolute path
+        #[arg(long)]
+        in_place: bool,
     },
     /// Trust the sender in .swamp.yaml on this machine, as `swamp trust` does
     Trust {

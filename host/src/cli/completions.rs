@@ -15,6 +15,7 @@ use swamp::domain::variables::COMPLETE as VARIABLE;
 use super::args::Cli;
 use super::context::Context;
 use super::error::CommandError;
+use super::shorthand::with_short_forms;
 
 const NAME: &str = "swamp";
 
@@ -52,7 +53,7 @@ pub(crate) fn run(shell: Shell, context: &Context) -> Result<(), CommandError> {
 pub(crate) fn answer() -> Option<ExitCode> {
     // Before the shells are looked at: hardly any command is run for a completion.
     env::var_os(VARIABLE)?;
-    let answered = CompleteEnv::with_factory(Cli::command)
+    let answered = CompleteEnv::with_factory(|| with_short_forms(Cli::command()))
         .var(VARIABLE)
         .bin(NAME)
         .completer(NAME)
@@ -66,6 +67,18 @@ pub(crate) fn answer() -> Option<ExitCode> {
             Some(ExitCode::FAILURE)
         }
     }
+}
+
+/// Whether the word that the shell asks for is the first one behind a `--` of the command line.
+pub(crate) fn is_first_behind_dashes() -> bool {
+    // The shell's script starts this program as `swamp -- WORDS`, and says by a variable which word it is, unless it is
+    // the last.
+    let words: Vec<OsString> = env::args_os().skip(2).collect();
+    let index = env::var("_CLAP_COMPLETE_INDEX");
+    let index = index.ok().and_then(|index| index.parse().ok());
+    let index: usize = index.unwrap_or_else(|| words.len().saturating_sub(1));
+    let dashes = words.iter().position(|word| word == "--");
+    dashes.is_some_and(|dashes| index == dashes + 1)
 }
 
 /// A shell with a script of ours. The answers to the script are the library's.

@@ -48,8 +48,15 @@ pub(crate) fn run(command: &ConfigCommand, context: &Context) -> Result<(), Comm
             change(*user, Edit::Set(key, kind.parse(key, value)?), context)?;
             get(key, &Context::new(context.globals.clone()))
         }
-        ConfigCommand::Unset { key, user } => {
+        ConfigCommand::Unset { key, user, dry_run } => {
             let (key, _) = changeable(key, *user)?;
+            if *dry_run {
+                if !context.ui.wants_json() {
+                    let file = if *user { "your config.yaml" } else { MARKER };
+                    context.ui.note(&format!("would remove from {file}:"));
+                }
+                return get(key, context);
+            }
             change(*user, Edit::Remove(key), context)?;
             get(key, &Context::new(context.globals.clone()))
         }

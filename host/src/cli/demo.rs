@@ -19,6 +19,7 @@ use tempfile::TempDir;
 use super::context::{Context, env_var};
 use super::error::{CommandError, ErrorKind};
 use super::interrupt::Interrupt;
+use super::progress::Work;
 use super::ui::{BOLD, DIM, GOOD};
 
 /// How many invocations are recorded: one full batch and a rest.
@@ -115,7 +116,9 @@ impl<'a> Stage<'a> {
 
         let flushing = Instant::now();
         let began = chrono::Utc::now();
+        let work = Work::begin(self.context.ui, "flushing");
         self.succeed(&["telemetry", "flush", "--all"])?;
+        drop(work);
         let flushed_ms = flushing.elapsed().as_millis();
         let marker = MarkerFile::new(self.repo()).read()?;
         let demo = Demo {
@@ -193,12 +196,7 @@ impl<'a> Stage<'a> {
     /// Runs this program in the scratch repository, with nothing of this process's environment that could lead
     /// it elsewhere.
     fn swamp(&self, args: &[&str]) -> Result<Output, CommandError> {
-        if self.interrupt.is_requested() {
-            return Err(CommandError::msg(
-                ErrorKind::Interrupted,
-                "interrupted; removed the scratch directory",
-            ));
-        }
+        self.go_on()?;
         let home = self.scratch.path().join("home");
         let mut command = Command::new(std::env::current_exe()?);
         command
@@ -216,7 +214,26 @@ impl<'a> Stage<'a> {
             // One flush delivers them all together.
             .env(variables::FLUSH, OsStr::new("off"))
             .stdin(Stdio::null());
-        Ok(command.output()?)
+        let output = command.output()?;
+        // Ctrl-C reaches the whole process group: what it ended has not failed by itself.
+        if was_interrupted(&output) {
+            self.interrupt.request();
+        }
+        self.go_on()?;
+        Ok(output)
+    }
+
+    /// # Errors
+    ///
+    /// When the user has asked to stop.
+    fn go_on(&self) -> Result<(), CommandError> {
+        if self.interrupt.is_requested() {
+            return Err(CommandError::msg(
+                ErrorKind::Interrupted,
+                "interrupted; removed the scratch directory",
+            ));
+        }
+        Ok(())
     }
 
     fn repo(&self) -> PathBuf {
@@ -287,6 +304,18 @@ impl Demo {
         ));
         lines.join("\n")
     }
+}
+
+#[cfg(unix)]
+fn was_interrupted(output: &Output) -> bool {
+    use std::os::unix::process::ExitStatusExt as _;
+    let ended_by = output.status.signal();
+    ended_by == Some(nix::sys::signal::Signal::SIGINT as i32)
+}
+
+#[cfg(not(unix))]
+const fn was_interrupted(_: &Output) -> bool {
+    false
 }
 
 fn unexpected(args: &[&str], output: &Output) -> CommandError {

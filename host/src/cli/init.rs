@@ -15,7 +15,6 @@ use tracing::debug;
 use super::args;
 use super::context::{Context, VERSION};
 use super::error::{CommandError, ErrorKind};
-use super::notice::NOTICE;
 use super::trust::remember;
 
 #[derive(Serialize)]
@@ -79,7 +78,6 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
             .ui
             .answer(&format!("Initialized swamp in {}", dir.display()))?;
     }
-    context.ui.note(NOTICE);
     Ok(())
 }
 

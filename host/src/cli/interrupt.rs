@@ -26,6 +26,11 @@ impl Interrupt {
         Ok(Self(requested))
     }
 
+    /// Asks it to stop, as Ctrl-C does.
+    pub(crate) fn request(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -10,6 +10,7 @@ mod doctor;
 mod error;
 mod exec;
 mod finish;
+mod help;
 mod hint;
 mod init;
 mod interrupt;
@@ -17,6 +18,7 @@ mod invocation;
 mod logging;
 mod man;
 mod notice;
+mod progress;
 mod sender;
 mod shorthand;
 mod telemetry;
@@ -59,6 +61,9 @@ pub(crate) fn run() -> ExitCode {
     let argv: Vec<OsString> = std::env::args_os().collect();
     let color = Color::of_arguments(&argv);
     let mut root = Cli::command().color(color.of_help());
+    if help::may_be_wanted(&argv) {
+        root = help::in_groups(root, ui::terminal_columns());
+    }
     let argv = shorthand::in_full(&root, argv);
     let parsed = root
         .try_get_matches_from_mut(&argv)
@@ -124,8 +129,8 @@ fn execute(command: &Command, context: &mut Context) -> Result<(), CommandError>
         Command::Doctor { send } => doctor::run(*send, context),
         Command::Demo => demo::run(context),
         Command::Trust { yes } => trust::trust(*yes, context),
-        Command::Untrust => trust::untrust(context),
-        Command::Man { dir } => man::run(dir),
+        Command::Untrust { dry_run } => trust::untrust(*dry_run, context),
+        Command::Man { dir } => man::run(dir.as_deref(), context),
     }
 }
 

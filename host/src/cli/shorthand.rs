@@ -39,6 +39,21 @@ pub(crate) fn in_full(root: &Command, mut argv: Vec<OsString>) -> Vec<OsString> 
     argv
 }
 
+/// The command `root` with its short forms as commands of its own, for the shells to complete.
+pub(crate) fn with_short_forms(root: Command) -> Command {
+    let Some(telemetry) = root.find_subcommand("telemetry") else {
+        return root;
+    };
+    let mut telemetry = telemetry.clone();
+    telemetry.build();
+    let inner = telemetry.get_subcommands();
+    let short: Vec<_> = inner
+        .filter(|inner| SHORT.contains(&inner.get_name()))
+        .cloned()
+        .collect();
+    root.subcommands(short)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;

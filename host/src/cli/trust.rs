@@ -41,9 +41,12 @@ struct Trusted {
 
 /// The answer of `untrust`. Its keys are stable.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Untrusted {
     /// Whether anything was allowed before.
     changed: bool,
+    /// Whether it is only told, and still allowed.
+    dry_run: bool,
 }
 
 /// Allows the repository, and trusts the sender that its marker names.
@@ -110,12 +113,29 @@ pub(crate) fn trust(yes: bool, context: &Context) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Takes back what was allowed.
-pub(crate) fn untrust(context: &Context) -> Result<(), CommandError> {
+/// Takes back what was allowed, or with `dry_run` tells it.
+pub(crate) fn untrust(dry_run: bool, context: &Context) -> Result<(), CommandError> {
     let root = root(context)?;
-    let changed = TrustStore::of(&root, env_var).forget(&root)?;
+    let store = TrustStore::of(&root, env_var);
+    let allowed = if dry_run { store.find(&root)? } else { None };
+    let changed = if dry_run {
+        allowed.is_some()
+    } else {
+        store.forget(&root)?
+    };
     if context.ui.wants_json() {
-        context.ui.json(&Untrusted { changed })?;
+        context.ui.json(&Untrusted { changed, dry_run })?;
+    } else if let Some(allowed) = allowed {
+        let origin = printable(&allowed.origin);
+        let others = if allowed.others_files {
+            ", and the files of its other owners"
+        } else {
+            ""
+        };
+        context.ui.answer(&format!(
+            "would take back what you have allowed this repository: your headers for {origin}, {} trusted senders{others}",
+            allowed.senders.len()
+        ))?;
     } else if changed {
         context
             .ui

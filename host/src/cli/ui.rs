@@ -274,6 +274,12 @@ impl Ui {
     }
 }
 
+/// The columns of the terminal that help is printed to; `None` where that is none.
+pub(crate) fn terminal_columns() -> Option<usize> {
+    let (_, columns) = console::Term::stdout().size_checked()?;
+    Some(columns.into())
+}
+
 fn unless_gone(printed: io::Result<()>) -> io::Result<()> {
     match printed {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

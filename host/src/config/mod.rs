@@ -17,6 +17,8 @@ mod own_file;
 pub mod ownership;
 #[cfg(feature = "sender")]
 mod restraint;
+#[cfg(feature = "cli")]
+pub mod sender_copy;
 #[cfg(feature = "sender")]
 pub mod trust;
 pub mod trust_store;

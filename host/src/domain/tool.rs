@@ -56,6 +56,14 @@ impl Tools {
         let mut tools = self.0.iter();
         tools.find(|(of, _)| of == name).map(|(_, tool)| tool)
     }
+
+    /// The names of the programs, and those that they are recorded as instead.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(|(of, tool)| {
+            let recorded_as = tool.name.as_ref().map(Label::as_str);
+            std::iter::once(of.as_str()).chain(recorded_as)
+        })
+    }
 }
 
 /// The arguments that may be recorded: those of the first `depth` positions that are one of the listed words.

@@ -37,11 +37,17 @@ pub(crate) fn create_in(
 /// Replaces `old`, the file `name` in `dir`, which keeps its mode and, as far as possible, its owner.
 ///
 /// Where the file cannot be replaced, since something is mounted on it, it is written in place; until that is on the
-/// disk, its new text is beside it as `NAME.copy`.
-pub(crate) fn replace_in(dir: &Dir, name: &Path, old: &RegularFile, text: &str) -> io::Result<()> {
+/// disk, its new content is beside it as `NAME.copy`.
+pub(crate) fn replace_in(
+    dir: &Dir,
+    name: &Path,
+    old: &RegularFile,
+    content: impl AsRef<[u8]>,
+) -> io::Result<()> {
+    let content = content.as_ref();
     // A rename needs no leave to write the file, but whoever made it read-only meant it.
     let writable = old.open_for_writing()?;
-    let temporary = Temporary::write(dir, text.as_bytes(), PRIVATE_FILE)?;
+    let temporary = Temporary::write(dir, content, PRIVATE_FILE)?;
     temporary.resemble(old.metadata())?;
     temporary.sync()?;
     match temporary.rename_to(name) {
@@ -49,16 +55,16 @@ pub(crate) fn replace_in(dir: &Dir, name: &Path, old: &RegularFile, text: &str) 
             let mut copy = name.as_os_str().to_owned();
             copy.push(".copy");
             temporary.rename_to(copy.as_ref())?;
-            write_in_place(writable, text)?;
+            write_in_place(writable, content)?;
             dir.remove_file(copy)
         }
         replaced => replaced,
     }
 }
 
-fn write_in_place(mut file: File, text: &str) -> io::Result<()> {
-    file.write_all(text.as_bytes())?;
-    file.set_len(u64::try_from(text.len()).unwrap_or(u64::MAX))?;
+fn write_in_place(mut file: File, content: &[u8]) -> io::Result<()> {
+    file.write_all(content)?;
+    file.set_len(u64::try_from(content.len()).unwrap_or(u64::MAX))?;
     file.sync_all()
 }
 

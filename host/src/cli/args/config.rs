@@ -35,5 +35,8 @@ pub(crate) enum ConfigCommand {
         /// Change the user's config.yaml instead of .swamp.yaml
         #[arg(long)]
         user: bool,
+        /// Show what would be removed and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
 }

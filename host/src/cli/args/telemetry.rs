@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
+use clap_complete::ArgValueCompleter;
 use swamp::domain::{Label, Status, Subcommands};
+
+use crate::cli::completers::tool_names;
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -42,12 +45,18 @@ pub(crate) enum Telemetry {
     InstallId {
         /// on makes an id, off removes it [default: show it]
         state: Option<OnOrOff>,
+        /// Show what off would remove and change nothing
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Delete the entries in the spool
     Purge {
         /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
+        /// Show what would be deleted and delete nothing
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
     },
     /// Run a local endpoint and print what arrives
     Receive(Receive),
@@ -109,7 +118,7 @@ pub(crate) struct List {
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
     /// Only this command or tool, with or without its subcommand, such as deploy or "deploy run"
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(long, value_name = "COMMAND", add = ArgValueCompleter::new(tool_names))]
     pub(crate) command: Option<String>,
     /// Only entries with this result
     #[arg(long, value_enum)]
@@ -176,7 +185,7 @@ pub(crate) struct Receive {
 #[derive(Debug, Args)]
 pub(crate) struct Record {
     /// Command
-    #[arg(long)]
+    #[arg(long, add = ArgValueCompleter::new(tool_names))]
     pub(crate) command: Option<String>,
     /// Subcommand
     #[arg(long, requires = "command")]

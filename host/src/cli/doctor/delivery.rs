@@ -21,7 +21,8 @@ use crate::cli::context::{
     Context, ENDPOINT_VARIABLE, EndpointSource, VERSION, endpoint, env_var, flush_setup, known,
 };
 use crate::cli::error::CommandError;
-use crate::cli::sender::{spinner, try_compile};
+use crate::cli::progress::Work;
+use crate::cli::sender::try_compile;
 use crate::cli::telemetry::format::{ago, entries};
 
 /// How long the way to the endpoint may take.
@@ -180,16 +181,14 @@ impl Delivery<'_> {
     }
 
     fn connection(&self, setup: &FlushSetup, checks: &mut Vec<Check>) {
-        let spinner =
-            spinner(self.context).with_message(format!("connecting to {}", setup.endpoint));
-        spinner.enable_steady_tick(Duration::from_millis(100));
+        let work = Work::begin(self.context.ui, format!("connecting to {}", setup.endpoint));
         let reached = probe(
             &setup.endpoint,
             &Environment::read(env_var),
             Reach::default(),
             PROBE,
         );
-        spinner.finish_and_clear();
+        drop(work);
         checks.push(match reached {
             Ok(reached) => {
                 let way = reached.proxy.map_or_else(
@@ -299,7 +298,12 @@ impl Delivery<'_> {
             ..Invocation::default()
         };
         let entry = StartTime::now().entry(invocation, InvocationResult::success(), VERSION);
+        let work = Work::begin(
+            self.context.ui,
+            format!("sending a test event to {}", setup.endpoint),
+        );
         let sent = setup.send_alone(&entry, &Watch::start()?);
+        drop(work);
         checks.push(match sent {
             Ok(()) => Check::ok(NAME, format!("{} took it", setup.endpoint)),
             Err(error) => Check::wrong(

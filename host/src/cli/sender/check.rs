@@ -8,7 +8,7 @@ use swamp::config::BuiltinSender;
 use swamp::domain::{ForeignText, SendError, SenderFailure, SenderFailureKind, printable};
 use swamp::sender::{CONTRACT_VERSION, Compiled, ComponentFile, Inspection, inspect};
 
-use super::try_compile;
+use super::{hint_at_use, try_compile};
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::ui::{BAD, BOLD, GOOD};
@@ -113,9 +113,11 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
     } else {
         context.ui.answer(&check.in_words(&inspection))?;
     }
-    inspection
-        .verdict
-        .map_err(|failure| CommandError::msg(ErrorKind::Sender, why_not(&failure)).told_in_answer())
+    inspection.verdict.map_err(|failure| {
+        CommandError::msg(ErrorKind::Sender, why_not(&failure)).told_in_answer()
+    })?;
+    hint_at_use(name, context);
+    Ok(())
 }
 
 /// Why a component does not run. What recommends this very command elsewhere is said without that here.

@@ -9,17 +9,19 @@ mod r#use;
 mod watch;
 mod wrap;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use swamp::domain::{SendError, SenderFailure};
+use swamp::config::{BuiltinSender, SenderSource};
+use swamp::domain::{ForeignText, SendError, SenderFailure};
 use swamp::process::worker::Program;
 use swamp::sender::{Compiled, Compiler, ComponentFile};
 
 use super::args::Sender;
-use super::context::Context;
+use super::context::{Context, Repo};
 use super::error::{CommandError, ErrorKind};
 use super::hint;
+use super::progress::Work;
 use super::trust;
 
 pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandError> {
@@ -28,7 +30,7 @@ pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandErro
         Sender::Check { file } => check::run(file, context),
         Sender::Test(args) => test::run(args, context),
         Sender::New(args) => new::run(args, context),
-        Sender::Use { sender } => r#use::run(sender, context),
+        Sender::Use { sender, in_place } => r#use::run(sender, *in_place, context),
         Sender::Trust { yes } => trust::trust(*yes, context),
         Sender::Wrap(args) => wrap::run(args, context),
     }
@@ -58,21 +60,39 @@ pub(crate) fn try_compile(
     file: &ComponentFile,
     context: &Context,
 ) -> Result<Result<(Compiled, Duration), SenderFailure>, CommandError> {
-    let spinner = spinner(context).with_message(format!("compiling {}", file.name()));
-    spinner.enable_steady_tick(Duration::from_millis(100));
+    let work = Work::begin(context.ui, format!("compiling {}", file.name()));
     let began = Instant::now();
     let cache = context.cache();
     Compiled::forget_failure(file, &cache);
     let compiled = Compiled::obtain(file, &cache, &Compiler::new(Program::current()?));
-    spinner.finish_and_clear();
+    drop(work);
     Ok(compiled.map(|compiled| (compiled, began.elapsed())))
 }
 
-/// Something that moves, where a person looks.
-pub(crate) fn spinner(context: &Context) -> ProgressBar {
-    if !context.ui.may_draw() {
-        return ProgressBar::hidden();
+/// Says how a component that was named by its path gets to be the sender, where a person looks and it is none yet.
+fn hint_at_use(name: &Path, context: &Context) {
+    let shown = name.display().to_string();
+    if !context.ui.may_draw() || BuiltinSender::parse(&shown).is_some() {
+        return;
     }
-    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-        .with_style(ProgressStyle::default_spinner())
+    let in_use = |repo: &Repo| {
+        let marker = repo.marker.as_ref().ok()?;
+        let SenderSource::File(path) = &marker.telemetry_sender else {
+            return None;
+        };
+        let (used, named) = (repo.root.join(path), name);
+        Some(used.canonicalize().ok()? == named.canonicalize().ok()?)
+    };
+    let name = ForeignText::from(shown);
+    match &context.repo {
+        Some(repo) if in_use(repo) == Some(true) => {}
+        Some(_) => context.ui.hint(&format!(
+            "to send the telemetry of this repository with it, run `swamp sender use {}`",
+            name.in_shell()
+        )),
+        None => context.ui.hint(&format!(
+            "to send telemetry with it, run `swamp sender use {}` in a repository; `swamp init` makes one",
+            name.in_shell()
+        )),
+    }
 }

@@ -64,6 +64,10 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
     let mut next = vec![format!("cd {}", name.as_str())];
     next.extend(lang.build().iter().map(|&command| command.to_owned()));
     next.push(lang.kit(template, &name));
+    if context.repo.is_none() {
+        // Where `swamp telemetry receive` listens: what a first repository sends stays on this machine.
+        next.push("swamp init --endpoint http://127.0.0.1:8090".to_owned());
+    }
     next.push(format!("swamp sender use {component}"));
     let made = Made {
         directory: name.as_str(),
@@ -83,7 +87,12 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
     if context.ui.wants_json() {
         context.ui.json(&made)?;
     } else {
-        context.ui.answer(&made.in_words())?;
+        let mut words = made.in_words();
+        if context.repo.is_none() {
+            words += "\nthere is no repository here: `swamp init` makes the project one, which sends to `swamp telemetry receive`; \
+                      leave it out and run the last command in another repository to use the sender there";
+        }
+        context.ui.answer(&words)?;
     }
     Ok(())
 }

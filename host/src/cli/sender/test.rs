@@ -10,10 +10,11 @@ use swamp::conformance::{Kit, Outcome, Progress, Report, ScenarioReport, SeenReq
 use swamp::domain::{ForeignText, printable};
 
 use super::check::component;
-use super::{compiled, junit, spinner, watch};
+use super::{compiled, hint_at_use, junit, watch};
 use crate::cli::args::SenderTest;
 use crate::cli::context::{Context, VERSION};
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::progress::Work;
 use crate::cli::ui::{BAD, DIM, GOOD};
 
 /// The answer. Its keys are stable.
@@ -84,10 +85,11 @@ pub(crate) fn run(args: &SenderTest, context: &Context) -> Result<(), CommandErr
     // clap asks for it where nothing is to be listed.
     let file = args.file.as_deref().unwrap_or_else(|| Path::new(""));
     if args.watch {
-        watch_and_test(&kit, file, args, context)
-    } else {
-        test(&kit, file, args, context)
+        return watch_and_test(&kit, file, args, context);
     }
+    test(&kit, file, args, context)?;
+    hint_at_use(file, context);
+    Ok(())
 }
 
 /// Tests the component now and after each change of its file, until Ctrl-C.
@@ -122,19 +124,18 @@ fn test(kit: &Kit, file: &Path, args: &SenderTest, context: &Context) -> Result<
     let began = Instant::now();
     let width = names.iter().map(String::len).max().unwrap_or(0);
     let verbose = context.globals.verbose;
-    let spinner = spinner(context);
-    spinner.enable_steady_tick(Duration::from_millis(100));
+    let work = Work::begin(context.ui, "testing");
     let mut printed: io::Result<()> = Ok(());
     let report = kit.run(&compiled, |progress| match progress {
-        Progress::Begins(name) => spinner.set_message(name.to_owned()),
+        Progress::Begins(name) => work.says(format!("testing {name}")),
         Progress::Over(scenario) => {
             if printed.is_ok() && !context.ui.wants_json() {
                 let lines = in_words(scenario, width, verbose);
-                printed = spinner.suspend(|| context.ui.answer(&lines));
+                printed = work.suspend(|| context.ui.answer(&lines));
             }
         }
     });
-    spinner.finish_and_clear();
+    drop(work);
     let report = report?;
     printed?;
     let took = began.elapsed();

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
+use swamp::config::sender_copy::write_sender_copy;
 use swamp::config::{BuiltinSender, Edit, Scalar};
-use swamp::domain::{ForeignText, RepoId};
+use swamp::domain::{ForeignText, RepoId, printable};
 use swamp::flush::component_file;
 use swamp::sender::{ComponentFile, Import, Inspection, inspect};
 
@@ -18,10 +19,24 @@ use crate::cli::trust::remember;
 
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Used {
     /// The sender before; missing where that one cannot be read.
     from: Option<Facts>,
+    /// The sender now.
     to: Facts,
+    /// The file outside of the repository that it was copied from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    copied_from: Option<ForeignText>,
+}
+
+/// How the marker spells the sender.
+enum Spelled {
+    Builtin(String),
+    /// A file where it is.
+    InPlace(String),
+    /// A file to be copied into the repository, under this name.
+    Copy(String),
 }
 
 /// What is compared of two senders.
@@ -35,14 +50,15 @@ struct Facts {
     imports: BTreeSet<String>,
 }
 
-pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
+pub(crate) fn run(name: &Path, in_place: bool, context: &Context) -> Result<(), CommandError> {
     let (root, marker) = context.repo()?;
     let file = component(name)?;
+    let spelled = Spelled::of(name, root, in_place)?;
     let (compiled_file, _) = compiled(&file, context)?;
     let inspection = inspect(&compiled_file)?;
-    let spelled = spelled(name, root)?;
-    let to = Facts::of(spelled.clone().into(), &file, &inspection);
-    inspection.verdict?;
+    if let Err(why) = &inspection.verdict {
+        return Err(why.clone().into());
+    }
     let from = component_file(root, &marker.telemetry_sender, context.owners())
         .ok()
         .and_then(|before| {
@@ -51,8 +67,22 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
             Some(Facts::of(before.name().clone(), &before, &inspection))
         });
 
+    let copied_from = matches!(spelled, Spelled::Copy(_)).then(|| file.name().clone());
+    let is_builtin = matches!(spelled, Spelled::Builtin(_));
+    let spelled = match spelled {
+        Spelled::Builtin(name) | Spelled::InPlace(name) => name,
+        // What was checked is what is copied, whatever became of the file since.
+        Spelled::Copy(name) => write_sender_copy(root, &name, file.bytes()).map_err(|error| {
+            let sentence = format!(
+                "could not copy {} to .swamp/senders/{}: {error}; make .swamp/senders a directory that you can write to, or add --in-place",
+                file.name(),
+                printable(&name)
+            );
+            CommandError::msg(ErrorKind::Sender, sentence)
+        })?,
+    };
+    let to = Facts::of(spelled.clone().into(), &file, &inspection);
     let digest = file.digest().to_string();
-    let is_builtin = BuiltinSender::parse(&spelled).is_some();
     let written = MarkerFile::new(root).update(|marker| {
         let pin = if is_builtin {
             // The built-in sender changes with the program, and is as trustworthy as that.
@@ -69,7 +99,11 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
         edits
     })?;
     remember(root, &written, Some(file.digest()))?;
-    let used = Used { from, to };
+    let used = Used {
+        from,
+        to,
+        copied_from,
+    };
     if context.ui.wants_json() {
         context.ui.json(&used)?;
     } else {
@@ -78,25 +112,40 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// How the marker spells the sender: relative to the repository where it is inside, absolute elsewhere.
-fn spelled(name: &Path, root: &Path) -> Result<String, CommandError> {
-    let shown = name.display().to_string();
-    if BuiltinSender::parse(&shown).is_some() {
-        return Ok(shown);
-    }
-    let path = name.canonicalize()?;
-    let inside = path.strip_prefix(root.canonicalize()?).map(PathBuf::from);
-    let path = inside.unwrap_or(path);
-    path.to_str()
-        .map(|path| path.replace('\\', "/"))
-        .ok_or_else(|| {
+impl Spelled {
+    /// Relative to the repository where the file is inside of it, absolute only `in_place`.
+    fn of(name: &Path, root: &Path, in_place: bool) -> Result<Self, CommandError> {
+        let shown = name.display().to_string();
+        if BuiltinSender::parse(&shown).is_some() {
+            return Ok(Self::Builtin(shown));
+        }
+        let path = name.canonicalize()?;
+        let inside = path.strip_prefix(root.canonicalize()?).map(PathBuf::from);
+        let (path, is_copy) = match inside {
+            Ok(inside) => (inside, false),
+            Err(_) if in_place => (path, false),
+            Err(_) => {
+                // As the person calls it, and not what a link of that name leads to.
+                let name = name.file_name().or(path.file_name());
+                (name.map(PathBuf::from).unwrap_or_default(), true)
+            }
+        };
+        let text = path.to_str().map(|path| path.replace('\\', "/"));
+        let text = text.ok_or_else(|| {
             CommandError::msg(
                 ErrorKind::Sender,
                 format!(
-                    "could not write {shown} into .swamp.yaml: its path is not UTF-8; rename it"
+                    "could not write {} into .swamp.yaml: its path is not UTF-8; rename it",
+                    printable(&shown)
                 ),
             )
+        })?;
+        Ok(if is_copy {
+            Self::Copy(text)
+        } else {
+            Self::InPlace(text)
         })
+    }
 }
 
 impl Facts {
@@ -120,6 +169,11 @@ impl Used {
     fn in_words(&self) -> String {
         let to = &self.to;
         let mut lines = vec![format!("this repository now uses {}", to.component)];
+        if let Some(file) = &self.copied_from {
+            lines.push(format!(
+                "  copied    from {file}; run this again after a rebuild"
+            ));
+        }
         let Some(from) = &self.from else {
             lines.push(format!("  digest    {}", to.digest));
             lines.push("  before    a sender that cannot be read".to_owned());

@@ -16,6 +16,7 @@ use wit_component::ComponentEncoder;
 use crate::cli::args::SenderWrap;
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::progress::Work;
 
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
@@ -34,7 +35,10 @@ pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandErr
             "could not read {core}: {error}; name a core WebAssembly module"
         ))
     })?;
-    let component = wrapped(&core).map_err(|why| {
+    let work = Work::begin(context.ui, format!("wrapping {}", shown(&args.core)));
+    let wrapped = wrapped(&core);
+    drop(work);
+    let component = wrapped.map_err(|why| {
         let core = shown(&args.core);
         failed(format!(
             "could not make a component of {core}: {}; build it with the bindings that wit-bindgen generates from wit/",

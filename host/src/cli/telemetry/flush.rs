@@ -15,6 +15,7 @@ use crate::cli::context::{Context, flush_setup};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hint;
 use crate::cli::interrupt::Interrupt;
+use crate::cli::progress::Work;
 use crate::cli::ui::Ui;
 
 /// How long another flusher is waited for.
@@ -51,14 +52,18 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
     let sender = marker.telemetry_sender.to_string().into();
     let spool = FileSpool::create(root)?;
     let interrupt = Interrupt::watch()?;
-    let progress = all.then(|| progress(context.ui));
+    // Until the first batch is on its way, it is the sender that is compiled, or another flush that is waited for.
+    let mut work = Some(Work::begin(context.ui, format!("sending to {endpoint}")));
+    let mut progress = None;
     let how = How {
         patience: PATIENCE,
         batches: if all { Batches::All } else { Batches::One },
         heeds_retry_after: false,
     };
     let flushed = setup.flush(spool, how, &watch, |so_far, total| {
-        if let Some(progress) = &progress {
+        if all {
+            work = None;
+            let progress = progress.get_or_insert_with(|| bar(context.ui));
             progress.set_length(count(total));
             progress.set_position(count(so_far.delivered + so_far.quarantined));
         }
@@ -69,6 +74,7 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
             .is_ok_and(|(_, marker)| goes_on.off_switch(marker).is_none());
         still_on && !interrupt.is_requested()
     })?;
+    drop(work);
     if let Some(progress) = progress {
         progress.finish_and_clear();
     }
@@ -145,14 +151,14 @@ impl FlushReport {
     }
 }
 
-fn progress(ui: Ui) -> ProgressBar {
+fn bar(ui: Ui) -> ProgressBar {
     let bar = if ui.may_draw() {
         ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
     } else {
         ProgressBar::hidden()
     };
     let style = ProgressStyle::with_template(
-        "{bar:40} {human_pos}/{human_len} entries, {per_sec}, {eta} left",
+        "{wide_bar} {human_pos}/{human_len} entries in {elapsed}, {eta} left",
     );
     // The template is a constant, and the worst that a bad one does is an unadorned bar.
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))

@@ -15,10 +15,22 @@ struct Answer {
     install_id: Option<String>,
 }
 
-pub(crate) fn run(state: Option<OnOrOff>, context: &Context) -> Result<(), CommandError> {
+pub(crate) fn run(
+    state: Option<OnOrOff>,
+    dry_run: bool,
+    context: &Context,
+) -> Result<(), CommandError> {
     let failed = |error| CommandError::new(ErrorKind::Io, error);
+    if dry_run && state == Some(OnOrOff::Off) && !context.ui.wants_json() {
+        let words = match install_id(env_var) {
+            Some(id) => format!("would remove the install id {id}"),
+            None => "there is no install id to remove".to_owned(),
+        };
+        return Ok(context.ui.answer(&words)?);
+    }
     let install_id = match state {
         None => install_id(env_var),
+        Some(_) if dry_run => install_id(env_var),
         Some(OnOrOff::On) => Some(make_install_id(env_var).map_err(failed)?),
         Some(OnOrOff::Off) => {
             remove_install_id(env_var).map_err(failed)?;
