@@ -84,4 +84,5 @@ mod tools;
     allow(dead_code, reason = "some of it is for tests that look into /proc")
 )]
 mod unruly;
+mod user_repo;
 mod wrap;

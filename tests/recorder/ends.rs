@@ -3,8 +3,9 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 
 use crate::place::Place;
@@ -106,4 +107,43 @@ fn where_nothing_can_be_left_before_the_work_the_entry_is_written_after_it() {
     greet hello [<REDACTED>] [] [] success 0 -: - (7.1.0)
     greet hello [<REDACTED>] [] [] error 101 Panic: the program panicked (7.1.0)
     ");
+}
+
+#[test]
+fn a_program_that_may_write_no_file_goes_on_and_its_signals_are_its_own() {
+    let place = Place::new();
+    assert_eq!(place.greet(&["hello", "you"]), Some(0));
+    let run = |line: &str| {
+        let model = place.command(&[]);
+        let line = format!("ulimit -f 0; {line}");
+        let mut shell = Command::new("/bin/bash");
+        shell.args(["-c", &line, "bash"]).arg(crate::place::greet());
+        shell.current_dir(place.path()).env_clear();
+        shell.envs(
+            model
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        shell
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let ended = shell.status().unwrap();
+        (ended.code(), ended.signal())
+    };
+    for line in [
+        "exec \"$1\" hello you",
+        "trap '' XFSZ; exec \"$1\" hello you",
+        "cd /; SWAMP_REPO_DIR=$OLDPWD exec \"$1\" hello you",
+    ] {
+        assert_eq!(run(line), (Some(0), None), "{line}");
+    }
+    assert_eq!(run("exec \"$1\" hullo"), (Some(2), None));
+    assert_eq!(place.entries().len(), 1, "there was no room for the others");
+    let by_itself = run("exec \"$1\" hello you > out");
+    assert_eq!(
+        by_itself,
+        (None, Some(Signal::SIGXFSZ as i32)),
+        "what it writes itself ends it"
+    );
 }

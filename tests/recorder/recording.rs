@@ -117,3 +117,38 @@ fn a_spool_that_cannot_be_made_leaves_the_command_as_it_is() {
     assert_eq!(output.stdout, b"hello, you\n");
     assert!(output.stderr.is_empty(), "{output:?}");
 }
+
+#[test]
+fn the_environment_names_the_repository_and_outside_of_all_the_users_own_takes_what_is_recorded() {
+    let place = Place::new();
+    let elsewhere = place.path().join("home");
+    fs::create_dir(&elsewhere).unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let greet = |named: Option<&std::path::Path>| {
+        let mut command = place.command(&["hello", "you"]);
+        command
+            .current_dir(outside.path())
+            .envs(named.map(|dir| ("SWAMP_REPO_DIR", dir)));
+        assert!(command.status().unwrap().success());
+    };
+    greet(None);
+    assert_eq!(place.entries().len(), 0);
+    greet(Some(place.path()));
+    assert_eq!(place.entries().len(), 1);
+    greet(Some(&elsewhere));
+    assert_eq!(place.entries().len(), 1, "there is no repository");
+
+    let own = elsewhere.join(".local/state/swamp/user");
+    fs::create_dir_all(&own).unwrap();
+    greet(None);
+    fs::write(own.join(".swamp.yaml"), MARKER).unwrap();
+    greet(None);
+    let spool = own.join(".swamp/telemetry");
+    let entries = fs::read_dir(spool).unwrap().filter(|file| {
+        let name = file.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with("telemetry-")
+    });
+    assert_eq!(entries.count(), 1);
+    assert_eq!(place.greet(&["hello", "you"]), Some(0));
+    assert_eq!(place.entries().len(), 2, "a repository takes its own");
+}

@@ -188,6 +188,9 @@ pub(crate) struct Init {
     /// Directory to set up; created if missing [default: current directory]
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
+    /// Set up a repository of your own, for what is recorded outside of all repositories
+    #[arg(long, conflicts_with = "dir")]
+    pub(crate) user: bool,
     /// Send telemetry to this http or https URL
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint: Option<String>,

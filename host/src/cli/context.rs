@@ -7,15 +7,16 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum as _;
 use swamp::config::advice::{self, Advice, Oddity};
 use swamp::config::known::Known;
-use swamp::config::marker_file::{MARKER, MarkerFileError, find_repo};
+use swamp::config::marker_file::{MARKER, MarkerFileError};
 use swamp::config::ownership::{Foreign, Owners};
 use swamp::config::user_config_file;
 use swamp::config::{Marker, OffSwitch, UserConfig};
-use swamp::domain::{DEFAULT_ENDPOINT, Endpoint, EndpointError, RepoId, variables};
+use swamp::domain::{DEFAULT_ENDPOINT, Endpoint, EndpointError, RepoId};
 use swamp::egress::{Environment, HostHeader, Network};
 use swamp::flush::FlushSetup;
 use swamp::process::worker::Program;
 pub(crate) use swamp::recorder::repo::Repo;
+use swamp::recorder::repo::{locate, named_directory};
 use swamp::sender::{Cache, Compiler};
 use tracing::level_filters::LevelFilter;
 
@@ -53,20 +54,15 @@ fn env_text(name: &str) -> Option<String> {
     env_var(name)?.into_string().ok()
 }
 
-/// Where the repository is, if anywhere: in the directory that the options name, or at or above the current one.
 fn root(globals: &Globals) -> Option<PathBuf> {
-    match &globals.repo_dir {
-        Some(dir) => std::path::absolute(dir).ok(),
-        None => find_repo(&env::current_dir().ok()?),
-    }
+    locate(globals.repo_dir.as_deref(), env_var)
 }
 
 impl Context {
     /// The context of a command with these options, in the directory that they name or the current one.
     pub(crate) fn new(mut globals: Globals) -> Self {
-        let of_environment = || env_var(variables::REPO_DIR).filter(|dir| !dir.is_empty());
         if globals.repo_dir.is_none() {
-            globals.repo_dir = of_environment().map(PathBuf::from);
+            globals.repo_dir = named_directory(env_var);
         }
         let option = if globals.no_color {
             Some(Color::Never)

@@ -7,13 +7,13 @@ use std::path::Path;
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 use swamp::config::marker_file::{MarkerFile, MarkerFileError};
-use swamp::config::{Edit, Marker, Scalar};
+use swamp::config::{Edit, Marker, Scalar, user_repo};
 use swamp::domain::{Endpoint, RepoId};
 use swamp::spool::FileSpool;
 use tracing::debug;
 
 use super::args;
-use super::context::{Context, VERSION};
+use super::context::{Context, VERSION, env_var};
 use super::error::{CommandError, ErrorKind};
 use super::trust::remember;
 
@@ -32,12 +32,26 @@ struct Upgraded<'a> {
 
 /// Makes a directory a repository.
 pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandError> {
+    if args.user && context.globals.repo_dir.is_some() {
+        let sentence = "your own repository has a place of its own; leave out --repo-dir and SWAMP_REPO_DIR with --user";
+        return Err(CommandError::msg(ErrorKind::Usage, sentence));
+    }
     let endpoint = args.endpoint.as_deref().map(Endpoint::parse).transpose()?;
     let dir = match (&args.dir, &context.globals.repo_dir) {
+        _ if args.user => user_repo::path(env_var).ok_or_else(|| {
+            let sentence =
+                "could not find a place for your own repository; set HOME or XDG_STATE_HOME";
+            CommandError::msg(ErrorKind::Io, sentence)
+        })?,
         (Some(dir), _) | (None, Some(dir)) => std::path::absolute(dir)?,
         (None, None) => env::current_dir()?,
     };
-    fs::create_dir_all(&dir).map_err(|error| {
+    let made = if args.user {
+        user_repo::create_directory(&dir)
+    } else {
+        fs::create_dir_all(&dir)
+    };
+    made.map_err(|error| {
         let sentence = format!(
             "could not create {}: {error}; name a writable directory",
             dir.display()
@@ -74,9 +88,14 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
             repo_id: repo_id.as_str(),
         })?;
     } else {
+        let whose = if args.user {
+            ", for what is recorded outside of all other repositories"
+        } else {
+            ""
+        };
         context
             .ui
-            .answer(&format!("Initialized swamp in {}", dir.display()))?;
+            .answer(&format!("Initialized swamp in {}{whose}", dir.display()))?;
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ pub mod trust_store;
 mod user_config;
 pub mod user_config_file;
 pub mod user_dirs;
+pub mod user_repo;
 mod yaml;
 
 pub use builtin_sender::BuiltinSender;

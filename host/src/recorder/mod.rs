@@ -1,13 +1,15 @@
 //! Records the commands of another program that is built with clap, in under ten lines of it.
 //!
 //! Where the working directory is in a repository, at or below a directory with a `.swamp.yaml`, each command leaves
-//! one entry in the repository's spool: which command and which options, never a value, and how it ended. After a
+//! one entry in the repository's spool: which command and which options, never a value, and how it ended. Outside of
+//! all repositories it does so where the user ran `swamp init --user`. After a
 //! success, the `swamp` that `SWAMP_BIN` names by its absolute path, or the first on `PATH` outside of the
 //! repository, is started to deliver what waits; where there is none, the entry waits for the next flush. Elsewhere,
 //! and where telemetry is off, nothing happens.
 //!
 //! Nothing here fails, prints, or makes a command wait for the network. What goes wrong is told to [`tracing`], at
-//! debug level.
+//! debug level. An entry beyond the largest size of a file (`ulimit -f`) is lost in the same way: its SIGXFSZ does not
+//! reach the program, whose signal handlers stay as they are.
 //!
 //! ```
 //! use std::process::ExitCode;
@@ -55,6 +57,7 @@
 //! | variable | does |
 //! | --- | --- |
 //! | `SWAMP_NO_TELEMETRY`, `DO_NOT_TRACK` | any value but an empty one, `0` and `false`: nothing is recorded |
+//! | `SWAMP_REPO_DIR` | the directory of the repository, whatever the working directory is |
 //! | `SWAMP_BIN` | the absolute path of the `swamp` that delivers |
 //! | `SWAMP_TELEMETRY_FLUSH` | `inline` waits for the delivery, for 5.5 s at most, after a failure too; `off` leaves it to a later command |
 //! | `SWAMP_LOG_LEVEL` | `debug` or `trace`: waits, and shows on stderr how the delivery went |
@@ -63,6 +66,8 @@
 //! off.
 
 mod failure;
+#[cfg_attr(not(unix), path = "file_limit/none.rs")]
+mod file_limit;
 mod program;
 mod recording;
 #[doc(hidden)]
@@ -81,11 +86,12 @@ use tracing::debug;
 pub use clap;
 
 pub use self::failure::Failure;
+use self::file_limit::FileLimit;
 use self::recording::OpenRecord;
 pub use self::recording::Recording;
 use crate::domain::{Invocation, Status, TelemetryRepository as _};
 use crate::flush::background::{Background, FLUSH_VARIABLE, FlushMode, LOG_VARIABLE};
-use crate::recorder::repo::{Repo, StartTime};
+use crate::recorder::repo::{Repo, StartTime, locate, named_directory};
 use crate::spool::FileSpool;
 
 /// Records the commands of one program.
@@ -177,12 +183,15 @@ impl Recorder {
         let start = StartTime::now();
         let argv: Vec<OsString> = argv.into_iter().map(Into::into).collect();
         let (invocation, result) = redaction::refused(command, &argv, error.kind());
+        let limit = FileLimit::outlive();
         let Some((repo, spool)) = place() else { return };
         let succeeded = result.status == Status::Success;
         let entry = start
             .entry(self.of_program(invocation), result, &self.version)
             .within(surroundings::surroundings(env_var, true));
-        match spool.save(&entry) {
+        let saved = spool.save(&entry);
+        drop(limit);
+        match saved {
             Ok(()) => flush(&repo, &spool, succeeded),
             Err(error) => debug!("{error}"),
         }
@@ -190,6 +199,7 @@ impl Recorder {
 
     fn running(&self, invocation: Invocation) -> Option<OpenRecord> {
         let start = StartTime::now();
+        let _limit = FileLimit::outlive();
         let (repo, spool) = place()?;
         let left = Failure::UNFINISHED.result();
         let entry = start
@@ -220,7 +230,8 @@ fn env_var(name: &str) -> Option<OsString> {
 }
 
 fn place() -> Option<(Repo, FileSpool)> {
-    let repo = Repo::nearest(&env::current_dir().ok()?, env_var)?;
+    let named = named_directory(env_var);
+    let repo = Repo::at(locate(named.as_deref(), env_var)?, env_var)?;
     if let Some(spool) = repo.spool(false, env_var) {
         return Some((repo, spool));
     }

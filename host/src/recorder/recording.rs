@@ -2,6 +2,7 @@
 
 use tracing::debug;
 
+use super::file_limit::FileLimit;
 use super::{Failure, flush};
 use crate::domain::{InvocationResult, Status, TelemetryEntry, TelemetryRepository as _};
 use crate::recorder::repo::{Repo, StartTime};
@@ -93,10 +94,12 @@ impl OpenRecord {
     fn end(mut self, result: InvocationResult) {
         let succeeded = result.status == Status::Success;
         self.entry.end(result, self.start.elapsed_ms());
+        let limit = FileLimit::outlive();
         let ended = match &self.unfinished {
             Some(unfinished) => self.spool.finish(unfinished, &self.entry),
             None => self.spool.save(&self.entry),
         };
+        drop(limit);
         match ended {
             Ok(()) => flush(&self.repo, &self.spool, succeeded),
             Err(error) => debug!("{error}"),

@@ -1,5 +1,6 @@
 //! What happens before and after a command's own work: whether it is recorded, and where.
 
+use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,8 +10,8 @@ use tracing::debug;
 
 use crate::config::marker_file::{MarkerFile, MarkerFileError, find_repo};
 use crate::config::ownership::{Owners, owners};
-use crate::config::{Marker, off_switch};
-use crate::domain::{EntryId, Invocation, InvocationResult, TelemetryEntry};
+use crate::config::{Marker, off_switch, user_repo};
+use crate::domain::{EntryId, Invocation, InvocationResult, TelemetryEntry, variables};
 use crate::spool::FileSpool;
 
 /// When a command began.
@@ -54,6 +55,29 @@ impl StartTime {
     }
 }
 
+/// The directory that the environment names for the repository's.
+#[must_use]
+pub fn named_directory(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let named = env(variables::REPO_DIR).filter(|dir| !dir.is_empty());
+    named.map(PathBuf::from)
+}
+
+/// Where the repository of a command is, if anywhere: in the directory that is `named`; or else at or above the current one,
+/// or in the state directory, where this user made one for what is outside of all others.
+#[must_use]
+pub fn locate(
+    named: Option<&Path>,
+    env: impl Fn(&str) -> Option<OsString> + Copy,
+) -> Option<PathBuf> {
+    match named {
+        Some(dir) => std::path::absolute(dir).ok(),
+        None => env::current_dir()
+            .ok()
+            .and_then(|dir| find_repo(&dir))
+            .or_else(|| user_repo::find(env)),
+    }
+}
+
 /// A repository, and what its marker says.
 #[derive(Debug)]
 pub struct Repo {
@@ -88,12 +112,6 @@ impl Repo {
             owners,
             text,
         })
-    }
-
-    /// The nearest repository at or above `dir`, an absolute path.
-    #[must_use]
-    pub fn nearest(dir: &Path, env: impl Fn(&str) -> Option<OsString> + Copy) -> Option<Self> {
-        Self::at(find_repo(dir)?, env)
     }
 
     /// Whether the marker's file holds what it held when it was read.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use swamp::config::install_id::install_id;
 use swamp::config::known::Known;
 use swamp::config::trust::Sender;
-use swamp::config::{Marker, OffSwitch, SenderSource};
+use swamp::config::{Marker, OffSwitch, SenderSource, user_repo};
 use swamp::domain::{
     EntryName, EntryState, ForeignText, Listing, TelemetryRepository as _, printable,
 };
@@ -34,6 +34,11 @@ struct Status {
     off_by: Option<&'static str>,
     #[serde(skip)]
     off_in_words: Option<String>,
+    /// Where the repository is.
+    repository: String,
+    /// Whether it is this user's own, for what is outside of all others.
+    #[serde(skip)]
+    is_users_own: bool,
     /// The repository's id; missing until the first command that records.
     repo_id: Option<String>,
     /// Whether this user knows the repository.
@@ -187,6 +192,8 @@ fn status(context: &Context) -> Result<Status, CommandError> {
         enabled: off.is_none(),
         off_by: off.as_ref().map(OffSwitch::kind),
         off_in_words: off.map(|off| off.to_string()),
+        repository: root.display().to_string(),
+        is_users_own: user_repo::path(env_var).is_some_and(|path| path == root),
         repo_id: marker.repo_id.as_ref().map(ToString::to_string),
         install_id: install_id(env_var),
         header_warning: url.as_ref().ok().and_then(plain_headers),
@@ -304,6 +311,13 @@ impl Status {
         if self.held_back > 0 {
             let held_back = format!("{}, which came with a checkout", entries(self.held_back));
             rows.insert(5, ("held back", held_back));
+        }
+        if self.is_users_own {
+            let own = format!(
+                "your own, in {}: it takes what is outside of all others",
+                printable(&self.repository)
+            );
+            rows.insert(1, ("repository", own));
         }
         let rows = rows.iter();
         let rows = rows.map(|(name, value)| format!("{BOLD}{name:<16}{BOLD:#}{value}"));

@@ -14,6 +14,8 @@ fn healthy() -> Status {
         enabled: true,
         off_by: None,
         off_in_words: None,
+        repository: "/home/you/project".into(),
+        is_users_own: false,
         repo_id: Some("550e8400-e29b-41d4-a716-446655440000".into()),
         known: true,
         known_because: "you allowed it on this machine".into(),
