@@ -63,6 +63,8 @@ mod power_cut;
 #[cfg(target_os = "linux")]
 mod processes;
 mod promises;
+#[cfg(unix)]
+mod receive;
 mod record;
 mod scaffold;
 mod scale;

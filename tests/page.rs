@@ -215,6 +215,70 @@ fn events_arrive_live_and_are_counted_and_a_hostile_name_stays_text() {
 }
 
 #[test]
+fn log_records_of_otlp_are_shown_like_events_and_warnings_beside_them() {
+    let Some(browser) = browser() else { return };
+    let receiver = receiver();
+    browser.open(&receiver.endpoint());
+    browser.until("document.getElementById('state').textContent === 'live'");
+    assert_eq!(
+        browser.get("document.getElementById('s-warnings').hidden"),
+        true
+    );
+    let text = |key: &str, text: &str| json!({"key": key, "value": {"stringValue": text}});
+    let record = json!({"attributes": [
+        text("swamp.entry.id", "r-1"),
+        text("swamp.command", "build"),
+        text("swamp.status", "error"),
+        text("error.type", "Exit"),
+        text("exception.message", HOSTILE),
+        {"key": "process.exit.code", "value": {"intValue": "101"}},
+        {"key": "swamp.duration_ms", "value": {"intValue": "2500"}},
+        text("os.type", "linux"),
+    ]});
+    let resource = json!({"attributes": [
+        text("service.name", "cargo"), text("service.version", "1.95"), text("swamp.repo.id", "4ae17994-0b1c-4d2e"),
+    ]});
+    let bare = json!({"body": {"stringValue": HOSTILE}});
+    let logs = json!({"resourceLogs": [
+        {"resource": resource, "scopeLogs": [{"logRecords": [record]}]},
+        {"scopeLogs": [{"logRecords": [bare]}]},
+    ]});
+    let head =
+        |path: &str| format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json");
+    let answer = send(&receiver, &head("/v1/logs"), &logs.to_string());
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    browser.until("document.querySelectorAll('#events button').length === 2");
+    assert_eq!(rows(&browser, "#events"), [HOSTILE, "build"]);
+    let shown = browser.text("document.getElementById('failures').textContent");
+    for part in ["exit 101", "4ae17994…", "2.50 s", "Exit: <img"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let tools = browser.text("document.getElementById('tools').textContent");
+    assert!(tools.contains("cargo 1.95 on linux"), "{tools}");
+    browser.get("document.querySelectorAll('#events button')[1].click()");
+    let json = browser.text("document.getElementById('json').textContent");
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["logRecord"], &json["resource"]),
+        (&record, &resource)
+    );
+    browser.get("document.getElementById('close').click()");
+
+    let mut without = event(1, "version", None, None, 1);
+    without.as_object_mut().unwrap().remove("insert_id");
+    let answer = send(&receiver, &head("/ingest"), &without.to_string());
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    browser.until("!document.getElementById('s-warnings').hidden");
+    let warning = browser.text("document.getElementById('warnings').textContent");
+    assert!(
+        warning.contains("POST /ingestinsert_id is missing"),
+        "{warning}"
+    );
+    assert_eq!(browser.get("document.querySelectorAll('img').length"), 0);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+}
+
+#[test]
 fn the_keyboard_filters_moves_and_opens() {
     const DOWN: &str = "\u{e015}";
     const ENTER: &str = "\u{e007}";

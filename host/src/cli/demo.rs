@@ -11,8 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::domain::{TelemetryRepository as _, printable, variables};
-use swamp::receiver::IngestEvent;
-use swamp::receiver::{Arrival, Receiver, ReceiverOptions};
+use swamp::receiver::{Arrival, ReceivedEvent, Receiver, ReceiverOptions};
 use swamp::spool::FileSpool;
 use tempfile::TempDir;
 
@@ -262,7 +261,7 @@ impl DemoBatch {
     }
 }
 
-fn command_of(event: &IngestEvent) -> String {
+fn command_of(event: &ReceivedEvent) -> String {
     let words = [event.command(), event.subcommand()];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

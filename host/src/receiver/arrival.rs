@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, header};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::domain::REDACTED;
-use crate::receiver::{IngestError, IngestEvent};
+use crate::receiver::{BodyError, Format, ReceivedEvent};
 
 /// One request that arrived completely, and what became of it. Its texts, the refusal's too, come from outside: what
 /// shows them makes them [`printable`](crate::domain::printable) first.
@@ -18,6 +18,8 @@ use crate::receiver::{IngestError, IngestEvent};
 pub struct Arrival {
     /// When it had arrived.
     pub at: DateTime<Utc>,
+    /// What it is in.
+    pub format: Format,
     /// How long after the receiver had started.
     pub elapsed: Duration,
     /// The method.
@@ -27,10 +29,10 @@ pub struct Arrival {
     /// The header fields in their order, each value text; where it could be a secret,
     /// [`REDACTED`](crate::domain::REDACTED).
     pub headers: Vec<(String, String)>,
-    /// The body. Empty where it was too large.
+    /// The body, not compressed any more. Empty where it was too large, or not what its `content-encoding` says.
     pub body: Bytes,
     /// What the body holds, whatever became of the request.
-    pub events: Result<Vec<IngestEvent>, IngestError>,
+    pub events: Result<Vec<ReceivedEvent>, BodyError>,
     /// For each event, whether its `insert_id` was new. Empty where the request was refused.
     pub first_seen: Vec<bool>,
     /// The status that it is answered with, once the delay is over; `None` where the connection is closed instead.
@@ -41,7 +43,7 @@ pub struct Arrival {
 
 impl Arrival {
     /// The events that were taken and not seen before.
-    pub fn fresh_events(&self) -> impl Iterator<Item = &IngestEvent> {
+    pub fn fresh_events(&self) -> impl Iterator<Item = &ReceivedEvent> {
         let events = self.events.as_deref().unwrap_or_default();
         events
             .iter()
@@ -59,6 +61,13 @@ impl Arrival {
     #[must_use]
     pub fn repeated(&self) -> usize {
         self.first_seen.len() - self.fresh()
+    }
+
+    /// What is wrong with the events that were taken, in one sentence each.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        let events = self.events.as_deref().unwrap_or_default();
+        let taken = events.iter().take(self.first_seen.len());
+        taken.filter_map(ReceivedEvent::warning)
     }
 
     /// What it costs to keep, in bytes, roughly.

@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::arrival::{Arrival, Arrivals, Queued};
 use super::seen::Seen;
-use crate::receiver::IngestEvent;
+use crate::receiver::ReceivedEvent;
 
 /// How many of the latest arrivals are kept for a snapshot.
 const HISTORY: usize = 4096;
@@ -80,10 +80,10 @@ impl Ledger {
 
     /// Takes responsibility for `events`, and says of each whether it is new. When the new ones cannot be saved,
     /// none is taken; the error says so.
-    pub(super) fn take(&mut self, events: &[IngestEvent]) -> Result<Vec<bool>, String> {
+    pub(super) fn take(&mut self, events: &[ReceivedEvent]) -> Result<Vec<bool>, String> {
         let first_seen = self
             .seen
-            .which_are_new(events.iter().map(IngestEvent::insert_id));
+            .which_are_new(events.iter().map(ReceivedEvent::insert_id));
         let fresh = || {
             let marked = events.iter().zip(&first_seen);
             marked.filter_map(|(event, first)| first.then_some(event))

@@ -1,4 +1,4 @@
-//! An endpoint for one's own machine: takes events in the ingest format, says what is wrong with a bad request, and
+//! An endpoint for one's own machine: takes events in the ingest format and OTLP's logs, says what is wrong with a bad request, and
 //! misbehaves where it is told to.
 //!
 //! It serves HTTP/1.1 on a thread of its own, so that callers need no async runtime, and it never prints: what
@@ -19,8 +19,13 @@
 //! ```
 
 mod arrival;
-mod ingest_event;
+mod encoding;
+mod event;
+mod examine;
+mod ingest;
+mod json;
 mod ledger;
+mod otlp;
 mod page;
 mod plan;
 mod seen;
@@ -41,13 +46,19 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use thiserror::Error;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 pub use arrival::{Arrival, Arrivals};
-pub use ingest_event::{EventField, Flaw, IngestError, IngestEvent, JsonKind, parse_body};
+pub use event::ReceivedEvent;
+pub use examine::{BodyError, Format};
+pub use ingest::{EventField, Flaw, IngestError, parse_ingest};
+pub use json::JsonKind;
 use ledger::Ledger;
 pub use ledger::Summary;
+pub use otlp::{OtlpError, parse_otlp};
 use service::Service;
 
 /// How long a connection may be idle, or take to send the head of a request.
@@ -56,6 +67,10 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 /// How long to wait before the next try when a connection could not be accepted, as when no descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a connection is read on after its last answer, and how many bytes.
+const PARTING_TIME: Duration = Duration::from_secs(2);
+const PARTING_BYTES: u64 = 64 * 1024 * 1024;
+
 /// What a [`Receiver`] does.
 #[derive(Clone, Debug)]
 pub struct ReceiverOptions {
@@ -63,11 +78,12 @@ pub struct ReceiverOptions {
     pub listen: SocketAddr,
     /// Whether that may be an address that other machines can reach.
     pub allow_remote: bool,
-    /// What the path of a request must end in; every path does in the empty text.
+    /// What the path of a request must end in; every path does in the empty text. Where requests are validated, that of
+    /// OTLP's logs, `/v1/logs`, is as good.
     pub path: String,
-    /// Whether a request that is not in the ingest format is refused. If not, PUT is as good as POST.
+    /// Whether a request is refused that is not in the format of its path. If not, PUT is as good as POST.
     pub validate: bool,
-    /// The status, 200 to 599, that answers a good request instead of 202. Unless it is a success, nothing in the
+    /// The status, 200 to 599, that answers a good request instead of 202, and 200 for OTLP. Unless it is a success, nothing in the
     /// request is taken.
     pub respond: Option<u16>,
     /// What `Retry-After` says in answers with 429 and 503, in whole seconds.
@@ -168,11 +184,13 @@ impl Receiver {
             return Err(ReceiverError::Remote(listen));
         }
         let respond = match options.respond {
-            None => StatusCode::ACCEPTED,
-            Some(status) => StatusCode::from_u16(status)
-                .ok()
-                .filter(|_| (200..600).contains(&status))
-                .ok_or(ReceiverError::Status(status))?,
+            None => None,
+            Some(status) => Some(
+                StatusCode::from_u16(status)
+                    .ok()
+                    .filter(|_| (200..600).contains(&status))
+                    .ok_or(ReceiverError::Status(status))?,
+            ),
         };
         let in_vain = |error: io::Error| match error.kind() {
             io::ErrorKind::AddrInUse => ReceiverError::InUse(listen),
@@ -304,14 +322,30 @@ async fn accept_all(
         };
         let service = Arc::clone(service);
         served.spawn(async move {
-            let answer = service_fn(|request| service.answer(request, peer.ip()));
-            // An error is the client's going away, or a drop that the receiver was told to make.
-            let _ = http1::Builder::new()
+            let answer = service_fn(|request| Box::pin(service.answer(request, peer.ip())));
+            let served = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEAD_TIME)
                 .serve_connection(TokioIo::new(stream), answer)
+                .without_shutdown()
                 .await;
+            // An error is the client's going away, or a drop that the receiver was told to make.
+            if let Ok(parts) = served {
+                part(parts.io.into_inner()).await;
+            }
             drop(place);
         });
     }
+}
+
+/// Ends a connection that has been served: a socket that is closed with something unread in it is reset, and the answer
+/// with it.
+async fn part(mut stream: TcpStream) {
+    let read_out = async {
+        stream.shutdown().await?;
+        let mut unread = (&mut stream).take(PARTING_BYTES);
+        tokio::io::copy(&mut unread, &mut tokio::io::sink()).await
+    };
+    // Whoever goes on writing is reset in the end.
+    let _ = tokio::time::timeout(PARTING_TIME, read_out).await;
 }

@@ -15,10 +15,12 @@ use tokio::sync::Semaphore;
 
 use super::ReceiverOptions;
 use super::arrival::{self, Arrival};
+use super::encoding;
+use super::event::ReceivedEvent;
+use super::examine::{Asked, BodyError, Format, Refusal};
 use super::ledger::Ledger;
 use super::page::{self, Page};
 use super::plan::{Conduct, Plan};
-use crate::receiver::{IngestError, IngestEvent, parse_body};
 
 /// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -34,7 +36,7 @@ const QUEUE_ROOM: u32 = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Service {
     options: ReceiverOptions,
-    respond: StatusCode,
+    respond: Option<StatusCode>,
     plan: Plan,
     started: Instant,
     ledger: Mutex<Ledger>,
@@ -54,13 +56,10 @@ pub(super) enum Closed {
     ShuttingDown,
 }
 
-/// Why a request is refused, and with which status.
-struct Refusal(StatusCode, String);
-
 impl Service {
     pub(super) fn new(
         options: ReceiverOptions,
-        respond: StatusCode,
+        respond: Option<StatusCode>,
         ledger: Ledger,
         endpoint: String,
     ) -> Self {
@@ -96,9 +95,11 @@ impl Service {
             let summary = self.ledger().summary;
             return Ok(page.answer(&head, peer, &self.endpoint, &summary));
         }
-        let body = tokio::time::timeout(BODY_TIME, read(body, self.options.max_body))
+        let limit = self.options.max_body;
+        let body = tokio::time::timeout(BODY_TIME, read(body, limit))
             .await
-            .map_err(|_| Closed::Body)??;
+            .map_err(|_| Closed::Body)??
+            .and_then(|body| encoding::decoded(&head.headers, body, limit));
         // Waited for first: from here to the record nothing waits, so a client that goes away cannot leave half of
         // it done.
         let weight = arrival::weight(body.as_ref().map_or(0, Bytes::len));
@@ -125,16 +126,13 @@ impl Service {
     }
 
     /// Decides what becomes of a request, and counts it.
-    fn settle(
-        &self,
-        ledger: &mut Ledger,
-        head: &Parts,
-        body: Result<Bytes, IngestError>,
-    ) -> Arrival {
+    fn settle(&self, ledger: &mut Ledger, head: &Parts, body: Result<Bytes, BodyError>) -> Arrival {
+        let format = Format::at(head.uri.path());
+        let success = self.respond.unwrap_or(format.success());
         let events = body
             .as_ref()
             .map_err(Clone::clone)
-            .and_then(|body| parse_body(body));
+            .and_then(|body| format.parse(body));
         let body = body.unwrap_or_default();
         ledger.summary.requests += 1;
         ledger.summary.bytes += body.len() as u64;
@@ -145,24 +143,25 @@ impl Service {
         } else if let Some(refusal) = self.objection(head, &events) {
             ledger.summary.bad_requests += 1;
             Err(refusal)
-        } else if self.respond.is_success() {
-            let known: &[IngestEvent] = events.as_deref().unwrap_or_default();
+        } else if success.is_success() {
+            let known: &[ReceivedEvent] = events.as_deref().unwrap_or_default();
             ledger.take(known).map_err(|reason| {
                 ledger.summary.failed += 1;
                 Refusal(StatusCode::INTERNAL_SERVER_ERROR, reason)
             })
         } else {
             ledger.summary.failed += 1;
-            Err(told(self.respond))
+            Err(told(success))
         };
         let is_dropped = conduct == Conduct::Drop;
         ledger.summary.dropped += u64::from(is_dropped);
         let (status, first_seen, refusal) = match outcome {
-            Ok(first_seen) => (self.respond, first_seen, None),
+            Ok(first_seen) => (success, first_seen, None),
             Err(Refusal(status, reason)) => (status, Vec::new(), Some(reason)),
         };
         Arrival {
             at: Utc::now(),
+            format,
             elapsed: self.started.elapsed(),
             method: head.method.to_string(),
             path: head
@@ -182,49 +181,43 @@ impl Service {
     fn objection(
         &self,
         head: &Parts,
-        events: &Result<Vec<IngestEvent>, IngestError>,
+        events: &Result<Vec<ReceivedEvent>, BodyError>,
     ) -> Option<Refusal> {
         let suffix = &self.options.path;
         let path = head.uri.path();
-        if !path.ends_with(suffix.as_str()) {
+        let strict = self.options.validate;
+        if !(path.ends_with(suffix.as_str()) || strict && Format::at(path) == Format::Otlp) {
             return Some(Refusal(
                 StatusCode::NOT_FOUND,
                 format!(
-                    "{path} is not a path of this receiver; send events to a path that ends in {suffix}"
+                    "{path} is not a path of this receiver; send events to a path that ends in {suffix}, or OTLP's logs to one that ends in /v1/logs"
                 ),
             ));
         }
-        let is_allowed =
-            head.method == Method::POST || (head.method == Method::PUT && !self.options.validate);
-        if !is_allowed {
-            return Some(Refusal(
-                StatusCode::METHOD_NOT_ALLOWED,
-                format!(
-                    "{} is not a method of this path; send events with POST",
-                    head.method
-                ),
-            ));
+        let field = |name| {
+            let value = head.headers.get(name)?;
+            Some(value.to_str().unwrap_or_default())
+        };
+        let asked = Asked {
+            method: match &head.method {
+                &Method::PUT if !strict => "POST",
+                method => method.as_str(),
+            },
+            path,
+            content_type: field(header::CONTENT_TYPE),
+            content_encoding: field(header::CONTENT_ENCODING),
+        };
+        let objection = asked.objection(events);
+        if strict {
+            return objection;
         }
-        if let Err(error @ IngestError::TooLarge { .. }) = events {
-            return Some(Refusal(StatusCode::PAYLOAD_TOO_LARGE, error.to_string()));
-        }
-        if !self.options.validate {
-            return None;
-        }
-        if head.headers.contains_key(header::CONTENT_ENCODING) {
-            return Some(Refusal(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the request has a content-encoding; send the body as it is".to_owned(),
-            ));
-        }
-        if !is_json(head) {
-            return Some(Refusal(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "the request's content-type is not application/json; set it to that".to_owned(),
-            ));
-        }
-        let error = events.as_ref().err()?;
-        Some(Refusal(StatusCode::BAD_REQUEST, error.to_string()))
+        // Any body is good then that is not too large.
+        objection.filter(|Refusal(status, _)| {
+            matches!(
+                *status,
+                StatusCode::METHOD_NOT_ALLOWED | StatusCode::PAYLOAD_TOO_LARGE
+            )
+        })
     }
 
     fn response(&self, status: StatusCode, text: String) -> Response<Full<Bytes>> {
@@ -267,32 +260,24 @@ fn told(status: StatusCode) -> Refusal {
 }
 
 fn answer_text(arrival: &Arrival) -> String {
-    match &arrival.refusal {
-        Some(reason) => serde_json::json!({ "error": reason }).to_string(),
-        None => serde_json::json!({
+    let answer = match (&arrival.refusal, arrival.format) {
+        // OTLP's clients look for `message`.
+        (Some(reason), Format::Otlp) => serde_json::json!({ "error": reason, "message": reason }),
+        (Some(reason), Format::Ingest) => serde_json::json!({ "error": reason }),
+        (None, Format::Otlp) => serde_json::json!({}),
+        (None, Format::Ingest) => serde_json::json!({
             "accepted": arrival.fresh(),
             "duplicates": arrival.repeated(),
-        })
-        .to_string(),
-    }
-}
-
-fn is_json(head: &Parts) -> bool {
-    let Some(value) = head.headers.get(header::CONTENT_TYPE) else {
-        return false;
+        }),
     };
-    let Ok(value) = value.to_str() else {
-        return false;
-    };
-    let essence = value.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    answer.to_string()
 }
 
 /// The body, if it is not larger than `limit`.
-async fn read(mut body: Incoming, limit: usize) -> Result<Result<Bytes, IngestError>, Closed> {
+async fn read(mut body: Incoming, limit: usize) -> Result<Result<Bytes, BodyError>, Closed> {
     let most = limit.saturating_mul(OVERSIZE_READ);
     if body.size_hint().lower() > most as u64 {
-        return Ok(Err(IngestError::TooLarge { limit }));
+        return Ok(Err(BodyError::TooLarge { limit }));
     }
     let mut kept = BytesMut::new();
     let mut length = 0_usize;
@@ -311,7 +296,7 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Result<Bytes, IngestEr
         }
     }
     Ok(if length > limit {
-        Err(IngestError::TooLarge { limit })
+        Err(BodyError::TooLarge { limit })
     } else {
         Ok(kept.freeze())
     })

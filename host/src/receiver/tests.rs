@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::*;
-use crate::receiver::{IngestError, IngestEvent};
+use crate::receiver::{BodyError, ReceivedEvent};
 
 /// Longer than anything here takes; a test that waits so long has failed.
 const LONG: Duration = Duration::from_mins(1);
@@ -90,7 +90,7 @@ fn good_events_are_answered_with_202_and_reported() {
     assert_eq!(arrival.body, batch(&["a", "b"]));
     assert_eq!(arrival.answered, Some(202));
     assert_eq!(arrival.refusal, None);
-    let commands: Vec<_> = arrival.fresh_events().map(IngestEvent::command).collect();
+    let commands: Vec<_> = arrival.fresh_events().map(ReceivedEvent::command).collect();
     assert_eq!(commands, [Some("repo"), Some("repo")]);
     assert_eq!(receiver.requests().len(), 1);
     assert_eq!(
@@ -103,6 +103,180 @@ fn good_events_are_answered_with_202_and_reported() {
             ..Summary::default()
         }
     );
+}
+
+#[test]
+fn an_event_without_an_insert_id_is_taken_with_a_warning() {
+    let receiver = started(ReceiverOptions::default());
+    let without = event("a").replace(r#""insert_id":"a","#, "");
+    let of_null = event("b").replace(r#""insert_id":"b""#, r#""insert_id":null"#);
+    let another = event("c").replace(r#""insert_id":"c""#, r#""insert_id":"made-up""#);
+    let odd_key = event("d").replace(r#""id": "d""#, r#""id": "d", "\ud83d": 1"#);
+    let bodies = [
+        without.clone(),
+        without.clone(),
+        format!(r#"{{"events":[{},{of_null},{another}]}}"#, event("e")),
+        odd_key,
+    ];
+    for body in bodies {
+        let reply = posted(&receiver, &body).unwrap();
+        assert_eq!(reply.status, 202, "{body}: {}", reply.body);
+    }
+    let told: Vec<String> = receiver
+        .requests()
+        .iter()
+        .map(|arrival| {
+            let warnings: Vec<_> = arrival.warnings().collect();
+            format!("{} new: {}", arrival.fresh(), warnings.join("; "))
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+            1 new: insert_id is missing, so that the event is counted once more whenever it is sent again; send the id of the entry
+            1 new: insert_id is missing, so that the event is counted once more whenever it is sent again; send the id of the entry
+            3 new: events[1].insert_id is null, so that the event is counted once more whenever it is sent again; send the id of the entry; events[2].insert_id is not the id in properties; send the id of the entry, which is the same whenever it is sent again
+            1 new:
+            ");
+    // What is saved has the id that was made.
+    for arrival in receiver.requests() {
+        for event in arrival.fresh_events() {
+            let line: serde_json::Value =
+                serde_json::from_str(&event.to_line().replace("\\ud83d", "")).unwrap();
+            assert_eq!(line["insert_id"], event.insert_id());
+        }
+    }
+    let summary = receiver.shut_down();
+    assert_eq!((summary.unique, summary.bad_requests), (6, 0));
+}
+
+const OTLP: &str = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"swamp.repo.id","value":{"stringValue":"repo-1"}}]},"scopeLogs":[{"logRecords":[{"attributes":[{"key":"swamp.entry.id","value":{"stringValue":"a"}},{"key":"swamp.command","value":{"stringValue":"repo"}}]}]}]}]}"#;
+
+#[test]
+fn log_records_of_otlp_are_taken_at_their_path_as_json() {
+    let receiver = started(ReceiverOptions::default());
+    let json = "content-type: application/json\r\n";
+    let protobuf = "content-type: application/x-protobuf\r\n";
+    let requests = [
+        request("POST /v1/logs", json, OTLP),
+        request("POST /team/v1/logs", json, OTLP),
+        request("POST /v1/logs", json, r#"{"resourceLogs":[]}"#),
+        request("POST /v1/logs", protobuf, "\n"),
+        request("POST /ingest", protobuf, "\n"),
+        request("POST /v1/logs", "", OTLP),
+        request("POST /v1/logs", json, &event("a")),
+        request("POST /ingest", json, OTLP),
+        request("PUT /v1/logs", json, OTLP),
+        request("POST /v1/traces", json, OTLP),
+    ];
+    let told: Vec<String> = requests
+        .iter()
+        .map(|request| {
+            let reply = exchange(&receiver, request).unwrap();
+            format!("{} {}", reply.status, reply.body)
+        })
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+            200 {}
+            200 {}
+            200 {}
+            415 {"error":"the request is OTLP as protobuf; send it as JSON: set the exporter's protocol to http/json (OTEL_EXPORTER_OTLP_PROTOCOL)","message":"the request is OTLP as protobuf; send it as JSON: set the exporter's protocol to http/json (OTEL_EXPORTER_OTLP_PROTOCOL)"}
+            415 {"error":"the request's content-type is not application/json; set it to that"}
+            415 {"error":"the request's content-type is not application/json; set it to that","message":"the request's content-type is not application/json; set it to that"}
+            400 {"error":"resourceLogs is missing; send {\"resourceLogs\":[…]}","message":"resourceLogs is missing; send {\"resourceLogs\":[…]}"}
+            400 {"error":"event is missing; it must be the string \"cli_invocation\""}
+            405 {"error":"PUT is not a method of this path; send events with POST","message":"PUT is not a method of this path; send events with POST"}
+            404 {"error":"/v1/traces is not a path of this receiver; send events to a path that ends in /ingest, or OTLP's logs to one that ends in /v1/logs"}
+            "#);
+    let arrivals = receiver.requests();
+    let fresh: Vec<_> = arrivals[0].fresh_events().collect();
+    assert_eq!(
+        (fresh[0].distinct_id(), fresh[0].command()),
+        ("repo-1", Some("repo"))
+    );
+    assert_eq!(arrivals[0].format, Format::Otlp);
+    assert_eq!((arrivals[1].fresh(), arrivals[1].repeated()), (0, 1));
+    assert_eq!(receiver.shut_down().unique, 1);
+    let told = started(ReceiverOptions {
+        respond: Some(202),
+        ..ReceiverOptions::default()
+    });
+    assert_eq!(exchange(&told, &requests[0]).unwrap().status, 202);
+}
+
+fn gzipped(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_body_may_come_compressed_and_is_bounded_all_the_same() {
+    let receiver = started(ReceiverOptions::default());
+    let event = event("a");
+    let (start, end) = event.split_at(20);
+    let whole = gzipped(&event);
+    let bomb = gzipped(&format!("{event}{}", " ".repeat(8 * 1024 * 1024)));
+    let told: Vec<String> = [
+        ("gzip", "/ingest", whole.clone()),
+        ("X-GZip", "/ingest", whole.clone()),
+        ("gzip", "/ingest", [gzipped(start), gzipped(end)].concat()),
+        ("gzip", "/v1/logs", gzipped(OTLP)),
+        ("identity", "/ingest", event.clone().into_bytes()),
+        ("gzip", "/ingest", event.into_bytes()),
+        ("gzip", "/ingest", whole[..whole.len() - 9].to_vec()),
+        ("gzip", "/ingest", Vec::new()),
+        ("gzip", "/ingest", bomb),
+        ("deflate", "/ingest", whole.clone()),
+        ("gzip, gzip", "/ingest", whole),
+    ]
+    .map(|(encoding, path, body)| {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        );
+        let mut stream = connected(&receiver);
+        stream.write_all(&[head.into_bytes(), body].concat()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        format!("{encoding}: {} {body}", head.split(' ').nth(1).unwrap())
+    })
+    .to_vec();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+            gzip: 202 {"accepted":1,"duplicates":0}
+            X-GZip: 202 {"accepted":0,"duplicates":1}
+            gzip: 202 {"accepted":0,"duplicates":1}
+            gzip: 200 {}
+            identity: 202 {"accepted":0,"duplicates":1}
+            gzip: 400 {"error":"the body is not gzip, as its content-encoding says, or is cut short; send what it says"}
+            gzip: 400 {"error":"the body is not gzip, as its content-encoding says, or is cut short; send what it says"}
+            gzip: 400 {"error":"the body is not gzip, as its content-encoding says, or is cut short; send what it says"}
+            gzip: 413 {"error":"the body is larger than 8388608 bytes; send fewer events in one request"}
+            deflate: 415 {"error":"the request's content-encoding is deflate; send the body with gzip or as it is"}
+            gzip, gzip: 415 {"error":"the request's content-encoding is gzip, gzip; send the body with gzip or as it is"}
+            "#);
+    assert_eq!(receiver.requests()[0].body, self::event("a"));
+    assert_eq!(receiver.shut_down().unique, 1);
+}
+
+#[test]
+fn an_answer_is_not_lost_over_a_request_that_was_not_read() {
+    let receiver = started(ReceiverOptions {
+        max_body: 1024,
+        ..ReceiverOptions::default()
+    });
+    for announced in [20 << 20, 99_999_999_999_usize] {
+        let mut stream = connected(&receiver);
+        let head = format!(
+            "POST /ingest HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {announced}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&vec![b' '; 20 << 20]).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        // A reset would be an error.
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    }
 }
 
 /// Sends one event on a connection that stays open, and reads the whole answer.
@@ -143,7 +317,10 @@ fn a_repeated_insert_id_is_counted_and_dropped() {
         panic!("two requests were sent");
     };
     assert_eq!((arrival.fresh(), arrival.repeated()), (1, 1));
-    let fresh: Vec<_> = arrival.fresh_events().map(IngestEvent::insert_id).collect();
+    let fresh: Vec<_> = arrival
+        .fresh_events()
+        .map(ReceivedEvent::insert_id)
+        .collect();
     assert_eq!(fresh, ["c"]);
     let summary = receiver.shut_down();
     assert_eq!(
@@ -178,17 +355,17 @@ fn a_bad_request_is_told_what_is_wrong_with_it() {
         })
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r#"
-    400 {"error":"event is missing; it must be the string \"cli_invocation\""}
-    400 {"error":"events[1].insert_id is empty; it must be a non-empty string, the same whenever this event is sent again"}
-    400 {"error":"the body is not JSON (expected ident at line 1 column 2); send one event object, or {\"events\":[…]}"}
-    415 {"error":"the request's content-type is not application/json; set it to that"}
-    415 {"error":"the request's content-type is not application/json; set it to that"}
-    415 {"error":"the request has a content-encoding; send the body as it is"}
-    405 {"error":"GET is not a method of this path; send events with POST"}
-    405 {"error":"PUT is not a method of this path; send events with POST"}
-    404 {"error":"/ingested is not a path of this receiver; send events to a path that ends in /ingest"}
-    404 {"error":"/ is not a path of this receiver; send events to a path that ends in /ingest"}
-    "#);
+            400 {"error":"event is missing; it must be the string \"cli_invocation\""}
+            400 {"error":"events[1].insert_id is empty; it must be a non-empty string, the same whenever this event is sent again"}
+            400 {"error":"the body is not JSON (expected ident at line 1 column 2); send one event object, or {\"events\":[…]}"}
+            415 {"error":"the request's content-type is not application/json; set it to that"}
+            415 {"error":"the request's content-type is not application/json; set it to that"}
+            400 {"error":"the body is not gzip, as its content-encoding says, or is cut short; send what it says"}
+            405 {"error":"GET is not a method of this path; send events with POST"}
+            405 {"error":"PUT is not a method of this path; send events with POST"}
+            404 {"error":"/ingested is not a path of this receiver; send events to a path that ends in /ingest, or OTLP's logs to one that ends in /v1/logs"}
+            404 {"error":"/ is not a path of this receiver; send events to a path that ends in /ingest, or OTLP's logs to one that ends in /v1/logs"}
+            "#);
     let arrivals = receiver.requests();
     assert!(
         arrivals
@@ -216,7 +393,10 @@ fn without_validation_any_body_is_taken_and_the_arrival_still_says_what_is_wrong
     );
     let arrivals = receiver.requests();
     assert_eq!(arrivals[0].path, "/v2/track?x=1");
-    assert!(matches!(arrivals[0].events, Err(IngestError::NotJson(_))));
+    assert!(matches!(
+        arrivals[0].events,
+        Err(BodyError::Ingest(IngestError::NotJson(_)))
+    ));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The command line of `telemetry …`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -159,8 +159,8 @@ fn since(text: &str) -> Result<DateTime<Utc>, &'static str> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Receive {
-    /// Address to listen on
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    /// Address or port to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090", value_parser = listen)]
     pub(crate) listen: SocketAddr,
     /// Allow an address that other machines can reach
     #[arg(long)]
@@ -282,6 +282,17 @@ pub(crate) struct ListedSubcommands {
 pub(super) fn label(text: &str) -> Result<Label, String> {
     let max = Label::MAX_LEN;
     Label::parse(text).ok_or_else(|| format!("write 1 to {max} printable characters"))
+}
+
+/// A port, an address with a port, or localhost with a port.
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let local = text.strip_prefix("localhost:").unwrap_or(text);
+    if let Ok(port) = local.parse::<u16>() {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    text.parse().map_err(|_| {
+        "write a port or an address with one, such as 8091, localhost:8091 or [::1]:8091".to_owned()
+    })
 }
 
 fn subcommand(text: &str) -> Result<Label, String> {

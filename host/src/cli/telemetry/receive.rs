@@ -6,15 +6,14 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use swamp::domain::{Status, printable};
-use swamp::receiver::IngestEvent;
-use swamp::receiver::{Arrival, Receiver, ReceiverOptions, Summary};
+use swamp::receiver::{Arrival, ReceivedEvent, Receiver, ReceiverOptions, Summary};
 
 use super::format::{duration, entries};
 use crate::cli::args::Receive;
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::interrupt::Interrupt;
-use crate::cli::ui::{BAD, DIM, GOOD};
+use crate::cli::ui::{BAD, DIM, GOOD, WARN};
 
 /// How often Ctrl-C is looked for while nothing arrives.
 const TICK: Duration = Duration::from_millis(50);
@@ -32,6 +31,9 @@ enum Line<'a> {
         at: String,
         method: &'a str,
         path: &'a str,
+        /// `ingest`, or `otlp` for what was sent to a path of OTLP's logs.
+        format: &'static str,
+        /// The length of the body, not compressed any more.
         bytes: usize,
         /// How many events in it are new, and how many had arrived before.
         fresh: usize,
@@ -40,6 +42,8 @@ enum Line<'a> {
         answered: Option<u16>,
         /// Why it was refused.
         refusal: Option<&'a str>,
+        /// What is wrong with events that were taken.
+        warnings: Vec<&'a str>,
         /// The new events, token for token as they came.
         events: Vec<Box<RawValue>>,
     },
@@ -78,9 +82,10 @@ pub(crate) fn run(args: &Receive, context: &Context) -> Result<(), CommandError>
         ));
     }
     let arrivals = receiver.arrivals();
+    let mut has_header = false;
     while !interrupt.is_requested() {
         match arrivals.recv_timeout(TICK) {
-            Ok(arrival) => show(&arrival, context)?,
+            Ok(arrival) => show(&arrival, &mut has_header, context)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -97,10 +102,15 @@ pub(crate) fn run(args: &Receive, context: &Context) -> Result<(), CommandError>
     Ok(())
 }
 
-fn show(arrival: &Arrival, context: &Context) -> Result<(), CommandError> {
+/// Prints what arrived; before the first event, what the columns are.
+fn show(arrival: &Arrival, has_header: &mut bool, context: &Context) -> Result<(), CommandError> {
     if context.ui.wants_json() {
         context.ui.json_line(&Line::of_arrival(arrival))?;
         return Ok(());
+    }
+    if !*has_header && arrival.fresh() > 0 {
+        context.ui.answer(&format!("{DIM}{HEADER}{DIM:#}"))?;
+        *has_header = true;
     }
     for event in arrival.fresh_events() {
         context.ui.answer(&event_in_words(arrival, event))?;
@@ -121,6 +131,14 @@ fn show(arrival: &Arrival, context: &Context) -> Result<(), CommandError> {
             "{time}  {BAD}closed{BAD:#} without a response (--drop-every)"
         ))?;
     }
+    for warning in arrival.warnings() {
+        context.ui.answer(&format!(
+            "{time}  {WARN}warning{WARN:#} {} {}: {}",
+            printable(&arrival.method),
+            printable(&arrival.path),
+            printable(warning)
+        ))?;
+    }
     if arrival.repeated() > 0 {
         let repeated = entries(u64::try_from(arrival.repeated()).unwrap_or(u64::MAX));
         context
@@ -130,22 +148,34 @@ fn show(arrival: &Arrival, context: &Context) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Time, repository, command, result and duration, aligned.
-fn event_in_words(arrival: &Arrival, event: &IngestEvent) -> String {
+/// What the columns of [`event_in_words`] are.
+const HEADER: &str = "time      repo      result  exit    duration  command";
+
+fn event_in_words(arrival: &Arrival, event: &ReceivedEvent) -> String {
     let words = [event.command(), event.subcommand()];
     let command = words.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let repo: String = event.distinct_id().chars().take(8).collect();
+    let shown = |text: String| {
+        if text.is_empty() {
+            "-".to_owned()
+        } else {
+            text
+        }
+    };
+    let repo = shown(event.distinct_id().chars().take(8).collect());
     let result = match event.status() {
         Some(Status::Success) => format!("{GOOD}ok{GOOD:#}    "),
         Some(Status::Error | Status::UserError) => format!("{BAD}failed{BAD:#}"),
         None => "-     ".to_owned(),
     };
+    let exit = event
+        .exit_code()
+        .map_or_else(|| "-".to_owned(), |code| code.to_string());
     let duration = event.duration_ms().map_or_else(|| "-".to_owned(), duration);
     format!(
-        "{}  {:<8}  {result}  {duration:>10}  {}",
+        "{}  {:<8}  {result}  {exit:>4}  {duration:>10}  {}",
         arrival.at.format("%H:%M:%S"),
         printable(&repo),
-        printable(&command)
+        printable(&shown(command))
     )
 }
 
@@ -164,11 +194,13 @@ impl<'a> Line<'a> {
                 .to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
             method: &arrival.method,
             path: &arrival.path,
+            format: arrival.format.name(),
             bytes: arrival.body.len(),
             fresh: arrival.fresh(),
             repeated: arrival.repeated(),
             answered: arrival.answered,
             refusal: arrival.refusal.as_deref(),
+            warnings: arrival.warnings().collect(),
             events: arrival
                 .fresh_events()
                 .filter_map(|event| RawValue::from_string(event.to_line()).ok())

@@ -3,10 +3,9 @@
 use bytes::Bytes;
 use chrono::SecondsFormat;
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::domain::Status;
-use crate::receiver::IngestEvent;
+use crate::receiver::ReceivedEvent;
 use crate::receiver::arrival::Arrival;
 use crate::receiver::ledger::Summary;
 
@@ -22,6 +21,7 @@ struct ShownArrival<'a> {
     bytes: usize,
     answered: Option<u16>,
     refusal: Option<&'a str>,
+    warnings: Vec<String>,
     events: Vec<ShownEvent>,
 }
 
@@ -70,6 +70,7 @@ pub(super) fn arrival(arrival: &Arrival) -> String {
         bytes: arrival.body.len(),
         answered: arrival.answered,
         refusal: arrival.refusal.as_deref(),
+        warnings: arrival.warnings().map(start_of).collect(),
         events: arrival.fresh_events().map(event).collect(),
     };
     json(&shown)
@@ -101,28 +102,19 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn event(event: &IngestEvent) -> ShownEvent {
-    // What is nested too deeply to read is shown by its JSON alone.
-    let properties: Value = serde_json::from_str(event.properties()).unwrap_or_default();
-    let text = |pointer: &str| {
-        let text = properties.pointer(pointer).and_then(Value::as_str);
-        text.filter(|text| !text.is_empty()).map(start_of)
-    };
+fn event(event: &ReceivedEvent) -> ShownEvent {
     let words = [event.command(), event.subcommand()];
     let words: Vec<&str> = words.into_iter().flatten().collect();
-    let version = text("/swampVersion").map(|version| format!("swamp {version}"));
     ShownEvent {
         repo: start_of(event.distinct_id()),
         command: (!words.is_empty()).then(|| start_of(&words.join(" "))),
         status: event.status(),
-        exit_code: properties
-            .pointer("/result/exitCode")
-            .and_then(Value::as_i64),
-        error_type: text("/result/errorType"),
-        error_message: text("/result/errorMessage"),
+        exit_code: event.exit_code(),
+        error_type: event.error_type().map(start_of),
+        error_message: event.error_message().map(start_of),
         duration_ms: event.duration_ms(),
-        tool: version,
-        platform: text("/platform"),
+        tool: event.tool().map(start_of),
+        platform: event.platform().map(start_of),
         raw: event.to_line(),
     }
 }

@@ -1,0 +1,42 @@
+//! Bodies that come compressed.
+
+use std::io::Read as _;
+
+use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
+use http::{HeaderMap, header};
+
+use super::examine::BodyError;
+
+/// The body as it was before it was compressed, which must not be larger than `limit` bytes either. What is compressed in
+/// a way that is not known stays as it is: [`examine`](super::examine) refuses it.
+pub(super) fn decoded(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, BodyError> {
+    if !is_gzip(headers) {
+        return Ok(body);
+    }
+    let mut plain = Vec::new();
+    // One byte more shows that there is more.
+    let most = (limit as u64).saturating_add(1);
+    MultiGzDecoder::new(&body[..])
+        .take(most)
+        .read_to_end(&mut plain)
+        .map_err(|_| BodyError::NotGzip)?;
+    if plain.len() > limit {
+        return Err(BodyError::TooLarge { limit });
+    }
+    Ok(plain.into())
+}
+
+fn is_gzip(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let (Some(encoding), None) = (encodings.next(), encodings.next()) else {
+        return false;
+    };
+    encoding.to_str().is_ok_and(names_gzip)
+}
+
+/// Whether a `content-encoding` says gzip, by either of its names.
+pub(super) fn names_gzip(encoding: &str) -> bool {
+    let encoding = encoding.trim();
+    encoding.eq_ignore_ascii_case("gzip") || encoding.eq_ignore_ascii_case("x-gzip")
+}
