@@ -73,6 +73,8 @@ pub(crate) fn run(args: &Receive, context: &Context) -> Result<(), CommandError>
     .map_err(|error| CommandError::new(ErrorKind::Receiver, error))?;
     let interrupt = Interrupt::watch()?;
 
+    // Before anybody is told where to send: what arrived earlier would not be printed.
+    let arrivals = receiver.arrivals();
     let endpoint = receiver.endpoint();
     if context.ui.wants_json() {
         context.ui.json_line(&Line::Listening { endpoint })?;
@@ -81,7 +83,6 @@ pub(crate) fn run(args: &Receive, context: &Context) -> Result<(), CommandError>
             "listening on {endpoint}; open it in a browser to see what arrives; run `swamp init --endpoint {endpoint}` in a repository to send here; press Ctrl-C to stop"
         ));
     }
-    let arrivals = receiver.arrivals();
     let mut has_header = false;
     while !interrupt.is_requested() {
         match arrivals.recv_timeout(TICK) {
