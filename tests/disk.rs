@@ -342,7 +342,7 @@ fn a_umask_takes_nothing_that_the_owner_needs() {
                 "{name} {umask}"
             );
         }
-        for name in ["marker.lock", "telemetry/.lock", "telemetry/.gitignore"] {
+        for name in ["telemetry/.lock", "telemetry/.gitignore"] {
             let metadata = fs::metadata(repo.root().join(".swamp").join(name)).unwrap();
             assert_eq!(
                 metadata.permissions().mode() & 0o777,

@@ -198,18 +198,47 @@ fn entries_that_came_with_a_checkout_are_held_back_and_stay() {
 
 #[test]
 fn git_sees_nothing_new_after_any_command() {
-    let repo = checkout("");
-    git(&repo, "rm -q --cached -r .swamp");
-    git(&repo, "commit -q -m all");
-    fs::write(repo.spool().join(".gitignore"), "*\n!telemetry-*\n").unwrap();
-    for command in [
-        &["version"][..],
-        &["telemetry", "disable"],
-        &["telemetry", "enable"],
+    // None, one that does not know of the lock and is in git itself, and one that is not.
+    for (own, added) in [
+        (None, false),
+        (Some("# ours\n"), true),
+        (Some("cache/\n"), false),
     ] {
-        assert_eq!(with_key(&repo, command).code, 0);
-        let changed = git(&repo, "status --porcelain");
-        assert!(!changed.contains(".swamp/"), "{command:?}: {changed}");
+        let repo = checkout("");
+        git(&repo, "rm -q --cached -r .swamp");
+        let ignore = repo.root().join(".swamp/.gitignore");
+        if let Some(text) = own {
+            fs::write(&ignore, text).unwrap();
+        }
+        if added {
+            git(&repo, "add -f .swamp/.gitignore");
+        }
+        git(&repo, "commit -q -m all");
+        fs::write(repo.spool().join(".gitignore"), "*\n!telemetry-*\n").unwrap();
+        // What a command that was killed has left.
+        fs::write(repo.root().join(".swamp/marker.lock"), "").unwrap();
+        for command in [
+            &["version"][..],
+            &["telemetry", "disable"],
+            &["telemetry", "enable"],
+            &["trust", "--yes"],
+            &["repo", "upgrade"],
+            &["config", "set", "logLevel", "error"],
+            &["sender", "use", "builtin:otlp"],
+            &["exec", "--", "true"],
+            &["telemetry", "flush"],
+            &["telemetry", "purge", "--yes"],
+        ] {
+            with_key(&repo, command);
+            let changed = git(&repo, "status --porcelain -uall");
+            let own_file = "?? .swamp/.gitignore";
+            let mut news = changed.lines().filter(|line| line.contains(".swamp/"));
+            let is_new = news.any(|line| added || own.is_none() || line != own_file);
+            assert!(!is_new, "{command:?} with {own:?}: {changed}");
+        }
+        if let Some(text) = own {
+            assert_eq!(fs::read_to_string(&ignore).unwrap(), text);
+        }
     }
 }
 

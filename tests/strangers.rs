@@ -125,17 +125,59 @@ fn every_member_of_a_group_can_record_flush_enable_and_disable() {
     let root = machine.directory("team", ALICE, 0o2775);
     machine.init(ALICE, &root);
     machine.ok(BOB, &root, &["--no-telemetry", "trust", "--yes"]);
+    use_in_turns(&machine, &root);
+}
+
+/// Each member records, disables, enables and flushes, one after the other and again.
+fn use_in_turns(machine: &Machine, root: &Path) {
     for round in 0..2 {
         for user in [BOB, ALICE] {
-            let before = entries(&root);
-            machine.ok(user, &root, &["version"]);
-            assert_eq!(entries(&root), before + 1, "{user} in round {round}");
-            machine.ok(user, &root, &["telemetry", "disable"]);
-            machine.ok(user, &root, &["telemetry", "enable"]);
-            machine.ok(user, &root, &["telemetry", "flush", "--all"]);
-            assert_eq!(entries(&root), 0, "{user} in round {round}");
+            let before = entries(root);
+            machine.ok(user, root, &["version"]);
+            assert_eq!(entries(root), before + 1, "{user} in round {round}");
+            machine.ok(user, root, &["telemetry", "disable"]);
+            machine.ok(user, root, &["telemetry", "enable"]);
+            machine.ok(user, root, &["telemetry", "flush", "--all"]);
+            assert_eq!(entries(root), 0, "{user} in round {round}");
         }
     }
+}
+
+#[test]
+fn a_repository_that_becomes_a_groups_is_opened_to_it_by_its_owners_trust() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let root = machine.directory("late", ALICE, 0o755);
+    machine.init(ALICE, &root);
+    machine.ok(ALICE, &root, &["version"]);
+    fs::set_permissions(&root, fs::Permissions::from_mode(0o2775)).unwrap();
+
+    let trust = &["--no-telemetry", "trust", "--yes"];
+    let told = machine.ok(BOB, &root, trust).stderr;
+    let remedy = format!("have user 12345 run `swamp -C {} trust`", root.display());
+    assert!(told.contains(&remedy), "{told}");
+    let status = machine.run(BOB, &root, &["telemetry", "status"]);
+    assert!(
+        status.stderr.contains("have its owner run `swamp trust`"),
+        "{status:?}"
+    );
+    // Another file of hers, under a name that the others could give it.
+    let private = machine.directory("private", ALICE, 0o700).join("diary");
+    fs::write(&private, "").unwrap();
+    chown(&private, Some(ALICE), Some(ALICE)).unwrap();
+    fs::set_permissions(&private, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::hard_link(&private, root.join(".swamp/telemetry/diary")).unwrap();
+
+    let shown = machine.ok(ALICE, &root, trust).stdout;
+    assert!(shown.contains("opens .swamp.yaml, .swamp to it"), "{shown}");
+    assert_eq!(fs::metadata(private).unwrap().mode() & 0o777, 0o600);
+    fs::remove_file(root.join(".swamp/telemetry/diary")).unwrap();
+    assert_eq!(machine.ok(BOB, &root, trust).stderr, "");
+    assert_eq!(entries(&root), 1);
+    machine.ok(BOB, &root, &["telemetry", "flush"]);
+    assert_eq!(entries(&root), 0, "hers is sent by him, too");
+    use_in_turns(&machine, &root);
 }
 
 #[test]

@@ -93,7 +93,6 @@ fn what_is_no_core_module_of_a_world_is_refused_in_a_sentence_and_nothing_is_wri
     let repo = TestRepo::new();
     let component = Path::new(env!("CARGO_MANIFEST_DIR")).join("prebuilt/ingest.wasm");
     for (name, content) in [
-        ("empty.wasm", Vec::new()),
         ("text.wasm", b"(module)".to_vec()),
         ("component.wasm", fs::read(component).unwrap()),
         (
@@ -110,10 +109,21 @@ fn what_is_no_core_module_of_a_world_is_refused_in_a_sentence_and_nothing_is_wri
         assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
         assert!(!repo.root().join("out.wasm").exists(), "{name}");
     }
-    let gone = repo.swamp(&["sender", "wrap", "gone.wasm"]);
-    assert!(
-        gone.stderr.contains("could not read gone.wasm"),
-        "{}",
-        gone.stderr
-    );
+    fs::write(repo.root().join("empty.wasm"), "").unwrap();
+    #[cfg(unix)]
+    nix::unistd::mkfifo(
+        &repo.root().join("fifo.wasm"),
+        nix::sys::stat::Mode::S_IRWXU,
+    )
+    .unwrap();
+    for (name, why) in [
+        ("gone.wasm", "No such file"),
+        ("empty.wasm", "it is empty"),
+        #[cfg(unix)]
+        ("fifo.wasm", "it is not a regular file"),
+    ] {
+        let refused = repo.swamp(&["sender", "wrap", name]);
+        let told = format!("error: could not read {name}: {why}");
+        assert!(refused.stderr.starts_with(&told), "{}", refused.stderr);
+    }
 }

@@ -63,11 +63,11 @@ pub(crate) fn by_component() {
     forbid_core_dumps();
     let watch = Watch::start().unwrap();
     let root = Path::new(".");
-    let marker = MarkerFile::new(root).read().unwrap();
+    let marker = MarkerFile::new(root, Owners::Own).read().unwrap();
     let user = config_path(|name| env::var_os(name)).unwrap();
     let user = read_user_config(&user).unwrap();
     assert!(!user.telemetry_disabled);
-    let spool = FileSpool::open(root).unwrap().unwrap();
+    let spool = FileSpool::open(root, Owners::Own).unwrap().unwrap();
     let endpoint = Endpoint::parse(marker.telemetry_endpoint.as_deref().unwrap()).unwrap();
     let origin = endpoint.origin();
     let known = Known::new(root, marker.repo_id.clone(), origin, false, |name| {

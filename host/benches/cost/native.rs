@@ -9,6 +9,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use swamp::config::marker_file::MarkerFile;
+use swamp::config::ownership::Owners;
 use swamp::config::user_config_file::{config_path, read_user_config};
 use swamp::domain::{Batches, Deadline, Endpoint, SendError, SpooledEntry, TelemetrySender};
 use swamp::flush::{FlushJob, Flushed, Watch};
@@ -106,10 +107,10 @@ pub(crate) fn flush(batches: Batches) {
     forbid_core_dumps();
     let watch = Watch::start().unwrap();
     let root = Path::new(".");
-    let marker = MarkerFile::new(root).read().unwrap();
+    let marker = MarkerFile::new(root, Owners::Own).read().unwrap();
     let config = config_path(|name| env::var_os(name)).unwrap();
     assert!(!read_user_config(&config).unwrap().telemetry_disabled);
-    let spool = FileSpool::open(root).unwrap().unwrap();
+    let spool = FileSpool::open(root, Owners::Own).unwrap().unwrap();
     let endpoint = Endpoint::parse(marker.telemetry_endpoint.as_deref().unwrap()).unwrap();
     let job = FlushJob::new(root, &marker, marker.repo_id.clone().unwrap());
     let flushed = swamp::flush::flush(

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use swamp::config::marker_file::MarkerFile;
+use swamp::config::ownership::Owners;
 use swamp::config::{BuiltinSender, SenderLimits};
 use swamp::domain::{BATCH_SIZE, Deadline, Endpoint, TelemetryRepository as _};
 use swamp::sender::{Cache, ComponentFile, ComponentSender};
@@ -53,9 +54,9 @@ pub(crate) fn measure() -> Vec<Figure> {
 /// Starts a sender in this process. Gives what each part took, in milliseconds.
 pub(crate) fn parts() -> Value {
     let root = Path::new(".");
-    let marker = MarkerFile::new(root).read().unwrap();
+    let marker = MarkerFile::new(root, Owners::Own).read().unwrap();
     let endpoint = Endpoint::parse(marker.telemetry_endpoint.as_deref().unwrap()).unwrap();
-    let spool = FileSpool::open(root).unwrap().unwrap();
+    let spool = FileSpool::open(root, Owners::Own).unwrap().unwrap();
     let entries = spool.find_unflushed(&mut spool.list().unwrap().into_backlog(), BATCH_SIZE);
     let cache = Cache::of_user(None, |name| env::var_os(name));
 

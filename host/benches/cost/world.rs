@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use swamp::config::ownership::Owners;
 use swamp::domain::{Invocation, InvocationResult, TelemetryEntry, TelemetryRepository as _};
 use swamp::process::worker::VARIABLE;
 use swamp::spool::FileSpool;
@@ -99,7 +100,7 @@ impl World {
     }
 
     pub(crate) fn spool(&self) -> FileSpool {
-        FileSpool::create(&self.root()).unwrap()
+        FileSpool::create(&self.root(), Owners::Own).unwrap()
     }
 
     /// Records so many invocations, a millisecond after another.

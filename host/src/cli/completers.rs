@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use clap_complete::engine::{CompletionCandidate, PathCompleter, ValueCompleter as _};
 use swamp::config::BuiltinSender;
 use swamp::config::marker_file::{MarkerFile, find_repo};
+use swamp::config::ownership::Owners;
 use swamp::conformance::Kit;
 use swamp::domain::printable;
 
@@ -51,7 +52,7 @@ pub(crate) fn scenario_names(current: &OsStr) -> Vec<CompletionCandidate> {
 pub(crate) fn tool_names(current: &OsStr) -> Vec<CompletionCandidate> {
     let marker = env::current_dir()
         .ok()
-        .and_then(|dir| MarkerFile::new(find_repo(&dir)?).read().ok());
+        .and_then(|dir| MarkerFile::new(find_repo(&dir)?, Owners::Own).read().ok());
     let (Some(marker), Some(current)) = (marker, current.to_str()) else {
         return Vec::new();
     };

@@ -158,7 +158,7 @@ fn change(user: bool, edit: Edit, context: &Context) -> Result<(), CommandError>
             .map_err(|error| CommandError::new(ErrorKind::Io, error));
     }
     let (root, _) = context.repo()?;
-    MarkerFile::new(root).update(|_| vec![edit])?;
+    MarkerFile::new(root, context.owners()).update(|_| vec![edit])?;
     Ok(())
 }
 

@@ -98,8 +98,7 @@ impl Context {
         let of_marker = || {
             let repo = self.repo.as_ref()?;
             let marker = repo.marker.as_ref().ok()?;
-            let is_known = || known(&repo.root, marker).is_some_and(|known| known.is_known());
-            named(marker.as_far_as_known(is_known).log_level.as_deref()?)
+            named(followed(&repo.root, marker).log_level.as_deref()?)
         };
         self.globals
             .log_level
@@ -200,6 +199,11 @@ pub(crate) fn known(root: &Path, marker: &Marker) -> Option<Known> {
         named,
         env_var,
     ))
+}
+
+/// The marker as it is followed: restrained where this user does not know the repository at `root`.
+pub(crate) fn followed(root: &Path, marker: &Marker) -> Marker {
+    marker.as_far_as_known(|| known(root, marker).is_some_and(|known| known.is_known()))
 }
 
 /// Everything that a flush of the repository at `root` needs.

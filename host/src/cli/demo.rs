@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
+use swamp::config::ownership::Owners;
 use swamp::domain::{TelemetryRepository as _, printable, variables};
 use swamp::receiver::{Arrival, ReceivedEvent, Receiver, ReceiverOptions};
 use swamp::spool::FileSpool;
@@ -104,7 +105,7 @@ impl<'a> Stage<'a> {
         let recording = Instant::now();
         self.record()?;
         let recorded_ms = recording.elapsed().as_millis();
-        let spool = FileSpool::create(&self.repo())?;
+        let spool = FileSpool::create(&self.repo(), Owners::Own)?;
         let recorded = spool.list()?.pending.len();
         if recorded != INVOCATIONS {
             return Err(failed(format!(
@@ -119,7 +120,7 @@ impl<'a> Stage<'a> {
         self.succeed(&["telemetry", "flush", "--all"])?;
         drop(work);
         let flushed_ms = flushing.elapsed().as_millis();
-        let marker = MarkerFile::new(self.repo()).read()?;
+        let marker = MarkerFile::new(self.repo(), Owners::Own).read()?;
         let demo = Demo {
             endpoint,
             repo_id: marker.repo_id.map(|id| id.to_string()).unwrap_or_default(),

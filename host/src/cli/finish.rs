@@ -40,7 +40,7 @@ pub(crate) fn begin(
         .entry(invocation, left, version)
         .within(surroundings(env_var, true))
         .with_id(id);
-    let left = FileSpool::create(&root).and_then(|spool| spool.begin(&entry));
+    let left = FileSpool::create(&root, context.owners()).and_then(|spool| spool.begin(&entry));
     let left = left.inspect_err(|error| debug!("{error}")).ok()?;
     Some(Unfinished { root, left, entry })
 }

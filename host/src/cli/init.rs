@@ -7,6 +7,7 @@ use std::path::Path;
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
 use swamp::config::marker_file::{MarkerFile, MarkerFileError};
+use swamp::config::ownership::Owners;
 use swamp::config::{Edit, Marker, Scalar, user_repo};
 use swamp::domain::{Endpoint, RepoId};
 use swamp::spool::FileSpool;
@@ -61,7 +62,7 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
     let repo_id = RepoId::generate();
     let endpoint = endpoint.map(|endpoint| endpoint.to_string());
     let marker = Marker::init_text(VERSION, Utc::now(), &repo_id, endpoint.as_deref());
-    MarkerFile::new(&dir).create(&marker).map_err(|error| {
+    MarkerFile::new(&dir, Owners::Any).create(&marker).map_err(|error| {
         let exists = matches!(error, MarkerFileError::Exists(_));
         match &endpoint {
             Some(endpoint) if exists => CommandError::msg(
@@ -75,8 +76,8 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
             _ => error.into(),
         }
     })?;
-    FileSpool::create(&dir)?;
-    let remembered = MarkerFile::new(&dir)
+    FileSpool::create(&dir, Owners::Any)?;
+    let remembered = MarkerFile::new(&dir, Owners::Any)
         .read()
         .map(|marker| remember(&dir, &marker, None));
     if let Ok(Err(error)) = remembered {
@@ -104,7 +105,7 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
 pub(crate) fn upgrade(context: &Context) -> Result<(), CommandError> {
     let (root, before) = context.repo()?;
     let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-    MarkerFile::new(root).update(|marker| {
+    MarkerFile::new(root, context.owners()).update(|marker| {
         let mut edits = vec![
             Edit::Set("swampVersion", Scalar::Text(VERSION.to_owned())),
             Edit::Set("upgradedAt", Scalar::Text(now)),

@@ -1,14 +1,16 @@
 //! `trust`, `untrust` and `sender trust`: what this user allows a repository.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use swamp::config::group::{self, Closed};
 use swamp::config::known::Known;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::ownership::{Owners, find_foreign, foreign, is_shared};
 use swamp::config::trust_store::{TrustError, TrustStore};
 use swamp::config::{Marker, SenderSource};
-use swamp::domain::{Digest, ForeignText, printable};
+use swamp::domain::{Digest, ForeignText, in_shell, printable};
 use swamp::flush::component_file;
 
 use super::context::{Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, env_var, user_config};
@@ -24,6 +26,12 @@ struct Trusted {
     /// What in the repository belongs to another user, and is used from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     others_files: Option<String>,
+    /// The group whose members can use it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    /// What of this user's the group could not use so far, below the repository.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    opened: Vec<String>,
     endpoint: String,
     #[serde(skip)]
     endpoint_source: EndpointSource,
@@ -52,7 +60,7 @@ struct Untrusted {
 /// Allows the repository, and trusts the sender that its marker names.
 pub(crate) fn trust(yes: bool, context: &Context) -> Result<(), CommandError> {
     let root = root(context)?;
-    let file = MarkerFile::new(&root);
+    let file = MarkerFile::new(&root, Owners::Any);
     let marker = file.read()?;
     let repo_id = match marker.repo_id.clone() {
         Some(repo_id) => repo_id,
@@ -69,6 +77,8 @@ pub(crate) fn trust(yes: bool, context: &Context) -> Result<(), CommandError> {
     });
     let others_files =
         foreign.map(|foreign| format!("{} belongs to {}", foreign.path.display(), foreign.owner));
+    let group = group::group_of(&root);
+    let closed = group::closed(&root).map_err(|why| not_opened(&root, &why))?;
     let named = source == EndpointSource::Environment;
     let known = Known::new(
         &root,
@@ -82,9 +92,13 @@ pub(crate) fn trust(yes: bool, context: &Context) -> Result<(), CommandError> {
         headers.map(|(name, value)| (format!("{} {name}", url.scope), value.to_string()))
     });
     let trusted = Trusted {
-        repository: root,
+        repository: root.clone(),
         repo_id: repo_id.to_string(),
         others_files,
+        opened: (closed.iter().filter(|closed| closed.owner.is_none()))
+            .map(|closed| closed.path.display().to_string())
+            .collect(),
+        group,
         endpoint: endpoint.to_string(),
         endpoint_source: source,
         component: sender.name().clone(),
@@ -99,7 +113,11 @@ pub(crate) fn trust(yes: bool, context: &Context) -> Result<(), CommandError> {
         context.ui.note(&trusted.in_words());
         context.ui.confirm("allow this", "nothing was allowed")?;
     }
-    known.allow(Some(sender.digest()), trusted.others_files.is_some())?;
+    known.allow(
+        Some(sender.digest()),
+        trusted.others_files.is_some() || trusted.group.is_some(),
+    )?;
+    let left = group::open(&root).map_err(|why| not_opened(&root, &why))?;
     if context.ui.wants_json() {
         context.ui.json(&trusted)?;
     } else {
@@ -110,7 +128,26 @@ pub(crate) fn trust(yes: bool, context: &Context) -> Result<(), CommandError> {
             .ui
             .answer("allowed on this machine; `swamp untrust` takes it back")?;
     }
+    if let Some(Closed { path, owner }) = left.first() {
+        let path = root.join(path);
+        let owner = owner.as_deref().unwrap_or("its owner");
+        context.ui.note(&format!(
+            "note: {} is closed to the group; have {owner} run `swamp -C {} trust`, which opens it",
+            path.display(),
+            in_shell(&root.display().to_string())
+        ));
+    }
     Ok(())
+}
+
+fn not_opened(root: &Path, why: &io::Error) -> CommandError {
+    let root = root.display();
+    CommandError::msg(
+        ErrorKind::Io,
+        format!(
+            "could not open the spool in {root} to its group: {why}; become a member of the group, or make the directory yours alone"
+        ),
+    )
 }
 
 /// Takes back what was allowed, or with `dry_run` tells it.
@@ -195,6 +232,14 @@ impl Trusted {
         let mut rows = vec![("repository", printable(&repository).into_owned())];
         if let Some(others) = &self.others_files {
             rows.push(("other owners", printable(others).into_owned()));
+        }
+        if let Some(group) = &self.group {
+            let opened = match self.opened.as_slice() {
+                [] => String::new(),
+                opened => format!("; opens {} to it", printable(&opened.join(", "))),
+            };
+            let group = printable(group);
+            rows.push(("group", format!("{group}, whose files are used{opened}")));
         }
         rows.extend([
             (

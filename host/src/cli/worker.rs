@@ -19,7 +19,7 @@ use tracing::debug;
 use tracing::level_filters::LevelFilter;
 
 use super::args::Globals;
-use super::context::{Context, env_var, flush_setup};
+use super::context::{Context, env_var, flush_setup, followed};
 use super::error::CommandError;
 use super::hint;
 use super::logging;
@@ -96,12 +96,12 @@ fn flush(context: &Context, watch: &Watch) -> Result<(), CommandError> {
     if let Some(switch) = context.off_switch(marker) {
         return Err(switch.into());
     }
-    let Some(spool) = FileSpool::open(root)? else {
+    let Some(spool) = FileSpool::open(root, context.owners())? else {
         return Ok(());
     };
     let repo_id = match &marker.repo_id {
         Some(repo_id) => repo_id.clone(),
-        None => MarkerFile::new(root).ensure_repo_id()?,
+        None => MarkerFile::new(root, context.owners()).ensure_repo_id()?,
     };
     let setup = flush_setup(context, root, marker, repo_id)?;
     let how = How {
@@ -121,7 +121,9 @@ fn flush(context: &Context, watch: &Watch) -> Result<(), CommandError> {
                 if let Some(hint) = hint::of_failure(failure.kind(), &sender) {
                     debug!("hint: {hint}");
                 }
-            } else if let Some(other) = other_flush(root, began).filter(|_| outcome.was_idle()) {
+            } else if let Some(other) =
+                other_flush(context, root, began).filter(|_| outcome.was_idle())
+            {
                 debug!(
                     "another flush delivered {} entries to {endpoint}",
                     other.delivered
@@ -135,20 +137,22 @@ fn flush(context: &Context, watch: &Watch) -> Result<(), CommandError> {
 }
 
 /// The flush that ended since `began`, which was not this one: this one had nothing to do.
-fn other_flush(root: &Path, began: DateTime<Utc>) -> Option<LastFlush> {
-    let last = FileSpool::open(root).ok()??.last_flush()?;
+fn other_flush(context: &Context, root: &Path, began: DateTime<Utc>) -> Option<LastFlush> {
+    let last = FileSpool::open(root, context.owners())
+        .ok()??
+        .last_flush()?;
     (last.at >= began).then_some(last)
 }
 
 fn clean_up(context: &Context) -> Result<(), CommandError> {
     let (root, marker) = context.repo()?;
-    let Some(spool) = FileSpool::open(root)? else {
+    let Some(spool) = FileSpool::open(root, context.owners())? else {
         return Ok(());
     };
     let rule = match context.off_switch(marker) {
         Some(_) => UnsentRule::Expire,
         None => UnsentRule::ExpireLate,
     };
-    swamp::flush::clean_up(root, spool, marker.retention(), rule)?;
+    swamp::flush::clean_up(root, spool, followed(root, marker).retention(), rule)?;
     Ok(())
 }

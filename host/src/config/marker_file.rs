@@ -12,7 +12,7 @@ use tracing::debug;
 use crate::config::ownership::{Foreign, Owners};
 use crate::config::{Edit, EditError, MAX_MARKER_BYTES, Marker, MarkerError, Scalar, edit};
 use crate::domain::RepoId;
-use crate::files::lock::LockedFile;
+use crate::files::lock::PassingLock;
 use crate::files::regular::RegularFile;
 use crate::files::replace::{self, LinkTarget};
 use crate::files::{PRIVATE_DIR, directory};
@@ -20,9 +20,9 @@ use crate::files::{PRIVATE_DIR, directory};
 pub use crate::domain::MARKER;
 
 /// The directory beside it that holds its lock, and the spool.
-const OWN_DIR: &str = ".swamp";
+pub(super) const OWN_DIR: &str = ".swamp";
 
-const LOCK: &str = "marker.lock";
+pub(super) const LOCK: &str = "marker.lock";
 
 const IGNORE: &str = ".gitignore";
 
@@ -115,15 +115,16 @@ pub fn find_repo(start: &Path) -> Option<PathBuf> {
 pub struct MarkerFile {
     root: PathBuf,
     path: PathBuf,
+    owners: Owners,
 }
 
 impl MarkerFile {
-    /// The marker of the repository at `root`, whether or not it exists.
+    /// The marker of the repository at `root`, whether or not it exists. Strangers' files are used as `owners` says.
     #[must_use]
-    pub fn new(root: impl Into<PathBuf>) -> Self {
+    pub fn new(root: impl Into<PathBuf>, owners: Owners) -> Self {
         let root = root.into();
         let path = root.join(MARKER);
-        Self { root, path }
+        Self { root, path, owners }
     }
 
     /// Where it is.
@@ -136,25 +137,24 @@ impl MarkerFile {
     ///
     /// # Errors
     ///
-    /// When there is none, or it is not a marker.
+    /// When there is none, it is somebody else's, or it is not a marker.
     pub fn read(&self) -> Result<Marker, MarkerFileError> {
-        self.parse(&self.text(Owners::Any)?)
+        self.parse(&self.text()?)
     }
 
-    /// Its text, where it is one of the `owners`' files.
-    pub(crate) fn text(&self, owners: Owners) -> Result<String, MarkerFileError> {
+    pub(crate) fn text(&self) -> Result<String, MarkerFileError> {
         let file = RegularFile::find_at(&self.path).map_err(|why| self.not_read(why))?;
-        if let Some(owner) = owners.refuse(file.owner()) {
+        self.text_of(&file)
+    }
+
+    fn text_of(&self, file: &RegularFile<'_>) -> Result<String, MarkerFileError> {
+        if let Some(owner) = self.owners.refuse(file.owner()) {
             return Err(MarkerFileError::Foreign(Foreign {
                 path: self.path.clone(),
                 root: self.root.clone(),
                 owner,
             }));
         }
-        self.text_of(&file)
-    }
-
-    fn text_of(&self, file: &RegularFile<'_>) -> Result<String, MarkerFileError> {
         file.read_text(MAX_MARKER_BYTES)
             .map_err(|why| self.not_read(why))
     }
@@ -260,9 +260,14 @@ impl MarkerFile {
         Ok(marker.repo_id.unwrap_or(new))
     }
 
-    /// Removes what commands that were killed while they wrote the marker have left beside it.
+    /// Removes what commands that were killed while they wrote the marker have left: beside it, and their lock.
     pub fn sweep(&self) {
-        if let Err(why) = directory::open(&self.root).and_then(|root| replace::sweep(&root)) {
+        let sweep = || {
+            let root = directory::open(&self.root)?;
+            replace::sweep(&root)?;
+            PassingLock::sweep(&directory::open_in(&root, OWN_DIR)?, LOCK)
+        };
+        if let Err(why) = sweep() {
             debug!("could not clean up beside {}: {why}", self.path.display());
         }
     }
@@ -281,32 +286,38 @@ impl MarkerFile {
         }
     }
 
-    /// The repository's directory, and the lock in it, which is free again when it is dropped.
-    fn lock(&self) -> Result<(Dir, LockedFile), MarkerFileError> {
+    /// The repository's directory, and the lock in it, whose file goes when it is dropped: git sees nothing of it,
+    /// whatever it is told to ignore.
+    fn lock(&self) -> Result<(Dir, PassingLock), MarkerFileError> {
         let path = self.root.join(OWN_DIR).join(LOCK);
         let failed = |source| MarkerFileError::Lock {
             path: path.clone(),
             source,
         };
-        let root = directory::open(&self.root).map_err(failed)?;
+        let root = directory::open(&self.root)
+            .and_then(|root| self.owners.checked(root))
+            .map_err(failed)?;
         // Whoever can rename the repository could have put another directory in its place.
         root.symlink_metadata(MARKER)
             .map_err(|why| self.not_read(why))?;
-        let own = directory::ensure_in(&root, OWN_DIR, PRIVATE_DIR).map_err(|why| {
-            failed(if why.kind() == io::ErrorKind::NotADirectory {
-                io::Error::new(why.kind(), ".swamp is not a directory")
-            } else {
-                why
-            })
-        })?;
+        let own = directory::ensure_in(&root, OWN_DIR, PRIVATE_DIR);
+        let own = own
+            .and_then(|own| self.owners.checked(own))
+            .map_err(|why| {
+                failed(if why.kind() == io::ErrorKind::NotADirectory {
+                    io::Error::new(why.kind(), ".swamp is not a directory")
+                } else {
+                    why
+                })
+            })?;
         if own.symlink_metadata(IGNORE).is_err() {
-            // Whoever has one there has decided what git sees.
+            // For the lock of a command that is killed. Whoever has one there has decided what git sees.
             let ignored = format!("/{IGNORE}\n/{LOCK}\n");
             replace::create_in(&own, IGNORE.as_ref(), &ignored, MODE).ok();
         }
         let start = Instant::now();
         loop {
-            if let Some(lock) = LockedFile::try_lock_in(&own, LOCK).map_err(failed)? {
+            if let Some(lock) = PassingLock::try_lock_in(&own, LOCK).map_err(failed)? {
                 return Ok((root, lock));
             }
             if start.elapsed() > LOCK_WAIT {

@@ -7,6 +7,8 @@ mod builtin_sender;
 mod edit;
 #[cfg(feature = "sender")]
 pub mod git_index;
+#[cfg(feature = "cli")]
+pub mod group;
 pub mod install_id;
 #[cfg(feature = "sender")]
 pub mod known;

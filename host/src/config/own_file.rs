@@ -12,7 +12,7 @@ use crate::files::{directory, private};
 ///
 /// When it cannot be read, or somebody else could have written it.
 pub(super) fn read(path: &Path, limit: usize) -> io::Result<Option<String>> {
-    found(path)?.map(|file| file.read_text(limit)).transpose()
+    with_found(path, |file| file.read_text(limit))
 }
 
 /// Whether [`read`] would believe the file at `path`, if there is one.
@@ -21,18 +21,27 @@ pub(super) fn read(path: &Path, limit: usize) -> io::Result<Option<String>> {
 ///
 /// When it would not.
 pub(super) fn verify(path: &Path) -> io::Result<()> {
-    found(path).map(drop)
+    with_found(path, |_| Ok(())).map(drop)
 }
 
-fn found(path: &Path) -> io::Result<Option<RegularFile<'_>>> {
-    let file = match RegularFile::find_at(path) {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
-        found => found?,
+/// Uses the file at `path`, if there is one, in the very directory that was looked at.
+fn with_found<T>(
+    path: &Path,
+    using: impl FnOnce(&RegularFile<'_>) -> io::Result<T>,
+) -> io::Result<Option<T>> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
     };
-    private::check_trusted(file.metadata(), "it")?;
-    // Whoever can write to the directory can remove the file, and what it forbids with it.
-    if let Some(parent) = path.parent() {
-        private::check_trusted(&directory::open(parent)?.dir_metadata()?, "its directory")?;
+    let found = || {
+        let dir = directory::open(parent)?;
+        let file = RegularFile::find_through(&dir, name, path)?;
+        private::check_trusted(file.metadata(), "it")?;
+        // Whoever can write to the directory can remove the file, and what it forbids with it.
+        private::check_trusted(&dir.dir_metadata()?, "its directory")?;
+        using(&file)
+    };
+    match found() {
+        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+        used => used.map(Some),
     }
-    Ok(Some(file))
 }

@@ -11,14 +11,7 @@ use thiserror::Error;
 use super::trust_store::TrustStore;
 use crate::domain::{in_shell, printable, variables};
 
-/// Whose files a user uses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owners {
-    /// This user's and root's.
-    Own,
-    /// Everybody's: this user said so, or is root.
-    Any,
-}
+pub use crate::files::stranger::Owners;
 
 /// Something of a repository's that somebody else owns.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -90,17 +83,6 @@ pub fn find_foreign(root: &Path) -> Option<Foreign> {
     })
 }
 
-impl Owners {
-    /// The stranger with this number, who owns a file, where strangers' are not used.
-    #[must_use]
-    pub fn refuse(self, owner: Option<u32>) -> Option<String> {
-        match self {
-            Self::Own => sys::stranger_called(owner?),
-            Self::Any => None,
-        }
-    }
-}
-
 /// Whether the environment says that the repository at `root` is trusted.
 #[must_use]
 pub fn is_trust_directory(root: &Path, env: impl Fn(&str) -> Option<OsString>) -> bool {
@@ -135,7 +117,9 @@ mod sys {
     use std::os::unix::fs::MetadataExt as _;
     use std::path::Path;
 
-    use nix::unistd::{Uid, User, geteuid};
+    use nix::unistd::geteuid;
+
+    use crate::files::stranger;
 
     pub(super) fn is_root() -> bool {
         geteuid().is_root()
@@ -154,15 +138,7 @@ mod sys {
     }
 
     pub(super) fn stranger(path: &Path) -> Option<String> {
-        metadata(path).find_map(|metadata| stranger_called(metadata.uid()))
-    }
-
-    pub(super) fn stranger_called(owner: u32) -> Option<String> {
-        if owner == geteuid().as_raw() || owner == 0 {
-            return None;
-        }
-        let name = User::from_uid(Uid::from_raw(owner)).ok().flatten();
-        Some(name.map_or_else(|| format!("user {owner}"), |user| user.name))
+        metadata(path).find_map(|metadata| stranger::stranger(metadata.uid()))
     }
 
     pub(super) fn is_mine(path: &Path) -> bool {
@@ -191,10 +167,6 @@ mod sys {
     }
 
     pub(super) const fn stranger(_: &Path) -> Option<String> {
-        None
-    }
-
-    pub(super) const fn stranger_called(_: u32) -> Option<String> {
         None
     }
 

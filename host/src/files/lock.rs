@@ -3,7 +3,8 @@
 use std::fs::{File, TryLockError};
 use std::io;
 
-use cap_std::fs::Dir;
+use cap_fs_ext::MetadataExt as _;
+use cap_std::fs::{Dir, Metadata};
 use tracing::debug;
 
 use super::regular::RegularFile;
@@ -43,6 +44,82 @@ impl LockedFile {
     }
 }
 
+/// A lock whose file is there only while somebody holds it.
+#[derive(Debug)]
+pub(crate) struct PassingLock {
+    dir: Dir,
+    name: String,
+    id: FileId,
+    _locked: LockedFile,
+}
+
+/// What tells one file from all others that are there at the same time.
+type FileId = (u64, u64);
+
+impl PassingLock {
+    /// Locks the file `name` in `dir` as [`LockedFile::try_lock_in`] does.
+    pub(crate) fn try_lock_in(dir: &Dir, name: &str) -> io::Result<Option<Self>> {
+        for _ in 0..ATTEMPTS {
+            let file = open(dir, name)?;
+            match Self::of(file, dir, name)? {
+                Attempt::Held(lock) => return Ok(Some(lock)),
+                Attempt::Taken => return Ok(None),
+                Attempt::Gone => {}
+            }
+        }
+        Err(changed())
+    }
+
+    /// Removes the file that a process which was killed has left.
+    pub(crate) fn sweep(dir: &Dir, name: &str) -> io::Result<()> {
+        match RegularFile::find_in(dir, name).and_then(|file| file.open_for_writing()) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(why) => Err(why),
+            Ok(file) => Self::of(file, dir, name).map(drop),
+        }
+    }
+
+    fn of(file: File, dir: &Dir, name: &str) -> io::Result<Attempt> {
+        let metadata = Metadata::from_file(&file)?;
+        let id = (metadata.dev(), metadata.ino());
+        let Some(locked) = LockedFile::try_lock(file, name)? else {
+            return Ok(Attempt::Taken);
+        };
+        let lock = Self {
+            dir: dir.try_clone()?,
+            name: name.to_owned(),
+            id,
+            _locked: locked,
+        };
+        // Whoever held it before may have removed the file after it was opened here: another one is the lock then.
+        Ok(if metadata.is_dir() || lock.is_there() {
+            Attempt::Held(lock)
+        } else {
+            Attempt::Gone
+        })
+    }
+
+    fn is_there(&self) -> bool {
+        let there = self.dir.symlink_metadata(&self.name);
+        there.is_ok_and(|there| (there.dev(), there.ino()) == self.id)
+    }
+}
+
+enum Attempt {
+    Held(PassingLock),
+    Taken,
+    Gone,
+}
+
+impl Drop for PassingLock {
+    fn drop(&mut self) {
+        // Before the lock ends, so that nobody holds what is no longer there.
+        if self.is_there() {
+            self.dir.remove_file(&self.name).ok();
+        }
+    }
+}
+
 fn open(dir: &Dir, name: &str) -> io::Result<File> {
     for _ in 0..ATTEMPTS {
         match RegularFile::find_in(dir, name).and_then(|file| file.open_for_writing()) {
@@ -58,9 +135,11 @@ fn open(dir: &Dir, name: &str) -> io::Result<File> {
             created => return created,
         }
     }
-    Err(io::Error::other(
-        "others create and remove it again and again",
-    ))
+    Err(changed())
+}
+
+fn changed() -> io::Error {
+    io::Error::other("others create and remove it again and again")
 }
 
 fn is_no_room(why: &io::Error) -> bool {

@@ -11,6 +11,7 @@ mod owner;
 pub(crate) mod private;
 pub(crate) mod regular;
 pub(crate) mod replace;
+pub(crate) mod stranger;
 
 use std::fs::File;
 use std::io;

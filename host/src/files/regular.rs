@@ -25,6 +25,9 @@ pub(crate) struct RegularFile<'a> {
 #[derive(Clone, Copy, Debug)]
 enum Place<'a> {
     In(&'a Dir, &'a Path),
+    /// The same, or what it leads to.
+    #[cfg(target_os = "linux")]
+    Behind(&'a Dir, &'a Path),
     At(&'a Path),
 }
 
@@ -40,6 +43,28 @@ impl<'a> RegularFile<'a> {
         Self::find(Place::In(dir, name.as_ref()))
     }
 
+    /// Finds the file `name` in `dir`, or what it leads to where it is a link. `path` is the same in words, for systems
+    /// that can only follow links from there.
+    #[cfg_attr(
+        target_os = "linux",
+        allow(unused_variables, reason = "it follows links")
+    )]
+    pub(crate) fn find_through(
+        dir: &'a Dir,
+        name: &'a (impl AsRef<Path> + ?Sized),
+        path: &'a Path,
+    ) -> io::Result<Self> {
+        #[cfg(target_os = "linux")]
+        let behind = Place::Behind(dir, name.as_ref());
+        #[cfg(not(target_os = "linux"))]
+        let behind = if dir.symlink_metadata(name)?.is_symlink() {
+            Place::At(path)
+        } else {
+            Place::In(dir, name.as_ref())
+        };
+        Self::find(behind)
+    }
+
     /// Finds the file at `path`. Links are followed.
     pub(crate) fn find_at(path: &'a Path) -> io::Result<Self> {
         Self::find(Place::At(path))
@@ -51,6 +76,7 @@ impl<'a> RegularFile<'a> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let held: File = match place {
             Place::In(dir, name) => openat(dir, name, flags | OFlags::NOFOLLOW, Mode::empty()),
+            Place::Behind(dir, name) => openat(dir, name, flags, Mode::empty()),
             Place::At(path) => openat(CWD, path, flags, Mode::empty()),
         }?
         .into();
@@ -155,6 +181,17 @@ impl<'a> RegularFile<'a> {
         options.nonblock(true);
         let file = match self.place {
             Place::In(dir, name) => dir.open_with(name, options.follow(FollowSymlinks::No)),
+            #[cfg(target_os = "linux")]
+            Place::Behind(dir, name) => {
+                use rustix::fs::{Mode, OFlags, openat};
+                let access = match access {
+                    Access::Read => OFlags::RDONLY,
+                    Access::Write => OFlags::WRONLY,
+                };
+                let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+                let file: File = openat(dir, name, flags, Mode::empty())?.into();
+                Ok(cap_std::fs::File::from_std(file))
+            }
             Place::At(path) => {
                 cap_std::fs::File::open_ambient_with(path, &options, ambient_authority())
             }

@@ -1,7 +1,7 @@
 use std::fs;
 use std::io::Read as _;
 
-use super::lock::LockedFile;
+use super::lock::{LockedFile, PassingLock};
 use super::regular::RegularFile;
 use super::*;
 
@@ -50,6 +50,37 @@ fn one_at_a_time_holds_a_lock() {
     assert!(LockedFile::try_lock_in(&dir, "lock").unwrap().is_none());
     drop(held);
     assert!(LockedFile::try_lock_in(&dir, "lock").unwrap().is_some());
+}
+
+#[test]
+fn one_at_a_time_holds_a_lock_whose_file_goes() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let (place, dir) = place();
+    let (holders, times) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while times.load(Ordering::SeqCst) < 200 {
+                    if let Ok(Some(lock)) = PassingLock::try_lock_in(&dir, "lock") {
+                        assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
+                        times.fetch_add(1, Ordering::SeqCst);
+                        std::thread::yield_now();
+                        holders.fetch_sub(1, Ordering::SeqCst);
+                        drop(lock);
+                    }
+                }
+            });
+        }
+    });
+    assert!(!place.path().join("lock").exists());
+    fs::write(place.path().join("lock"), "").unwrap();
+    let held = LockedFile::try_lock_in(&dir, "lock").unwrap().unwrap();
+    PassingLock::sweep(&dir, "lock").unwrap();
+    assert!(place.path().join("lock").exists(), "somebody holds it");
+    drop(held);
+    PassingLock::sweep(&dir, "lock").unwrap();
+    assert!(!place.path().join("lock").exists());
+    PassingLock::sweep(&dir, "lock").unwrap();
 }
 
 #[test]

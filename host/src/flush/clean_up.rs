@@ -8,6 +8,7 @@ use tracing::debug;
 
 use super::held_back::hold_back;
 use crate::config::marker_file::MarkerFile;
+use crate::config::ownership::Owners;
 use crate::domain::{
     CleanUps, Listing, Retention, SpoolError, TelemetryRepository as _, UnsentRule,
 };
@@ -46,7 +47,7 @@ pub(super) fn remove_expired(
     retention: Retention,
     rule: UnsentRule,
 ) {
-    MarkerFile::new(root).sweep();
+    MarkerFile::new(root, Owners::Own).sweep();
     let now = Utc::now();
     let last = spool.clean_ups();
     let mut clean_ups = CleanUps::next(last.as_ref(), now);

@@ -8,7 +8,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use tracing::debug;
 
-use crate::config::marker_file::{MarkerFile, MarkerFileError, find_repo};
+use crate::config::marker_file::{MARKER, MarkerFile, MarkerFileError, find_repo};
 use crate::config::ownership::{Owners, owners};
 use crate::config::{Marker, off_switch, user_repo};
 use crate::domain::{EntryId, Invocation, InvocationResult, TelemetryEntry, variables};
@@ -95,16 +95,18 @@ impl Repo {
     /// The repository at `root`, if there is a marker. One of a stranger is not read.
     #[must_use]
     pub fn at(root: PathBuf, env: impl Fn(&str) -> Option<OsString> + Copy) -> Option<Self> {
-        let file = MarkerFile::new(&root);
-        if !file.path().is_file() {
+        if !root.join(MARKER).is_file() {
             return None;
         }
         let (marker, text, owners) = match owners(&root, env) {
             Err(foreign) => (Err(foreign.into()), None, Owners::Own),
-            Ok(owners) => match file.text(owners) {
-                Ok(text) => (file.parse(&text), Some(text), owners),
-                Err(error) => (Err(error), None, owners),
-            },
+            Ok(owners) => {
+                let file = MarkerFile::new(&root, owners);
+                match file.text() {
+                    Ok(text) => (file.parse(&text), Some(text), owners),
+                    Err(error) => (Err(error), None, owners),
+                }
+            }
         };
         Some(Self {
             root,
@@ -114,10 +116,14 @@ impl Repo {
         })
     }
 
+    fn marker_file(&self) -> MarkerFile {
+        MarkerFile::new(&self.root, self.owners)
+    }
+
     /// Whether the marker's file holds what it held when it was read.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        let now = MarkerFile::new(&self.root).text(self.owners).ok();
+        let now = self.marker_file().text().ok();
         now.is_some() && now == self.text
     }
 
@@ -141,11 +147,11 @@ impl Repo {
             return None;
         }
         if marker.repo_id.is_none()
-            && let Err(error) = MarkerFile::new(&self.root).ensure_repo_id()
+            && let Err(error) = self.marker_file().ensure_repo_id()
         {
             debug!("{error}");
         }
-        FileSpool::create(&self.root)
+        FileSpool::create(&self.root, self.owners)
             .inspect_err(|error| debug!("{error}"))
             .ok()
     }
@@ -155,6 +161,6 @@ impl Repo {
     pub fn spool_to_clean_up(&self) -> Option<FileSpool> {
         // A marker that cannot be read does not tell for how long entries are kept.
         self.marker.as_ref().ok()?;
-        FileSpool::open(&self.root).ok().flatten()
+        FileSpool::open(&self.root, self.owners).ok().flatten()
     }
 }

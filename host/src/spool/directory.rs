@@ -7,6 +7,7 @@ use cap_std::fs::{Dir, File};
 
 use crate::domain::MARKER;
 use crate::files::regular::RegularFile;
+use crate::files::stranger::Owners;
 use crate::files::{PRIVATE_DIR, PRIVATE_FILE, create_new, directory};
 
 const PARENT: &str = ".swamp";
@@ -19,22 +20,25 @@ pub(super) fn path(root: &Path) -> PathBuf {
     root.join(PARENT).join(NAME)
 }
 
-pub(super) fn open(root: &Path) -> io::Result<Dir> {
-    let parent = directory::open_in(&directory::open(root)?, PARENT)?;
-    directory::open_in(&parent, NAME)
+pub(super) fn open(root: &Path, owners: Owners) -> io::Result<Dir> {
+    open_below(&owners.checked(directory::open(root)?)?, owners)
 }
 
-pub(super) fn create(root: &Path) -> io::Result<Dir> {
-    let root = directory::open(root)?;
-    let opened = directory::open_in(&root, PARENT).and_then(|dir| directory::open_in(&dir, NAME));
-    match opened {
+fn open_below(root: &Dir, owners: Owners) -> io::Result<Dir> {
+    let parent = owners.checked(directory::open_in(root, PARENT)?)?;
+    owners.checked(directory::open_in(&parent, NAME)?)
+}
+
+pub(super) fn create(root: &Path, owners: Owners) -> io::Result<Dir> {
+    let root = owners.checked(directory::open(root)?)?;
+    match open_below(&root, owners) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         opened => return opened,
     }
     // Whoever can rename the repository could have put another directory in its place.
     root.symlink_metadata(MARKER)?;
-    let parent = directory::ensure_in(&root, PARENT, PARENT_MODE)?;
-    directory::ensure_in(&parent, NAME, PRIVATE_DIR)
+    let parent = owners.checked(directory::ensure_in(&root, PARENT, PARENT_MODE)?)?;
+    owners.checked(directory::ensure_in(&parent, NAME, PRIVATE_DIR)?)
 }
 
 /// Opens the private directory `name` in the spool's own, creating it where it is missing.

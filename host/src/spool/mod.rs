@@ -31,6 +31,7 @@ use crate::domain::{
     SpooledEntry, TelemetryEntry, TelemetryRepository, Undeliverable,
 };
 use crate::files::regular::RegularFile;
+use crate::files::stranger::Owners;
 
 pub use self::last_flush::{FailureRecord, LastFlush, MAX_RETRY_AFTER, RefusedBatch, Totals};
 pub use self::listing::Unsynced;
@@ -90,14 +91,14 @@ pub enum LoadError {
 }
 
 impl FileSpool {
-    /// Opens the spool of the repository at `root`. `None` where it has none yet.
+    /// Opens the spool of the repository at `root`, whose `owners`' files are used. `None` where it has none yet.
     ///
     /// # Errors
     ///
-    /// When it is there but cannot be opened, or is not a directory.
-    pub fn open(root: &Path) -> Result<Option<Self>, SpoolError> {
+    /// When it is there but cannot be opened, is not a directory, or is somebody else's.
+    pub fn open(root: &Path, owners: Owners) -> Result<Option<Self>, SpoolError> {
         let path = directory::path(root);
-        match directory::open(root) {
+        match directory::open(root, owners) {
             Ok(dir) => Ok(Some(Self::opened(dir, path))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(SpoolError {
@@ -113,10 +114,10 @@ impl FileSpool {
     ///
     /// # Errors
     ///
-    /// When it cannot be created or opened.
-    pub fn create(root: &Path) -> Result<Self, SpoolError> {
+    /// When it cannot be created or opened, or is somebody else's.
+    pub fn create(root: &Path, owners: Owners) -> Result<Self, SpoolError> {
         let path = directory::path(root);
-        match directory::create(root) {
+        match directory::create(root, owners) {
             Ok(dir) => {
                 let spool = Self::opened(dir, path);
                 spool.keep_out_of_git();

@@ -16,7 +16,7 @@ struct Fixture {
 fn fixture() -> Fixture {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join(MARKER), "").unwrap();
-    let spool = FileSpool::create(root.path()).unwrap();
+    let spool = FileSpool::create(root.path(), Owners::Own).unwrap();
     Fixture { root, spool }
 }
 
@@ -76,7 +76,7 @@ impl Fixture {
 #[test]
 fn a_repository_without_a_spool_has_none() {
     let root = tempfile::tempdir().unwrap();
-    assert!(FileSpool::open(root.path()).unwrap().is_none());
+    assert!(FileSpool::open(root.path(), Owners::Own).unwrap().is_none());
 }
 
 #[test]
@@ -210,8 +210,8 @@ fn a_spool_behind_a_symlink_is_refused() {
     fs::create_dir(elsewhere.path().join("telemetry")).unwrap();
     let root = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(elsewhere.path(), root.path().join(".swamp")).unwrap();
-    assert!(FileSpool::create(root.path()).is_err());
-    assert!(FileSpool::open(root.path()).is_err());
+    assert!(FileSpool::create(root.path(), Owners::Own).is_err());
+    assert!(FileSpool::open(root.path(), Owners::Own).is_err());
 }
 
 #[cfg(unix)]

@@ -76,7 +76,7 @@ impl Delivery<'_> {
 
     fn spool(&self, checks: &mut Vec<Check>) {
         let read = || {
-            let Some(spool) = FileSpool::open(self.root)? else {
+            let Some(spool) = FileSpool::open(self.root, self.context.owners())? else {
                 return Ok(None);
             };
             let names = spool.names()?;
@@ -114,7 +114,7 @@ impl Delivery<'_> {
                 "look at them with `swamp telemetry list`; `swamp telemetry purge` deletes them",
             )),
         }
-        if let Some(why) = open_to_others(spool.path()) {
+        if let Some(why) = open_to_others(self.root, spool.path()) {
             let fix = format!("run `chmod 700 {}`", spool.path().display());
             checks.push(Check::wrong("privacy", why, fix));
         }
@@ -290,7 +290,7 @@ impl Delivery<'_> {
             checks.push(Check::wrong(NAME, "not sent", "mend what is wrong above"));
             return Ok(());
         }
-        setup.repo_id = MarkerFile::new(self.root).ensure_repo_id()?;
+        setup.repo_id = MarkerFile::new(self.root, self.context.owners()).ensure_repo_id()?;
         let invocation = Invocation {
             command: "doctor".to_owned(),
             global_options: Vec::new(),
@@ -337,13 +337,18 @@ fn of_failure(failure: &SenderFailure) -> Check {
 }
 
 #[cfg(unix)]
-fn open_to_others(dir: &Path) -> Option<String> {
+fn open_to_others(root: &Path, dir: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = dir.metadata().ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then(|| format!("others can use the spool: its mode is {mode:o}"))
+    let others = if swamp::config::ownership::is_shared(root) {
+        0o007
+    } else {
+        0o077
+    };
+    (mode & others != 0).then(|| format!("others can use the spool: its mode is {mode:o}"))
 }
 
 #[cfg(not(unix))]
-const fn open_to_others(_: &Path) -> Option<String> {
+const fn open_to_others(_: &Path, _: &Path) -> Option<String> {
     None
 }

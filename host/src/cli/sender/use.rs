@@ -83,7 +83,7 @@ pub(crate) fn run(name: &Path, in_place: bool, context: &Context) -> Result<(), 
     };
     let to = Facts::of(spelled.clone().into(), &file, &inspection);
     let digest = file.digest().to_string();
-    let written = MarkerFile::new(root).update(|marker| {
+    let written = MarkerFile::new(root, context.owners()).update(|marker| {
         let pin = if is_builtin {
             // The built-in sender changes with the program, and is as trustworthy as that.
             Edit::Remove("telemetrySenderDigest")

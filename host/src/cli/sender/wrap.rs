@@ -1,12 +1,11 @@
 //! `sender wrap`: a component of a core module, as C, Zig and Go toolchains make them.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use swamp::domain::printable;
-use swamp::sender::limits::COMPONENT_BYTES;
+use swamp::domain::{SenderFailureKind, printable};
+use swamp::sender::ComponentFile;
 use tempfile::NamedTempFile;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
@@ -29,14 +28,17 @@ struct Wrapped {
 
 pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandError> {
     let shown = |path: &Path| printable(&path.display().to_string()).into_owned();
-    let core = read(&args.core).map_err(|error| {
+    let core = ComponentFile::read(&args.core, shown(&args.core)).map_err(|failure| {
         let core = shown(&args.core);
-        failed(format!(
-            "could not read {core}: {error}; name a core WebAssembly module"
-        ))
+        match failure.kind {
+            SenderFailureKind::Missing { reason } => failed(format!(
+                "could not read {core}: {reason}; name a core WebAssembly module"
+            )),
+            other => CommandError::new(ErrorKind::Sender, other.by(core)),
+        }
     })?;
     let work = Work::begin(context.ui, format!("wrapping {}", shown(&args.core)));
-    let wrapped = wrapped(&core);
+    let wrapped = wrapped(core.bytes());
     drop(work);
     let component = wrapped.map_err(|why| {
         let core = shown(&args.core);
@@ -74,18 +76,6 @@ pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandErr
 
 fn failed(sentence: String) -> CommandError {
     CommandError::msg(ErrorKind::Sender, sentence)
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(COMPONENT_BYTES + 1)
-        .read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|len| len > COMPONENT_BYTES) {
-        let limit = COMPONENT_BYTES / (1024 * 1024);
-        return Err(io::Error::other(format!("it is larger than {limit} MiB")));
-    }
-    Ok(bytes)
 }
 
 /// The component of a core module that carries its world, as the bindings of wit-bindgen embed it. What it imports of

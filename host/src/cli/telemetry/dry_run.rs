@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
     // A repository without an id gets one when something is sent, which this is not.
     let repo_id = marker.repo_id.clone().unwrap_or_else(RepoId::generate);
     let setup = flush_setup(context, root, marker, repo_id)?;
-    let requests = match FileSpool::open(root)? {
+    let requests = match FileSpool::open(root, context.owners())? {
         Some(spool) => setup.dry_run(spool, &watch).map_err(|failure| {
             CommandError::msg(
                 ErrorKind::Flush,

@@ -44,13 +44,13 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
     }
     let repo_id = match &marker.repo_id {
         Some(repo_id) => repo_id.clone(),
-        None => MarkerFile::new(root).ensure_repo_id()?,
+        None => MarkerFile::new(root, context.owners()).ensure_repo_id()?,
     };
     worker::forbid_core_dumps();
     let setup = flush_setup(context, root, marker, repo_id)?;
     let endpoint = setup.endpoint.to_string();
     let sender = marker.telemetry_sender.to_string().into();
-    let spool = FileSpool::create(root)?;
+    let spool = FileSpool::create(root, context.owners())?;
     let interrupt = Interrupt::watch()?;
     // Until the first batch is on its way, it is the sender that is compiled, or another flush that is waited for.
     let mut work = Some(Work::begin(context.ui, format!("sending to {endpoint}")));
@@ -88,7 +88,10 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
         ));
     };
 
-    let pending = FileSpool::create(root)?.list()?.pending.len();
+    let pending = FileSpool::create(root, context.owners())?
+        .list()?
+        .pending
+        .len();
     report(context, &endpoint, &outcome, pending)?;
     match outcome.failure {
         Some(failure) => Err(CommandError::msg(

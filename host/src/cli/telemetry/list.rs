@@ -45,7 +45,7 @@ const OTHER_LINES: usize = 3;
 
 pub(crate) fn run(args: &List, context: &Context) -> Result<(), CommandError> {
     let (root, _) = context.repo()?;
-    let mut rows: Vec<Row> = match FileSpool::open(root)? {
+    let mut rows: Vec<Row> = match FileSpool::open(root, context.owners())? {
         Some(spool) => spool
             .names()?
             .iter()

@@ -32,7 +32,7 @@ pub(crate) fn run(yes: bool, dry_run: bool, context: &Context) -> Result<(), Com
     if dry_run {
         return tell(root, context);
     }
-    let spool = FileSpool::create(root)?;
+    let spool = FileSpool::create(root, context.owners())?;
     let names = spool.names()?;
     let unsent = unsent(names.iter());
     if !names.is_empty() && !yes {
@@ -68,7 +68,7 @@ pub(crate) fn run(yes: bool, dry_run: bool, context: &Context) -> Result<(), Com
 
 /// Tells what would be deleted.
 fn tell(root: &Path, context: &Context) -> Result<(), CommandError> {
-    let names = match FileSpool::open(root)? {
+    let names = match FileSpool::open(root, context.owners())? {
         Some(spool) => spool.names()?,
         None => Vec::new(),
     };

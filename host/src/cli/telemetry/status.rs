@@ -16,7 +16,7 @@ use swamp::spool::{FailureRecord, FileSpool, LastFlush, Totals};
 
 use super::format::{ago, duration, entries};
 use crate::cli::context::{
-    Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, env_var, known, plain_headers,
+    Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, env_var, followed, known, plain_headers,
     user_config,
 };
 use crate::cli::error::CommandError;
@@ -158,7 +158,7 @@ struct ForeignStatus {
 fn status(context: &Context) -> Result<Status, CommandError> {
     let (root, marker) = context.repo()?;
     let off = context.off_switch(marker);
-    let spool = FileSpool::open(root)?;
+    let spool = FileSpool::open(root, context.owners())?;
     let listing = spool
         .as_ref()
         .map_or_else(|| Ok(Listing::default()), FileSpool::list)?;
@@ -170,8 +170,9 @@ fn status(context: &Context) -> Result<Status, CommandError> {
     let count = |names: &[EntryName]| number(names.iter().filter(|name| !is_held(name)).count());
     let held_back = listing.clone().into_names();
     let held_back = number(held_back.iter().filter(|name| is_held(name)).count());
+    let retention = followed(root, marker).retention();
     let past_at = |now| {
-        let day = marker.retention().unsent_before(now);
+        let day = retention.unsent_before(now);
         let past = listing
             .pending
             .iter()

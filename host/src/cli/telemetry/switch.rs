@@ -41,7 +41,7 @@ pub(crate) fn run(on: bool, global: bool, context: &Context) -> Result<(), Comma
     let repo = after.repo().ok();
     let switch = repo.and_then(|(_, marker)| after.off_switch(marker));
     let spool = match repo {
-        Some((root, _)) => FileSpool::open(root)?,
+        Some((root, _)) => FileSpool::open(root, context.owners())?,
         None => None,
     };
     let pending = match &spool {
@@ -64,7 +64,7 @@ pub(crate) fn run(on: bool, global: bool, context: &Context) -> Result<(), Comma
 
 fn switch_repo(on: bool, context: &Context) -> Result<String, CommandError> {
     let (root, _) = context.repo()?;
-    let file = MarkerFile::new(root);
+    let file = MarkerFile::new(root, context.owners());
     file.update(|marker| {
         if marker.telemetry_disabled == on {
             // Set, and not removed: what somebody wrote behind it stays.

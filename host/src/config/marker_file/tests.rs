@@ -7,7 +7,7 @@ const TEXT: &str = "# ours\r\ntelemetryKeepFlushed: true # stays";
 fn repo(text: &str) -> (tempfile::TempDir, MarkerFile) {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join(MARKER), text).unwrap();
-    let marker = MarkerFile::new(directory.path());
+    let marker = MarkerFile::new(directory.path(), Owners::Any);
     (directory, marker)
 }
 
@@ -34,7 +34,7 @@ fn the_nearest_marker_at_or_above_is_the_repository() {
 #[test]
 fn a_marker_is_created_once() {
     let directory = tempfile::tempdir().unwrap();
-    let marker = MarkerFile::new(directory.path());
+    let marker = MarkerFile::new(directory.path(), Owners::Any);
     marker.create("logLevel: debug\n").unwrap();
     assert_eq!(marker.read().unwrap().log_level.as_deref(), Some("debug"));
     assert!(matches!(marker.create(""), Err(MarkerFileError::Exists(_))));
@@ -119,7 +119,7 @@ fn what_is_no_marker_is_left_alone_with_a_reason() {
 #[test]
 fn a_marker_that_is_a_directory_or_missing_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
-    let marker = MarkerFile::new(directory.path());
+    let marker = MarkerFile::new(directory.path(), Owners::Any);
     insta::assert_snapshot!(without_place(&marker.read().unwrap_err(), &directory), @"could not read REPO/.swamp.yaml: No such file or directory (os error 2); run `swamp init`");
     fs::create_dir(marker.path()).unwrap();
     insta::assert_snapshot!(without_place(&marker.ensure_repo_id().unwrap_err(), &directory), @"could not read REPO/.swamp.yaml: it is not a regular file; make it a readable text file");
@@ -138,7 +138,10 @@ mod unix {
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode(marker.path()), 0o640);
         assert_eq!(mode(&directory.path().join(".swamp")), 0o700);
-        assert_eq!(mode(&directory.path().join(".swamp/marker.lock")), 0o600);
+        let lock = directory.path().join(".swamp/marker.lock");
+        assert!(!lock.exists(), "it is there only while it is held");
+        let _held = marker.lock().unwrap();
+        assert_eq!(mode(&lock), 0o600);
     }
 
     #[test]
@@ -151,6 +154,7 @@ mod unix {
             std::os::unix::fs::chown(path, Some(12345), Some(23456)).unwrap();
         }
         marker.ensure_repo_id().unwrap();
+        let _held = marker.lock().unwrap();
         for name in [MARKER, ".swamp", ".swamp/marker.lock"] {
             let metadata = fs::metadata(directory.path().join(name)).unwrap();
             assert_eq!((metadata.uid(), metadata.gid()), (12345, 23456), "{name}");
@@ -192,7 +196,7 @@ mod unix {
             let (directory, marker) = linked();
             open_up(directory.path());
             let why = marker.update(|_| EDIT.into()).unwrap_err();
-            assert_eq!(marker.text(Owners::Any).unwrap(), TEXT);
+            assert_eq!(marker.text().unwrap(), TEXT);
             without_place(&why, &directory)
         };
         let chmod = |path: &Path, mode| {
@@ -231,7 +235,7 @@ mod unix {
     #[test]
     fn a_broken_link_is_no_marker_and_no_place_for_one() {
         let directory = tempfile::tempdir().unwrap();
-        let marker = MarkerFile::new(directory.path());
+        let marker = MarkerFile::new(directory.path(), Owners::Any);
         symlink("nowhere", marker.path()).unwrap();
         assert_eq!(find_repo(directory.path()), None);
         assert!(matches!(

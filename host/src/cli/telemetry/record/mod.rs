@@ -63,7 +63,7 @@ pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> 
         )
         .hint("`swamp telemetry record --example` prints an entry"));
     }
-    let spool = FileSpool::create(root)?;
+    let spool = FileSpool::create(root, context.owners())?;
     let recorder = EntryRecorder::new(&spool);
     let kept = Keeper {
         recorder,

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &args::Stats, context: &Context) -> Result<(), CommandEr
 /// What was counted of sent entries, and what is not sent yet.
 fn of_repo(context: &Context) -> Result<History, CommandError> {
     let (root, _) = context.repo()?;
-    let Some(spool) = FileSpool::open(root)? else {
+    let Some(spool) = FileSpool::open(root, context.owners())? else {
         return Ok(History::default());
     };
     // Listed first: what is sent in between is then counted or still there, and its name tells which.
