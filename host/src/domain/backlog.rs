@@ -1,11 +1,13 @@
 //! The order in which pending entries are delivered, oldest first, found by reading as little as possible.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::NaiveDate;
+use uuid::Uuid;
 
-use super::{EntryName, SpooledEntry};
+use super::waiting::{WaitingDay, instants, named, unix_millis};
+use super::{EntryName, SpooledEntry, WaitingNames};
 
 /// The most bytes of entries that are taken at once. A request may have 8 MiB: the rest is for what a sender writes around
 /// them.
@@ -18,23 +20,33 @@ const BATCH_BYTES: usize = 7 * 1024 * 1024;
 /// missing or lies outside the day counts as the day's first.
 #[derive(Debug, Default)]
 pub struct Backlog {
-    days: BTreeMap<NaiveDate, Vec<EntryName>>,
-    /// The first day, each entry with its place in it. A heap, since mostly few of very many are taken.
-    today: BinaryHeap<Reverse<(i64, EntryName)>>,
+    waiting: WaitingNames,
+    today: Today,
     /// Taken, and put back.
     read: VecDeque<SpooledEntry>,
+}
+
+/// The first day, in heaps: mostly few of very many are taken.
+#[derive(Debug, Default)]
+struct Today {
+    date: NaiveDate,
+    ours: BinaryHeap<Reverse<Uuid>>,
+    /// Each with its place in the day.
+    others: BinaryHeap<Reverse<(i64, EntryName)>>,
 }
 
 impl Backlog {
     /// The backlog of these entries, in whatever order they come.
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = EntryName>) -> Self {
-        let mut days: BTreeMap<NaiveDate, Vec<EntryName>> = BTreeMap::new();
-        for name in names {
-            days.entry(name.date).or_default().push(name);
-        }
+        Self::of(names.into_iter().collect())
+    }
+
+    /// The backlog of these entries.
+    #[must_use]
+    pub fn of(waiting: WaitingNames) -> Self {
         Self {
-            days,
+            waiting,
             ..Self::default()
         }
     }
@@ -42,13 +54,13 @@ impl Backlog {
     /// How many entries have not been taken.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.read.len() + self.today.len() + self.days.values().map(Vec::len).sum::<usize>()
+        self.read.len() + self.today.len() + self.waiting.len()
     }
 
     /// Whether all have been taken.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.read.is_empty() && self.today.is_empty() && self.days.is_empty()
+        self.len() == 0
     }
 
     /// Puts back entries that were just taken: they are the next to be taken, and are not read again.
@@ -88,24 +100,18 @@ impl Backlog {
         &mut self,
         mut read: impl FnMut(&EntryName) -> Option<SpooledEntry>,
     ) -> Option<SpooledEntry> {
-        while let Some(mut last) = self.days.last_entry() {
-            let names = last.get_mut();
-            let newest =
-                (0..names.len()).max_by_key(|at| (names[*at].id.unix_millis(), &names[*at]));
-            let name = newest.map(|at| names.swap_remove(at));
-            if names.is_empty() {
+        while let Some(mut last) = self.waiting.days().last_entry() {
+            let date = *last.key();
+            let name = last.get_mut().pop_newest(date);
+            if last.get().is_empty() {
                 last.remove();
             }
             if let Some(entry) = name.and_then(|name| read(&name)) {
                 return Some(entry);
             }
         }
-        let mut today = std::mem::take(&mut self.today).into_sorted_vec();
-        // Sorted in reverse: the newest comes first.
-        while !today.is_empty() {
-            let Reverse((_, name)) = today.remove(0);
+        while let Some(name) = self.today.pop_newest() {
             if let Some(entry) = read(&name) {
-                self.today = today.into();
                 return Some(entry);
             }
         }
@@ -117,9 +123,9 @@ impl Backlog {
         read: &mut impl FnMut(&EntryName) -> Option<SpooledEntry>,
     ) -> Option<SpooledEntry> {
         loop {
-            let Some(Reverse((_, name))) = self.today.pop() else {
-                let (date, names) = self.days.pop_first()?;
-                self.today = in_order(date, names, read);
+            let Some(name) = self.today.pop() else {
+                let (date, day) = self.waiting.days().pop_first()?;
+                self.today = Today::new(date, day, read);
                 continue;
             };
             if let Some(entry) = read(&name) {
@@ -129,25 +135,76 @@ impl Backlog {
     }
 }
 
-fn in_order(
-    date: NaiveDate,
-    names: Vec<EntryName>,
-    read: &mut impl FnMut(&EntryName) -> Option<SpooledEntry>,
-) -> BinaryHeap<Reverse<(i64, EntryName)>> {
-    const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
-    let dawn = date.and_time(NaiveTime::MIN).and_utc().timestamp_millis();
-    let keyed = names.into_iter().filter_map(|name| {
-        let instant = match name.id.unix_millis() {
-            Some(instant) => Some(instant),
-            None => read(&name)?
-                .fields
-                .started_at
-                .map(|at| at.timestamp_millis()),
-        };
-        let within_day = instant.filter(|instant| (dawn..dawn + DAY_MILLIS).contains(instant));
-        Some(Reverse((within_day.unwrap_or(dawn), name)))
-    });
-    keyed.collect()
+impl Today {
+    fn new(
+        date: NaiveDate,
+        day: WaitingDay,
+        read: &mut impl FnMut(&EntryName) -> Option<SpooledEntry>,
+    ) -> Self {
+        let instants = instants(date);
+        let keyed = day.others.into_iter().filter_map(|name| {
+            let instant = match name.id.unix_millis() {
+                Some(instant) => Some(instant),
+                None => read(&name)?
+                    .fields
+                    .started_at
+                    .map(|at| at.timestamp_millis()),
+            };
+            let within_day = instant.filter(|instant| instants.contains(instant));
+            Some(Reverse((within_day.unwrap_or(instants.start), name)))
+        });
+        Self {
+            date,
+            others: keyed.collect(),
+            ours: day.ours.into(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.ours.len() + self.others.len()
+    }
+
+    fn pop(&mut self) -> Option<EntryName> {
+        let ours = self.ours.peek().map(|Reverse(uuid)| self.keyed(*uuid));
+        let others = self.others.peek().map(|Reverse(keyed)| keyed);
+        match (ours, others) {
+            (Some(ours), others) if others.is_none_or(|others| ours < *others) => {
+                self.ours.pop();
+                Some(ours.1)
+            }
+            _ => self.others.pop().map(|Reverse((_, name))| name),
+        }
+    }
+
+    /// Looks at all that is left: this is for the one entry that tells whether an endpoint takes any.
+    fn pop_newest(&mut self) -> Option<EntryName> {
+        let ours = self.ours.iter().map(|Reverse(uuid)| *uuid).max();
+        let others = self
+            .others
+            .iter()
+            .map(|Reverse(keyed)| keyed)
+            .max()
+            .cloned();
+        match (ours, others) {
+            (Some(uuid), others)
+                if others
+                    .as_ref()
+                    .is_none_or(|others| *others < self.keyed(uuid)) =>
+            {
+                self.ours.retain(|Reverse(other)| *other != uuid);
+                Some(named(self.date, uuid))
+            }
+            (_, Some(newest)) => {
+                self.others.retain(|Reverse(other)| *other != newest);
+                Some(newest.1)
+            }
+            (_, None) => None,
+        }
+    }
+
+    fn keyed(&self, uuid: Uuid) -> (i64, EntryName) {
+        (unix_millis(uuid), named(self.date, uuid))
+    }
 }
 
 #[cfg(test)]

@@ -25,18 +25,25 @@ impl EntryId {
             millis / 1000,
             u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000,
         );
-        Self(Uuid::new_v7(timestamp).to_string().into())
+        Self::of(Uuid::new_v7(timestamp))
+    }
+
+    pub(super) fn of(uuid: Uuid) -> Self {
+        Self(uuid.to_string().into())
     }
 
     /// Takes `text` for an id, if it is one. What ends as the names of sent and quarantined entries do is none.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        Self::is_one(text).then(|| Self(text.into()))
+    }
+
+    fn is_one(text: &str) -> bool {
         let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-        let is_id = (1..=Self::MAX_LEN).contains(&text.len())
+        (1..=Self::MAX_LEN).contains(&text.len())
             && text.bytes().all(legal)
             && !text.ends_with(".flushed")
-            && !text.ends_with(".quarantined");
-        is_id.then(|| Self(text.into()))
+            && !text.ends_with(".quarantined")
     }
 
     /// Whether it is one that this program records and that contract 0.1 promises to senders: at most
@@ -146,6 +153,30 @@ impl EntryName {
     /// Takes a file name for an entry's, if it is one to the letter.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
+        NameParts::parse(name).map(NameParts::to_name)
+    }
+
+    pub(super) fn parts(&self) -> NameParts<'_> {
+        NameParts {
+            date: self.date,
+            id: self.id.as_str(),
+            state: self.state,
+        }
+    }
+}
+
+/// An entry's name, in the text that it was found in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameParts<'a> {
+    pub(super) date: NaiveDate,
+    pub(super) id: &'a str,
+    pub(super) state: EntryState,
+}
+
+impl<'a> NameParts<'a> {
+    /// Takes a file name for an entry's, if it is one to the letter.
+    #[must_use]
+    pub fn parse(name: &'a str) -> Option<Self> {
         const DATE_LEN: usize = "YYYY-MM-DD".len();
         let (stem, state) = [
             EntryState::Flushed,
@@ -157,11 +188,22 @@ impl EntryName {
         let (date, id) = stem
             .strip_prefix("telemetry-")?
             .split_at_checked(DATE_LEN)?;
+        let id = id.strip_prefix('-').filter(|id| EntryId::is_one(id))?;
         Some(Self {
             date: day(date.as_bytes())?,
-            id: EntryId::parse(id.strip_prefix('-')?)?,
+            id,
             state,
         })
+    }
+
+    /// The name by itself.
+    #[must_use]
+    pub fn to_name(self) -> EntryName {
+        EntryName {
+            date: self.date,
+            id: EntryId(self.id.into()),
+            state: self.state,
+        }
     }
 }
 

@@ -134,6 +134,11 @@ impl History {
         }
     }
 
+    /// The file of this name is gone: nobody needs to look whether it is, and it cannot count twice.
+    pub fn is_gone(&mut self, name: &str) {
+        self.counted.remove(name);
+    }
+
     /// Forgets what is older than [`HISTORY_DAYS`].
     pub fn expire(&mut self, today: NaiveDate) {
         if let Some(oldest) = today.checked_sub_days(Days::new(HISTORY_DAYS)) {

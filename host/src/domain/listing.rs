@@ -1,14 +1,12 @@
 //! What is in a spool, found by listing it once.
 
-use chrono::{DateTime, Utc};
-
-use super::{Backlog, EntryName, EntryState};
+use super::{Backlog, EntryName, EntryState, NameParts, WaitingNames};
 
 /// The names of a spool's entries by state, in no order.
 #[derive(Clone, Debug, Default)]
 pub struct Listing {
     /// Those that wait.
-    pub pending: Vec<EntryName>,
+    pub pending: WaitingNames,
     /// Those that were sent and are kept.
     pub flushed: Vec<EntryName>,
     /// Those that were set aside.
@@ -19,18 +17,18 @@ pub struct Listing {
 
 impl Listing {
     /// Adds an entry.
-    pub fn add(&mut self, name: EntryName) {
+    pub fn add(&mut self, name: NameParts<'_>) {
         match name.state {
-            EntryState::Pending => self.pending.push(name),
-            EntryState::Flushed => self.flushed.push(name),
-            EntryState::Quarantined => self.quarantined.push(name),
+            EntryState::Pending => self.pending.add(name),
+            EntryState::Flushed => self.flushed.push(name.to_name()),
+            EntryState::Quarantined => self.quarantined.push(name.to_name()),
         }
     }
 
     /// All entries, whatever their state.
     #[must_use]
     pub fn into_names(self) -> Vec<EntryName> {
-        let mut names = self.pending;
+        let mut names: Vec<_> = self.pending.iter().collect();
         names.extend(self.flushed);
         names.extend(self.quarantined);
         names
@@ -39,15 +37,6 @@ impl Listing {
     /// Those that wait, to be taken in their order.
     #[must_use]
     pub fn into_backlog(self) -> Backlog {
-        Backlog::new(self.pending)
-    }
-
-    /// Those that wait and may have been recorded at `since` or later, as far as their names tell. An id of ours says
-    /// when its command began; of others only the day is known.
-    pub fn recorded_since(&self, since: DateTime<Utc>) -> impl Iterator<Item = &EntryName> {
-        let (day, millis) = (since.date_naive(), since.timestamp_millis());
-        self.pending.iter().filter(move |name| {
-            name.date >= day && name.id.unix_millis().is_none_or(|began| began >= millis)
-        })
+        Backlog::of(self.pending)
     }
 }

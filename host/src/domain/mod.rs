@@ -33,6 +33,7 @@ mod tool;
 #[cfg(feature = "sender")]
 mod url_scope;
 pub mod variables;
+mod waiting;
 
 /// The name of a repository's marker: where it is, there is a repository.
 pub const MARKER: &str = ".swamp.yaml";
@@ -46,7 +47,7 @@ pub use durations::Durations;
 #[cfg(feature = "sender")]
 pub use endpoint::{DEFAULT_ENDPOINT, Endpoint, EndpointError, Host, Origin};
 pub use entry_data::field;
-pub use entry_name::{EntryId, EntryName, EntryState};
+pub use entry_name::{EntryId, EntryName, EntryState, NameParts};
 pub use foreign_text::ForeignText;
 pub use history::{HISTORY_DAYS, History, Usage, UsageKind};
 pub use in_shell::in_shell;
@@ -69,3 +70,4 @@ pub use telemetry_service::{
 pub use tool::{Label, Positions, Subcommands, Tool, Tools, UNKNOWN_VERSION, command_path};
 #[cfg(feature = "sender")]
 pub use url_scope::UrlScope;
+pub use waiting::WaitingNames;

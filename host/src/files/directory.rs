@@ -70,3 +70,44 @@ pub(crate) fn readable(dir: &Dir) -> io::Result<File> {
 pub(crate) fn readable(dir: &Dir) -> io::Result<File> {
     Ok(dir.try_clone()?.into_std_file())
 }
+
+/// Tells `found` of each regular file in `dir` that has a Unicode name, in no order.
+///
+/// The system's buffer is read in place: a spool of 100,000 entries is listed at each flush.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn for_each_file(dir: &Dir, mut found: impl FnMut(&str)) -> io::Result<()> {
+    use rustix::fs::{FileType, RawDir};
+    const BUFFER_BYTES: usize = 64 * 1024;
+    let mut buffer = Vec::with_capacity(BUFFER_BYTES);
+    let mut entries = RawDir::new(readable(dir)?, buffer.spare_capacity_mut());
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().to_str() else {
+            continue;
+        };
+        let is_file = match entry.file_type() {
+            FileType::RegularFile => true,
+            // Some file systems do not tell it in a listing.
+            FileType::Unknown => dir.symlink_metadata(name).is_ok_and(|file| file.is_file()),
+            _ => false,
+        };
+        if is_file {
+            found(name);
+        }
+    }
+    Ok(())
+}
+
+/// Tells `found` of each regular file in `dir` that has a Unicode name, in no order.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn for_each_file(dir: &Dir, mut found: impl FnMut(&str)) -> io::Result<()> {
+    for entry in dir.entries()? {
+        let entry = entry?;
+        if let Some(name) = entry.file_name().to_str()
+            && entry.file_type().is_ok_and(|kind| kind.is_file())
+        {
+            found(name);
+        }
+    }
+    Ok(())
+}

@@ -14,9 +14,8 @@ use super::clean_up::remove_expired;
 use super::watch::Watch;
 use crate::config::Marker;
 use crate::domain::{
-    BATCH_SIZE, Backlog, Batches, Deadline, EntryName, FlushConfig, FlushOutcome, Listing, RepoId,
-    Retention, SendError, SpoolError, TelemetryRepository, TelemetrySender, TelemetryService,
-    UnsentRule,
+    BATCH_SIZE, Backlog, Batches, Deadline, FlushConfig, FlushOutcome, Listing, RepoId, Retention,
+    SendError, SpoolError, TelemetryRepository, TelemetrySender, TelemetryService, UnsentRule,
 };
 use crate::process::timer::Timer;
 use crate::spool::{FileSpool, LastFlush};
@@ -51,9 +50,8 @@ impl FlushJob {
     /// What waits of a listing, which keeps the names of what is past its time.
     fn backlog(&self, listing: &mut Listing) -> Backlog {
         let day = self.retention.unsent_before(Utc::now());
-        let is_past = |name: &&EntryName| name.date < day;
-        let past = listing.pending.iter().filter(is_past).cloned().collect();
-        Backlog::new(mem::replace(&mut listing.pending, past))
+        let past = listing.pending.before(day);
+        Backlog::of(mem::replace(&mut listing.pending, past))
     }
 }
 

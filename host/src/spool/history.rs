@@ -58,6 +58,13 @@ impl FileSpool {
         }
     }
 
+    /// The file of a counted entry is gone: the next batch need not look for it.
+    pub(super) fn no_longer_counted(&self, file: &str) {
+        if let Some(history) = &mut *self.counting() {
+            history.is_gone(file);
+        }
+    }
+
     fn counting(&self) -> std::sync::MutexGuard<'_, Option<History>> {
         self.counting.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,9 +7,10 @@ use tracing::debug;
 
 use super::{FileSpool, TEMPORARY_PREFIX, directory, is_settled};
 use crate::domain::{
-    Cutoffs, EntryName, EntryState, Expired, Listing, SpoolError, TelemetryEntry,
-    TelemetryRepository as _,
+    Cutoffs, EntryName, EntryState, Expired, Listing, NameParts, SpoolError, TelemetryEntry,
+    TelemetryRepository as _, WaitingNames,
 };
+use crate::files;
 
 /// How long a command may take until its entry is synced as soon as it is recorded. Entries are known by when their
 /// command began: those of longer ones would be taken for older than they are.
@@ -37,8 +38,9 @@ impl FileSpool {
     #[must_use]
     pub fn unsynced(listing: &Listing, since: DateTime<Utc>) -> Unsynced {
         let since = since.checked_sub_signed(LONG).unwrap_or(since);
-        let names = listing.recorded_since(since).take(directory::MANY);
-        Unsynced(names.map(ToString::to_string).collect())
+        let names = listing.pending.recorded_since(since);
+        let names = names.take(directory::MANY);
+        Unsynced(names.map(|name| name.to_string()).collect())
     }
 
     /// Makes those of these entries that are still there, and the directory that names them, survive a power cut.
@@ -61,25 +63,15 @@ impl FileSpool {
 
     pub(super) fn listing(&self) -> io::Result<Listing> {
         let mut listing = Listing::default();
-        for entry in self.dir.entries()? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let Some(name) = name.to_str() else { continue };
-            let is_temporary = name.starts_with(TEMPORARY_PREFIX);
-            // Mostly the listing itself says what is a file.
-            if !(is_temporary || name.starts_with("telemetry-"))
-                || !entry.file_type().is_ok_and(|kind| kind.is_file())
-            {
-                continue;
-            }
-            if is_temporary {
+        files::directory::for_each_file(&self.dir, |name| {
+            if name.starts_with(TEMPORARY_PREFIX) {
                 listing.temporary.push(name.to_owned());
             } else if let Some(name) =
-                EntryName::parse(name).filter(|name| !self.is_held_back(name))
+                NameParts::parse(name).filter(|name| !self.is_held_back(*name))
             {
                 listing.add(name);
             }
-        }
+        })?;
         Ok(listing)
     }
 
@@ -97,16 +89,17 @@ impl FileSpool {
     }
 
     pub(super) fn delete_expired(&self, listing: &Listing, before: &Cutoffs) -> Expired {
-        let of_kind = [
+        let kept = [
             (&listing.flushed, before.sent),
             (&listing.quarantined, before.quarantined),
-            (&listing.pending, before.unsent),
         ];
-        let old: Vec<EntryName> = (of_kind.iter())
-            .filter_map(|(names, day)| Some((names, (*day)?)))
+        let kept = (kept.into_iter())
+            .filter_map(|(names, day)| Some((names, day?)))
             .flat_map(|(names, day)| names.iter().filter(move |name| name.date < day))
-            .cloned()
-            .collect();
+            .cloned();
+        let unsent = before.unsent.map(|day| listing.pending.before(day));
+        let unsent = unsent.iter().flat_map(WaitingNames::iter);
+        let old: Vec<EntryName> = kept.chain(unsent).collect();
         let mut expired = Expired::default();
         for name in self.delete(&old) {
             match name.state {

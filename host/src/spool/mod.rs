@@ -27,8 +27,8 @@ use thiserror::Error;
 use tracing::debug;
 
 use crate::domain::{
-    CleanUps, Cutoffs, Deadline, EntryName, EntryState, Expired, History, Listing, SpoolError,
-    SpooledEntry, TelemetryEntry, TelemetryRepository, Undeliverable,
+    CleanUps, Cutoffs, Deadline, EntryName, EntryState, Expired, History, Listing, NameParts,
+    SpoolError, SpooledEntry, TelemetryEntry, TelemetryRepository, Undeliverable,
 };
 use crate::files::regular::RegularFile;
 use crate::files::stranger::Owners;
@@ -198,8 +198,9 @@ impl FileSpool {
         self.held_back = entries;
     }
 
-    fn is_held_back(&self, name: &EntryName) -> bool {
-        !self.held_back.is_empty() && self.held_back.contains(&name.in_state(EntryState::Pending))
+    fn is_held_back(&self, name: NameParts<'_>) -> bool {
+        !self.held_back.is_empty()
+            && (self.held_back).contains(&name.to_name().in_state(EntryState::Pending))
     }
 
     /// How the last flush went. `None` where there was none, or its record is damaged.
@@ -330,15 +331,22 @@ impl TelemetryRepository for FileSpool {
     }
 
     fn mark_flushed(&self, name: &EntryName, keep_flushed: bool) -> Result<(), SpoolError> {
+        let file = name.to_string();
         let marked = if keep_flushed {
-            self.set_state(name, EntryState::Flushed)
+            let kept = name.in_state(EntryState::Flushed).to_string();
+            self.dir.rename(&file, &self.dir, kept)
         } else {
-            self.dir.remove_file(name.to_string())
+            self.dir.remove_file(&file)
         };
         match marked {
             // Purged or expired while it was being sent.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            marked => marked.map_err(|source| self.error("mark as sent", name.to_string(), source)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.error("mark as sent", &file, error))
+            }
+            _ => {
+                self.no_longer_counted(&file);
+                Ok(())
+            }
         }
     }
 

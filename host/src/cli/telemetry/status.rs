@@ -168,16 +168,13 @@ fn status(context: &Context) -> Result<Status, CommandError> {
     let is_held = |name: &EntryName| held.contains(&name.in_state(EntryState::Pending));
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let count = |names: &[EntryName]| number(names.iter().filter(|name| !is_held(name)).count());
+    let waiting = || listing.pending.iter().filter(|name| !is_held(name));
     let held_back = listing.clone().into_names();
     let held_back = number(held_back.iter().filter(|name| is_held(name)).count());
     let retention = followed(root, marker).retention();
     let past_at = |now| {
         let day = retention.unsent_before(now);
-        let past = listing
-            .pending
-            .iter()
-            .filter(|name| name.date < day && !is_held(name));
-        number(past.count())
+        number(waiting().filter(|name| name.date < day).count())
     };
     let now = Utc::now();
     let past_retention = past_at(now);
@@ -214,7 +211,7 @@ fn status(context: &Context) -> Result<Status, CommandError> {
             },
         },
         sender: sender(context, root, marker, known.as_ref()),
-        pending: count(&listing.pending),
+        pending: number(waiting().count()),
         past_retention,
         expiring_within_day: past_at(now + TimeDelta::days(1)) - past_retention,
         beyond_contract: last.as_ref().map_or(0, |last| last.withheld),
