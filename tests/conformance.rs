@@ -9,10 +9,15 @@ use std::thread;
 
 use glob::Pattern;
 use serde_json::Value;
+use swamp::config::SenderLimits;
 use swamp::conformance::{Kit, Outcome};
-use swamp::sender::{Compiled, ComponentFile};
+use swamp::domain::{Deadline, Endpoint, EntryName, SpooledEntry, TelemetrySender as _};
+use swamp::egress::{Environment, Network, Reach};
+use swamp::process::timer::Timer;
+use swamp::receiver::{Format, Receiver, ReceiverOptions};
+use swamp::sender::{Compiled, ComponentFile, ComponentSender, SenderConfig};
 
-use crate::support::{Run, TestRepo, cache, compiler};
+use crate::support::{AMPLE, Run, TestRepo, cache, compiler};
 
 fn wrong_sender() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -78,6 +83,148 @@ const FAULTS: [&str; 29] = [
     "takes-any-2xx",
     "works-once",
 ];
+
+/// What a sender of the ingest format can do wrong, with what the scenario `one-entry` says of it.
+const INGEST_FAULTS: [&str; 12] = [
+    "ingest-as-text",
+    "ingest-by-put",
+    "ingest-with-an-insert-id-of-its-own",
+    "ingest-with-another-distinct-id",
+    "ingest-with-another-event",
+    "ingest-with-fewer-properties",
+    "ingest-with-properties-as-text",
+    "ingest-with-properties-in-one-line",
+    "ingest-without-distinct-id",
+    "ingest-without-insert-id",
+    "ingest-without-properties",
+    "ingest",
+];
+
+/// What `telemetry receive` says to the entry that a sender with this fault sends it, if anything.
+fn objection(compiled: &Compiled, fault: &str) -> Option<String> {
+    let receiver = Receiver::start(ReceiverOptions::default()).unwrap();
+    let config = SenderConfig {
+        endpoint: Endpoint::parse(&receiver.endpoint()).unwrap(),
+        user_agent: "swamp/test".into(),
+        options: vec![("fault".into(), fault.into())],
+        limits: SenderLimits::default(),
+        network: Network::live(Environment::read(|_| None)),
+        reach: Reach::default(),
+        headers: Vec::new(),
+        timer: Timer::default(),
+    };
+    let mut sender = ComponentSender::new(compiled, config).unwrap();
+    let name = EntryName::parse("telemetry-2026-02-11-entry_1.json").unwrap();
+    let json = "{\n  \"id\": \"entry_1\",\n  \"n\": 1.0\n}\n".to_owned();
+    let entry = SpooledEntry::parse(name, json.into_bytes()).unwrap();
+    let _ = sender.send_batch(&[entry], "repo-2", Deadline::after(AMPLE));
+    let arrival = &receiver.requests()[0];
+    let warning = arrival.warnings().next().map(str::to_owned);
+    arrival.refusal.clone().or(warning)
+}
+
+#[test]
+fn what_the_receiver_warns_of_or_refuses_the_kit_fails_and_more() {
+    let file = ComponentFile::read(&wrong_sender(), "wrong-sender.wasm").unwrap();
+    let compiled = Compiled::obtain(&file, &cache(), &compiler()).unwrap();
+    let mut lines = Vec::new();
+    for fault in INGEST_FAULTS {
+        let mut kit = kit(fault);
+        kit.only = ["one-entry", "25-entries", "data-verbatim"]
+            .map(|name| Pattern::new(name).unwrap())
+            .to_vec();
+        let report = kit.run(&compiled, |_| {}).unwrap();
+        assert_eq!(report.format, Some(Format::Ingest));
+        let of_receiver = objection(&compiled, fault);
+        let is_good = report.count(Outcome::Passed) == 3;
+        assert!(
+            is_good || report.count(Outcome::Failed) == 3,
+            "{fault}: {report:?}"
+        );
+        assert!(
+            !is_good || of_receiver.is_none(),
+            "{fault}: {of_receiver:?}"
+        );
+        assert_eq!(is_good, fault == "ingest");
+        if let Some(received) = &report.scenarios[0].received {
+            lines.push(format!("{fault}: {received}"));
+        }
+        if let Some(of_receiver) = of_receiver {
+            lines.push(format!("  receive: {of_receiver}"));
+        }
+    }
+    insta::with_settings!({filters => vec![
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
+    ]}, {
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+            ingest-as-text: 415: the request's content-type is not application/json; set it to that
+              receive: the request's content-type is not application/json; set it to that
+            ingest-by-put: 405: PUT is not a method of this path; send events with POST
+              receive: PUT is not a method of this path; send events with POST
+            ingest-with-an-insert-id-of-its-own: a warning: insert_id is not the id in properties; send the id of the entry, which is the same whenever it is sent again
+              receive: insert_id is not the id in properties; send the id of the entry, which is the same whenever it is sent again
+            ingest-with-another-distinct-id: repo-1
+            ingest-with-another-event: 400: event is "page_view"; it must be the string "cli_invocation"
+              receive: event is "page_view"; it must be the string "cli_invocation"
+            ingest-with-fewer-properties: {"id":"UUID"}
+            ingest-with-properties-as-text: 400: properties is a string; it must be an object
+              receive: properties is a string; it must be an object
+            ingest-with-properties-in-one-line: the same with other white space
+            ingest-without-distinct-id: 400: distinct_id is missing; it must be a non-empty string, the repository's id
+              receive: distinct_id is missing; it must be a non-empty string, the repository's id
+            ingest-without-insert-id: a warning: insert_id is missing, so that the event is counted once more whenever it is sent again; send the id of the entry
+              receive: insert_id is missing, so that the event is counted once more whenever it is sent again; send the id of the entry
+            ingest-without-properties: 400: properties is missing; it must be an object
+              receive: properties is missing; it must be an object
+            "#);
+    });
+}
+
+#[test]
+fn a_sender_for_collectors_is_held_to_what_collectors_answer() {
+    let file = ComponentFile::read(&wrong_sender(), "wrong-sender.wasm").unwrap();
+    let compiled = Compiled::obtain(&file, &cache(), &compiler()).unwrap();
+    let mut lines = Vec::new();
+    for fault in [
+        "otlp",
+        "otlp-in-no-resource",
+        "otlp-knows-one-spelling",
+        "otlp-reads-no-body",
+        "otlp-takes-200-only",
+        "otlp-takes-a-hint-for-a-refusal",
+        "otlp-takes-pages",
+        "takes-any-2xx",
+    ] {
+        let kit = Kit {
+            accept_status: 200,
+            only: ["one-entry", "otlp-*"]
+                .map(|name| Pattern::new(name).unwrap())
+                .to_vec(),
+            ..kit(fault)
+        };
+        let report = kit.run(&compiled, |_| {}).unwrap();
+        let with = |outcome| {
+            let found = report.scenarios.iter().filter(|one| one.outcome == outcome);
+            let names: Vec<_> = found.map(|one| one.name.as_str()).collect();
+            names.join(" ")
+        };
+        lines.push(format!(
+            "{fault}: failed [{}], skipped [{}]",
+            with(Outcome::Failed),
+            with(Outcome::Skipped)
+        ));
+    }
+    insta::assert_snapshot!(lines.join("\n"), @r"
+            otlp: failed [], skipped []
+            otlp-in-no-resource: failed [one-entry otlp-status-202 otlp-status-204 otlp-partial-success-of-all], skipped []
+            otlp-knows-one-spelling: failed [otlp-partial-success-in-the-other-spelling], skipped []
+            otlp-reads-no-body: failed [otlp-partial-success otlp-partial-success-in-the-other-spelling otlp-web-page], skipped []
+            otlp-takes-200-only: failed [otlp-status-202 otlp-status-204], skipped []
+            otlp-takes-a-hint-for-a-refusal: failed [otlp-partial-success-of-all], skipped []
+            otlp-takes-pages: failed [otlp-web-page], skipped []
+            takes-any-2xx: failed [], skipped [otlp-status-202 otlp-status-204 otlp-partial-success otlp-partial-success-in-the-other-spelling otlp-partial-success-of-all otlp-web-page]
+            ");
+}
 
 /// The kit's report on a sender that it finds nothing wrong with.
 fn passes_everything(sender: &str, accept_status: &str) {

@@ -71,6 +71,7 @@ mod scale;
 mod secrets;
 mod sender_commands;
 mod senders;
+mod sentences;
 mod server;
 #[cfg(target_os = "linux")]
 mod strangers;

@@ -17,6 +17,8 @@ pub(super) enum TestBatch {
     OddText,
     /// An entry with fields that the contract does not name.
     LaterFields,
+    /// An entry with values that are not the same when they are read and written again.
+    Unreadable,
     /// 25 entries of 64 KiB each.
     Large,
 }
@@ -56,6 +58,7 @@ impl TestBatch {
                 json!({ "nested": [1.5, null, { "deeper": true }] }),
                 "laterField",
             ))],
+            Self::Unreadable => vec![spooled(UNREADABLE)],
             Self::Large => (0..25)
                 .map(|_| entry(&with("x".repeat(LARGE_BYTES).into(), "padding")))
                 .collect(),
@@ -87,15 +90,26 @@ fn with(value: Value, key: &str) -> Value {
     fields
 }
 
+/// Numbers that no type holds, half of a surrogate pair, a key that is there twice, and white space.
+const UNREADABLE: &str = r#""invocation": {"command": "repo"}, "large": 123456789012345678901234567890, "huge": 1e400, "whole": 1.0, "exact": 0.10,
+  "cut": "\ud83d", "escaped": "\u00e9\/", "twice": 1, "twice": 2"#;
+
 /// The entry with these fields, as the spool would give it.
 fn entry(fields: &Value) -> SpooledEntry {
+    let fields = format!("{fields:#}");
+    spooled(fields.trim_start_matches('{').trim_end_matches('}').trim())
+}
+
+/// The entry with these members, as they are written.
+fn spooled(members: &str) -> SpooledEntry {
     let started_at = chrono::Utc::now();
     let name = EntryName::pending(started_at, EntryId::generate(started_at));
-    let mut json = json!({ "id": name.id.as_str() });
-    if let (Some(json), Some(fields)) = (json.as_object_mut(), fields.as_object()) {
-        json.extend(fields.clone());
-    }
-    SpooledEntry::parse(name, format!("{json:#}\n").into_bytes())
+    let comma = if members.is_empty() { "" } else { "," };
+    let json = format!(
+        "{{\n  \"id\": \"{}\"{comma}\n  {members}\n}}\n",
+        name.id.as_str()
+    );
+    SpooledEntry::parse(name, json.into_bytes())
         .unwrap_or_else(|_| unreachable!("it is an object, and its id is the name's"))
 }
 
@@ -113,6 +127,7 @@ mod tests {
             TestBatch::Bare,
             TestBatch::Large,
             TestBatch::OddText,
+            TestBatch::Unreadable,
         ]
         .into_iter()
         .flat_map(TestBatch::entries)

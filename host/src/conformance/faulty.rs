@@ -9,12 +9,16 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::request::SeenRequest;
+use crate::receiver::decoded;
 
 /// The longest that a connection is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The most bytes of a request that are kept.
 const REQUEST_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The most bytes of a request's body after decompression.
+const DECODED_BYTES: usize = 16 * 1024 * 1024;
 
 /// What goes wrong.
 #[derive(Clone, Debug)]
@@ -128,6 +132,7 @@ fn read_request(stream: &TcpStream) -> io::Result<SeenRequest> {
         path: words.next().unwrap_or_default(),
         headers: Vec::new(),
         body: String::new(),
+        bytes: Vec::new(),
     };
     loop {
         let field = line(&mut reader)?;
@@ -152,6 +157,10 @@ fn read_request(stream: &TcpStream) -> io::Result<SeenRequest> {
             }
         }
     }
+    let encoding = request.header("content-encoding");
+    // Whoever is asked about it says what is wrong with one that cannot be read.
+    let body = decoded(encoding, body.clone().into(), DECODED_BYTES).unwrap_or(body.into());
     request.body = String::from_utf8_lossy(&body).into_owned();
+    request.bytes = body.into();
     Ok(request)
 }

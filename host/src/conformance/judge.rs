@@ -6,6 +6,10 @@ use crate::domain::{SendError, SenderFailure, SenderFailureKind, SpooledEntry};
 
 use super::request::SeenRequest;
 use super::scenario::Expected;
+use crate::receiver::{Format, ReceivedEvent};
+
+/// The most characters of an entry's data that are shown.
+const SHOWN_DATA: usize = 160;
 
 /// What is known of one batch.
 #[derive(Debug)]
@@ -16,6 +20,8 @@ pub(super) struct Evidence<'a> {
     /// The requests that arrived meanwhile.
     pub(super) requests: &'a [SeenRequest],
     pub(super) user_agent: &'a str,
+    /// The repository's id.
+    pub(super) distinct_id: &'a str,
     /// What the path of each request must begin with.
     pub(super) path: &'a str,
 }
@@ -71,7 +77,8 @@ impl Evidence<'_> {
             | (
                 Expected::RejectedOrUnreachable(_) | Expected::Unreachable | Expected::Unanswered,
                 Err(SendError::Unreachable(_)),
-            ) => true,
+            )
+            | (Expected::RejectedSomehow, Err(SendError::Rejected { .. })) => true,
             (
                 Expected::Rejected(wanted)
                 | Expected::RejectedAtOnce(wanted)
@@ -92,7 +99,7 @@ impl Evidence<'_> {
     fn delivery(&self) -> Result<(), Finding> {
         let mut usual = None;
         for entry in self.entries {
-            let id = entry.name.id.as_str();
+            let id = entry.id.as_str();
             let counts: Vec<_> = self
                 .requests
                 .iter()
@@ -113,7 +120,69 @@ impl Evidence<'_> {
         }
         self.requests
             .iter()
-            .try_for_each(|request| self.form(request))
+            .try_for_each(|request| self.form(request))?;
+        self.content()
+    }
+
+    /// Whether `telemetry receive` takes what is in a format that it knows, and finds in it what the sender was given.
+    fn content(&self) -> Result<(), Finding> {
+        let mut events = Vec::new();
+        for request in self.requests {
+            let Some(format) = request.format() else {
+                return Ok(());
+            };
+            let taken = request.received(format).and_then(|events| {
+                match events.iter().find_map(|event| event.warning()) {
+                    Some(warning) => Err(format!("a warning: {warning}")),
+                    None => Ok(events),
+                }
+            });
+            match taken {
+                Ok(taken) if format == Format::Ingest => events.extend(taken),
+                // A log record has no place for an entry's data as it is.
+                Ok(_) => return Ok(()),
+                Err(why) => {
+                    let expected = "a request that `telemetry receive` takes without a warning";
+                    return finding(expected.into(), why);
+                }
+            }
+        }
+        self.entries
+            .iter()
+            .try_for_each(|entry| self.event_of(entry, &events))
+    }
+
+    /// Whether one of these events is this entry, as the ingest format has it.
+    fn event_of(&self, entry: &SpooledEntry, events: &[ReceivedEvent]) -> Result<(), Finding> {
+        let id = entry.id.as_str();
+        let Some(event) = events.iter().find(|event| event.insert_id() == id) else {
+            let found: Vec<_> = events.iter().map(ReceivedEvent::insert_id).collect();
+            return finding(
+                format!("an event with the entry's id {id} as insert_id"),
+                format!("events with {}", found.join(", ")),
+            );
+        };
+        if event.distinct_id() != self.distinct_id {
+            return finding(
+                format!("the distinct_id {}", self.distinct_id),
+                event.distinct_id().to_owned(),
+            );
+        }
+        let (expected, received) = (entry.data.trim(), event.properties());
+        if received == expected {
+            return Ok(());
+        }
+        let plain = |text: &str| text.split_ascii_whitespace().collect::<String>();
+        let received = if plain(received) == plain(expected) {
+            "the same with other white space".to_owned()
+        } else {
+            line(received)
+        };
+        let expected = format!(
+            "the entry's data as properties, byte for byte: {}",
+            line(expected)
+        );
+        finding(expected, received)
     }
 
     /// Whether a request is one that any endpoint understands.
@@ -150,6 +219,15 @@ impl Evidence<'_> {
     }
 }
 
+/// The text in one line, shortened.
+fn line(text: &str) -> String {
+    let words: Vec<_> = text.split_ascii_whitespace().collect();
+    let words = words.join(" ");
+    let shown: String = words.chars().take(SHOWN_DATA).collect();
+    let more = if shown.len() < words.len() { "…" } else { "" };
+    format!("{shown}{more}")
+}
+
 fn finding(expected: String, received: String) -> Result<(), Finding> {
     Err(Finding { expected, received })
 }
@@ -169,6 +247,7 @@ fn answer_in_words(expected: Expected) -> String {
     match expected {
         Expected::Delivered | Expected::DeliveredAs => "ok".into(),
         Expected::NothingSent => "ok, without a request".into(),
+        Expected::RejectedSomehow => "rejected".into(),
         Expected::Rejected(status) | Expected::RejectedAtOnce(status) => {
             format!("rejected, with status {status}")
         }

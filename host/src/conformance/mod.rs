@@ -2,8 +2,9 @@
 //! this machine, and tells where it does not what it should.
 //!
 //! It asks for no format: an entry was sent once when its id is in the body of one request, as often as the other
-//! ids of the batch are in theirs. So it cannot look into a body that is compressed, and does not see that every
-//! single entry stands twice in one body.
+//! ids of the batch are in theirs. So it does not see that every single entry stands twice in one body. What is sent to a
+//! path of a format that `telemetry receive` takes must be what that takes without a warning, by the same rules; in the
+//! ingest format every entry must be there with its id, the repository's id, and its data byte for byte.
 
 mod entries;
 mod faulty;
@@ -191,6 +192,7 @@ impl<'a> Run<'a> {
             limits,
             report: Report {
                 scenarios: Vec::new(),
+                format: None,
                 memory: 0,
                 memory_limit: limits.memory_mib * 1024 * 1024,
                 batch_time: Duration::ZERO,
@@ -209,6 +211,16 @@ impl<'a> Run<'a> {
         let mut output = Vec::new();
         let tried = self.try_with(scenario, &server, &mut output);
         let computed = stopwatch.computed();
+        let requests = server.requests();
+        let formats = || requests.iter().map(SeenRequest::format);
+        if let Some(format) = scenario.format
+            && !requests.is_empty()
+            && formats().all(|found| found != Some(format))
+        {
+            let why = format!("the sender does not send {}", format.name());
+            return skipped(scenario, why);
+        }
+        self.report.format = self.report.format.or(formats().flatten().next());
         let (expected, received) = match tried {
             Ok(()) => (None, None),
             Err(Finding { expected, received }) => (Some(expected), Some(received)),
@@ -225,7 +237,7 @@ impl<'a> Run<'a> {
             duration: began.elapsed(),
             computed,
             output,
-            requests: server.requests(),
+            requests,
         }
     }
 
@@ -267,6 +279,7 @@ impl<'a> Run<'a> {
                 said: &said,
                 requests: requests.get(before..).unwrap_or_default(),
                 user_agent: &self.kit.user_agent,
+                distinct_id: DISTINCT_ID,
                 path: path.trim_end_matches('/'),
             };
             evidence.judge(*expected)?;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::request::SeenRequest;
+use crate::receiver::Format;
 
 /// What became of one scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,9 @@ pub struct ScenarioReport {
 pub struct Report {
     /// Each of them, in their order.
     pub scenarios: Vec<ScenarioReport>,
+    /// The format that the sender sends, where it is one that `telemetry receive` takes: then what it sent was held
+    /// against the same rules.
+    pub format: Option<Format>,
     /// The most memory that an instance took, in bytes.
     pub memory: u64,
     /// The most memory that it may take, in bytes.

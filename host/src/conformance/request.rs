@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::receiver::Arrival;
+use crate::receiver::{Arrival, Asked, Format, ReceivedEvent, Refusal};
 
 /// The most characters of a request's body that are shown.
 const SHOWN_BODY: usize = 120;
@@ -21,6 +21,9 @@ pub struct SeenRequest {
     pub headers: Vec<(String, String)>,
     /// The body, as text.
     pub body: String,
+    /// The body as it came, but not compressed any more.
+    #[serde(skip)]
+    pub(super) bytes: Vec<u8>,
 }
 
 impl SeenRequest {
@@ -32,6 +35,33 @@ impl SeenRequest {
     }
 }
 
+impl SeenRequest {
+    /// The path without the query.
+    fn plain_path(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default()
+    }
+
+    /// The format that it is in, where `telemetry receive` takes it.
+    pub(super) fn format(&self) -> Option<Format> {
+        Format::known(self.plain_path())
+    }
+
+    /// The events in it, as `telemetry receive` sees them; or what it would answer instead.
+    pub(super) fn received(&self, format: Format) -> Result<Vec<ReceivedEvent>, String> {
+        let events = format.parse(&self.bytes);
+        let asked = Asked {
+            method: &self.method,
+            path: self.plain_path(),
+            content_type: self.header("content-type"),
+            content_encoding: self.header("content-encoding"),
+        };
+        if let Some(Refusal(status, why)) = asked.objection(&events) {
+            return Err(format!("{}: {why}", status.as_u16()));
+        }
+        events.map_err(|error| error.to_string())
+    }
+}
+
 impl From<&Arrival> for SeenRequest {
     fn from(arrival: &Arrival) -> Self {
         Self {
@@ -39,6 +69,7 @@ impl From<&Arrival> for SeenRequest {
             path: arrival.path.clone(),
             headers: arrival.headers.clone(),
             body: String::from_utf8_lossy(&arrival.body).into_owned(),
+            bytes: arrival.body.to_vec(),
         }
     }
 }

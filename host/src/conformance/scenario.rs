@@ -3,6 +3,7 @@
 use super::entries::TestBatch;
 use super::faulty::Fault;
 use super::rules;
+use crate::receiver::Format;
 
 /// One scenario.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub(super) struct Scenario {
     pub(super) place: Place,
     /// Whether the sender gets an option that it cannot know.
     pub(super) unknown_option: bool,
+    /// The format that it is about, where it is about one only.
+    pub(super) format: Option<Format>,
     pub(super) rule: &'static str,
 }
 
@@ -41,9 +44,11 @@ pub(super) enum Expected {
     NothingSent,
     /// The sender says `rejected` with this status.
     Rejected(u16),
-    /// The same, after one request.
+    /// The sender says `rejected`, with whatever status.
+    RejectedSomehow,
+    /// The sender says `rejected` with this status, after one request.
     RejectedAtOnce(u16),
-    /// The same, with the first bytes of the answer's body.
+    /// The sender says `rejected` with this status and the first bytes of the answer's body.
     RejectedWithReason(u16),
     /// The sender says `rejected` with this status, or `unreachable`.
     RejectedOrUnreachable(u16),
@@ -76,6 +81,9 @@ impl Place {
     }
 }
 
+/// The status by which collectors of OTLP take a batch, as its specification has it; in fact they answer with others too.
+const COLLECTORS_SUCCESS: u16 = 200;
+
 /// The batch of scenarios that are about something else.
 const ONE: TestBatch = TestBatch::Ordinary(1);
 
@@ -92,6 +100,11 @@ pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
         statuses(accept),
         faults(accept),
         repetitions(accept),
+        if accept == COLLECTORS_SUCCESS {
+            collectors()
+        } else {
+            Vec::new()
+        },
     ]
     .concat()
 }
@@ -110,6 +123,7 @@ fn scenario(
         conduct,
         place: Place::Address,
         unknown_option: false,
+        format: None,
         rule,
     }
 }
@@ -129,6 +143,7 @@ fn deliveries(accept: u16) -> Vec<Scenario> {
         delivered("optional-fields-absent", TestBatch::Bare, rules::OPTIONAL),
         delivered("optional-fields-present", TestBatch::Full, rules::OPTIONAL),
         delivered("odd-text", TestBatch::OddText, rules::DATA),
+        delivered("data-verbatim", TestBatch::Unreadable, rules::DATA),
         delivered(
             "later-fields-do-no-harm",
             TestBatch::LaterFields,
@@ -166,10 +181,10 @@ fn statuses(accept: u16) -> Vec<Scenario> {
         let name = format!("status-{status}");
         answered(&name, status, None, Expected::Rejected(status), rule)
     };
-    // Where 200 is the success, as for collectors, other successes are as good: many of them answer 202 or 204.
+    // Where 200 is the success, other successes may be as good: `collectors` is about them.
     let others = [200, 202, 204].into_iter();
     let mut all: Vec<_> = others
-        .filter(|status| *status != accept && accept != 200)
+        .filter(|status| *status != accept && accept != COLLECTORS_SUCCESS)
         .map(|status| rejected(status, rules::STATUS))
         .collect();
     all.extend(REFUSALS.map(|status| rejected(status, rules::REFUSED)));
@@ -250,6 +265,62 @@ fn faults(accept: u16) -> Vec<Scenario> {
             rules::UNREACHABLE,
         ),
         fault("no-answer", Fault::Silence, Unanswered, rules::UNREACHABLE),
+    ]
+}
+
+/// What collectors of OTLP answer with a 2xx.
+fn collectors() -> Vec<Scenario> {
+    use Expected::{Delivered, RejectedSomehow};
+    let answer = |status: &str, kind: &str, body: &str| {
+        let text = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        Conduct::Fault(Fault::Answer(text.into_bytes()))
+    };
+    let json = |body: &str| answer("200 OK", "application/json", body);
+    let page = "<!DOCTYPE html><html><title>Sign in</title></html>";
+    let about = |name, conduct, expected, rule| Scenario {
+        format: Some(Format::Otlp),
+        ..scenario(name, ONE, conduct, expected, rule)
+    };
+    vec![
+        about(
+            "otlp-status-202",
+            Conduct::Status(202, None),
+            Delivered,
+            rules::OK,
+        ),
+        about(
+            "otlp-status-204",
+            Conduct::Status(204, None),
+            Delivered,
+            rules::OK,
+        ),
+        about(
+            "otlp-partial-success",
+            json(r#"{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"too old"}}"#),
+            RejectedSomehow,
+            rules::OK,
+        ),
+        about(
+            "otlp-partial-success-in-the-other-spelling",
+            json(r#"{"partial_success":{"rejected_log_records":1,"error_message":"too old"}}"#),
+            RejectedSomehow,
+            rules::OK,
+        ),
+        about(
+            "otlp-partial-success-of-all",
+            json(r#"{"partialSuccess":{"rejectedLogRecords":"0","errorMessage":"a hint"}}"#),
+            Delivered,
+            rules::OK,
+        ),
+        about(
+            "otlp-web-page",
+            answer("200 OK", "text/html; charset=utf-8", page),
+            RejectedSomehow,
+            rules::STATUS,
+        ),
     ]
 }
 

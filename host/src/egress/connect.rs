@@ -39,7 +39,7 @@ const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 /// How long a kept connection may take to say that it can be used.
 const SETTLE: Duration = Duration::from_millis(100);
 /// Of an answer that nobody reads, this many bytes are read all the same.
-const UNREAD_BYTES: usize = 64 << 10;
+const UNREAD_BYTES: usize = 1 << 20;
 /// The least that hyper takes for a buffer.
 const MIN_BUFFER: usize = 8192;
 const MAX_FIELDS: usize = 100;

@@ -4,14 +4,17 @@ use std::io::Read as _;
 
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
-use http::{HeaderMap, header};
 
 use super::examine::BodyError;
 
 /// The body as it was before it was compressed, which must not be larger than `limit` bytes either. What is compressed in
 /// a way that is not known stays as it is: [`examine`](super::examine) refuses it.
-pub(super) fn decoded(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, BodyError> {
-    if !is_gzip(headers) {
+pub(crate) fn decoded(
+    encoding: Option<&str>,
+    body: Bytes,
+    limit: usize,
+) -> Result<Bytes, BodyError> {
+    if !encoding.is_some_and(names_gzip) {
         return Ok(body);
     }
     let mut plain = Vec::new();
@@ -25,14 +28,6 @@ pub(super) fn decoded(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<
         return Err(BodyError::TooLarge { limit });
     }
     Ok(plain.into())
-}
-
-fn is_gzip(headers: &HeaderMap) -> bool {
-    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
-    let (Some(encoding), None) = (encodings.next(), encodings.next()) else {
-        return false;
-    };
-    encoding.to_str().is_ok_and(names_gzip)
 }
 
 /// Whether a `content-encoding` says gzip, by either of its names.

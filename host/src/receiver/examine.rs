@@ -8,6 +8,9 @@ use super::event::ReceivedEvent;
 use super::ingest::{IngestError, parse_ingest};
 use super::otlp::{OtlpError, parse_otlp};
 
+/// What the path of events ends in.
+pub(super) const INGEST_PATH: &str = "/ingest";
+
 /// What the path of OTLP's logs ends in.
 const OTLP_PATH: &str = "/v1/logs";
 
@@ -28,6 +31,16 @@ impl Format {
             Self::Otlp
         } else {
             Self::Ingest
+        }
+    }
+
+    /// The format of what is sent to `path`, where it is one that `telemetry receive` takes.
+    #[must_use]
+    pub fn known(path: &str) -> Option<Self> {
+        if path.ends_with(INGEST_PATH) {
+            Some(Self::Ingest)
+        } else {
+            path.ends_with(OTLP_PATH).then_some(Self::Otlp)
         }
     }
 

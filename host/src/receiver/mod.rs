@@ -52,7 +52,9 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 pub use arrival::{Arrival, Arrivals};
+pub(crate) use encoding::decoded;
 pub use event::ReceivedEvent;
+pub(crate) use examine::{Asked, Refusal};
 pub use examine::{BodyError, Format};
 pub use ingest::{EventField, Flaw, IngestError, parse_ingest};
 pub use json::JsonKind;
@@ -114,7 +116,7 @@ impl Default for ReceiverOptions {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             allow_remote: false,
-            path: "/ingest".to_owned(),
+            path: examine::INGEST_PATH.to_owned(),
             validate: true,
             respond: None,
             retry_after: None,

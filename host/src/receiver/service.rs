@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use chrono::Utc;
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body as _, Incoming};
 use thiserror::Error;
@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 use super::ReceiverOptions;
 use super::arrival::{self, Arrival};
-use super::encoding;
+use super::encoding::decoded;
 use super::event::ReceivedEvent;
 use super::examine::{Asked, BodyError, Format, Refusal};
 use super::ledger::Ledger;
@@ -96,10 +96,11 @@ impl Service {
             return Ok(page.answer(&head, peer, &self.endpoint, &summary));
         }
         let limit = self.options.max_body;
+        let encoding = text(&head, header::CONTENT_ENCODING);
         let body = tokio::time::timeout(BODY_TIME, read(body, limit))
             .await
             .map_err(|_| Closed::Body)??
-            .and_then(|body| encoding::decoded(&head.headers, body, limit));
+            .and_then(|body| decoded(encoding, body, limit));
         // Waited for first: from here to the record nothing waits, so a client that goes away cannot leave half of
         // it done.
         let weight = arrival::weight(body.as_ref().map_or(0, Bytes::len));
@@ -194,18 +195,14 @@ impl Service {
                 ),
             ));
         }
-        let field = |name| {
-            let value = head.headers.get(name)?;
-            Some(value.to_str().unwrap_or_default())
-        };
         let asked = Asked {
             method: match &head.method {
                 &Method::PUT if !strict => "POST",
                 method => method.as_str(),
             },
             path,
-            content_type: field(header::CONTENT_TYPE),
-            content_encoding: field(header::CONTENT_ENCODING),
+            content_type: text(head, header::CONTENT_TYPE),
+            content_encoding: text(head, header::CONTENT_ENCODING),
         };
         let objection = asked.objection(events);
         if strict {
@@ -247,6 +244,12 @@ impl Service {
         }
         response
     }
+}
+
+/// The value of a header field; empty where it is no text.
+fn text(head: &Parts, name: HeaderName) -> Option<&str> {
+    let value = head.headers.get(name)?;
+    Some(value.to_str().unwrap_or_default())
 }
 
 fn told(status: StatusCode) -> Refusal {

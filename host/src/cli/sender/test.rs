@@ -8,6 +8,7 @@ use glob::Pattern;
 use serde::Serialize;
 use swamp::conformance::{Kit, Outcome, Progress, Report, ScenarioReport, SeenRequest};
 use swamp::domain::{ForeignText, printable};
+use swamp::receiver::Format;
 
 use super::check::component;
 use super::{compiled, hint_at_use, junit, watch};
@@ -26,6 +27,9 @@ struct Tested<'a> {
     passed: usize,
     failed: usize,
     skipped: usize,
+    /// The format that was checked as `telemetry receive` checks it: `ingest` or `otlp`. Missing where it is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<&'static str>,
     duration_ms: u128,
     /// The most memory that an instance took, and the limit.
     memory_bytes: u64,
@@ -254,8 +258,15 @@ fn in_words(scenario: &ScenarioReport, width: usize, verbose: bool) -> String {
 fn totals(report: &Report, took: Duration) -> String {
     const MIB: u64 = 1024 * 1024;
     let count = |outcome| report.count(outcome);
+    let sends = match report.format {
+        Some(format) => format!(
+            "\nformat {}, checked as `telemetry receive` checks it",
+            format.name()
+        ),
+        None => String::new(),
+    };
     format!(
-        "\n{} passed, {} failed, {} skipped in {:.1} s\nmemory {}.{} of {} MiB, slowest delivered batch {} of {} ms",
+        "\n{} passed, {} failed, {} skipped in {:.1} s\nmemory {}.{} of {} MiB, slowest delivered batch {} of {} ms{sends}",
         count(Outcome::Passed),
         count(Outcome::Failed),
         count(Outcome::Skipped),
@@ -296,6 +307,7 @@ fn tested<'a>(
         passed: report.count(Outcome::Passed),
         failed: report.count(Outcome::Failed),
         skipped: report.count(Outcome::Skipped),
+        format: report.format.map(Format::name),
         duration_ms: took.as_millis(),
         memory_bytes: report.memory,
         memory_limit_bytes: report.memory_limit,

@@ -1,5 +1,5 @@
 // What the endpoint understands: log records of OpenTelemetry as OTLP/HTTP JSON, `POST {endpoint}/v1/logs`, answered by
-// 200. Fields of `data` that are not in the contract are not sent.
+// 200 or another 2xx. Fields of `data` that are not in the contract are not sent.
 
 import { text } from './http.js';
 
@@ -55,24 +55,32 @@ const integer = (value) =>
 const nanoseconds = (millis) =>
   millis === undefined || millis * 1000000n >= 2n ** 64n ? undefined : String(millis * 1000000n);
 
+// Any 2xx is a success, but for records that its body says were not taken, and but for a web page: a sign-in answers
+// with one.
 export async function outcome(response) {
-  if (response.status !== 200) {
-    const reason = await text(response).catch(() => '');
-    throw { tag: 'rejected', val: { status: response.status, body: reason } };
+  const rejected = (status, body) => ({ tag: 'rejected', val: { status, body } });
+  if (response.status < 200 || response.status > 299) {
+    throw rejected(response.status, await text(response).catch(() => ''));
   }
-  const why = notTaken(await text(response));
+  const body = await text(response);
+  if (isPage(body)) throw rejected(response.status, 'the answer is a web page');
+  const why = notTaken(body);
   // A refusal of what was sent: the host finds the records at fault by sending smaller batches.
-  if (why !== undefined) throw { tag: 'rejected', val: { status: 400, body: why } };
+  if (why !== undefined) throw rejected(400, why);
 }
 
-// Why records were not taken, if the answer to a success says so.
+export const isPage = (body) => body.trimStart().startsWith('<');
+
+// Why records were not taken, if the answer to a success says so. Protobuf's JSON has two spellings of each name.
 export function notTaken(answer) {
   let partial;
   try {
-    partial = JSON.parse(answer)?.partialSuccess;
+    const told = JSON.parse(answer);
+    partial = told?.partialSuccess ?? told?.partial_success;
   } catch {
     return undefined;
   }
-  const count = Number(partial?.rejectedLogRecords);
-  return count > 0 ? partial.errorMessage || `${count} records were not taken` : undefined;
+  const count = Number(partial?.rejectedLogRecords ?? partial?.rejected_log_records);
+  if (!(count > 0)) return undefined;
+  return partial.errorMessage || partial.error_message || `${count} records were not taken`;
 }

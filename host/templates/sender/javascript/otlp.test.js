@@ -1,7 +1,7 @@
 import assert from 'node:assert';
 import test from 'node:test';
 
-import { body, notTaken } from '../src/mapping.js';
+import { body, isPage, notTaken } from '../src/mapping.js';
 
 test('an entry is a record that leaves out what the entry lacks', () => {
   const entry = {
@@ -41,4 +41,11 @@ test('records that were not taken are told with the reason', () => {
   assert.strictEqual(notTaken(answer({ rejectedLogRecords: '0', errorMessage: 'a hint' })), undefined);
   assert.strictEqual(notTaken(answer({ rejectedLogRecords: '2', errorMessage: 'too old' })), 'too old');
   assert.strictEqual(notTaken(answer({ rejectedLogRecords: 2 })), '2 records were not taken');
+  const other = JSON.stringify({ partial_success: { rejected_log_records: '2', error_message: 'too old' } });
+  assert.strictEqual(notTaken(other), 'too old');
+});
+
+test('a web page is no answer of a collector', () => {
+  for (const page of ['<!DOCTYPE html>', '\ufeff\r\n <html>']) assert.ok(isPage(page), page);
+  for (const answer of ['', '{}', 'ok']) assert.ok(!isPage(answer), answer);
 });

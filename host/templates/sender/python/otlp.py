@@ -1,5 +1,5 @@
 """What the endpoint understands: log records of OpenTelemetry as OTLP/HTTP JSON, `POST {endpoint}/v1/logs`, answered by
-200. Fields of `data` that are not in the contract are not sent."""
+200 or another 2xx. Fields of `data` that are not in the contract are not sent."""
 
 import json
 
@@ -74,23 +74,30 @@ def nanoseconds(millis):
 
 
 def outcome(answer):
-    if answer.status != 200:
+    """Any 2xx is a success, but for records that its body says were not taken, and but for a web page: a sign-in answers
+    with one."""
+    if not 200 <= answer.status <= 299:
         try:
             reason = answer.text()
         except Err:
             reason = ""
         raise Err(SendError_Rejected(Rejection(answer.status, reason)))
-    why = not_taken(answer.text())
+    body = answer.text()
+    if body.lstrip("\ufeff \t\r\n").startswith("<"):
+        raise Err(SendError_Rejected(Rejection(answer.status, "the answer is a web page")))
+    why = not_taken(body)
     # A refusal of what was sent: the host finds the records at fault by sending smaller batches.
     if why is not None:
         raise Err(SendError_Rejected(Rejection(400, why)))
 
 
 def not_taken(answer):
-    """Why records were not taken, if the answer to a success says so."""
+    """Why records were not taken, if the answer to a success says so. Protobuf's JSON has two spellings of each name."""
     try:
-        partial = json.loads(answer)["partialSuccess"]
-        count = int(partial["rejectedLogRecords"])
-    except (ValueError, TypeError, KeyError):
+        told = json.loads(answer)
+        partial = told.get("partialSuccess") or told["partial_success"]
+        count = int(partial.get("rejectedLogRecords") or partial["rejected_log_records"])
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    return (partial.get("errorMessage") or f"{count} records were not taken") if count > 0 else None
+    why = partial.get("errorMessage") or partial.get("error_message")
+    return (why or f"{count} records were not taken") if count > 0 else None

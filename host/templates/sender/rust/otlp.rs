@@ -1,5 +1,5 @@
 //! What the endpoint understands: log records of OpenTelemetry as OTLP/HTTP JSON, `POST {endpoint}/v1/logs`, answered
-//! by 200. Fields of `data` that are not in the contract are not sent.
+//! by 200 or another 2xx. Fields of `data` that are not in the contract are not sent.
 
 use serde_json::{Value, json};
 
@@ -91,27 +91,41 @@ fn nanoseconds(millis: Option<u64>) -> Option<String> {
     Some(millis?.checked_mul(1_000_000)?.to_string())
 }
 
+/// Any 2xx is a success, but for records that its body says were not taken, and but for a web page: a sign-in answers with
+/// one.
 pub fn outcome(answer: &Answer) -> Result<(), SendError> {
     let rejected = |status, body| Err(SendError::Rejected(Rejection { status, body }));
-    if answer.status != 200 {
+    if !(200..300).contains(&answer.status) {
         return rejected(answer.status, answer.text().unwrap_or_default());
     }
-    match not_taken(&answer.text()?) {
+    let body = answer.text()?;
+    if is_page(&body) {
+        return rejected(answer.status, "the answer is a web page".to_owned());
+    }
+    match not_taken(&body) {
         None => Ok(()),
         // A refusal of what was sent: the host finds the records at fault by sending smaller batches.
         Some(why) => rejected(400, why),
     }
 }
 
-/// Why records were not taken, if the answer to a success says so.
+fn is_page(body: &str) -> bool {
+    body.trim_start_matches(|c: char| c == '\u{feff}' || c.is_whitespace())
+        .starts_with('<')
+}
+
+/// Why records were not taken, if the answer to a success says so. Protobuf's JSON has two spellings of each name.
 fn not_taken(answer: &str) -> Option<String> {
     let answer: Value = serde_json::from_str(answer).ok()?;
-    let partial = &answer["partialSuccess"];
-    let count = &partial["rejectedLogRecords"];
+    let of = |value: &Value, names: [&str; 2]| {
+        let found = names.iter().find_map(|name| value.get(*name));
+        found.cloned().unwrap_or_default()
+    };
+    let partial = of(&answer, ["partialSuccess", "partial_success"]);
+    let count = of(&partial, ["rejectedLogRecords", "rejected_log_records"]);
     let count = count.as_i64().or_else(|| count.as_str()?.parse().ok())?;
-    let why = partial["errorMessage"]
-        .as_str()
-        .filter(|why| !why.is_empty());
+    let why = of(&partial, ["errorMessage", "error_message"]);
+    let why = why.as_str().filter(|why| !why.is_empty());
     (count > 0)
         .then(|| why.map_or_else(|| format!("{count} records were not taken"), str::to_owned))
 }
@@ -182,11 +196,25 @@ mod tests {
                 Some("too old"),
             ),
             (
+                r#"{"partial_success":{"rejected_log_records":"2","error_message":"too old"}}"#,
+                Some("too old"),
+            ),
+            (
                 r#"{"partialSuccess":{"rejectedLogRecords":2}}"#,
                 Some("2 records were not taken"),
             ),
         ] {
             assert_eq!(not_taken(answer).as_deref(), expected, "{answer}");
+        }
+    }
+
+    #[test]
+    fn a_web_page_is_no_answer_of_a_collector() {
+        for page in ["<!DOCTYPE html>", "\u{feff}\r\n <html>", "<?xml version=\"1.0\"?>"] {
+            assert!(is_page(page), "{page}");
+        }
+        for answer in ["", "{}", "ok"] {
+            assert!(!is_page(answer), "{answer}");
         }
     }
 }
