@@ -1,6 +1,8 @@
 //! The command line: from arguments to an exit code.
 
 mod args;
+#[cfg(target_os = "linux")]
+mod closed_streams;
 mod completers;
 mod completions;
 mod config;

@@ -284,7 +284,11 @@ pub(crate) fn terminal_columns() -> Option<usize> {
 fn unless_gone(printed: io::Result<()>) -> io::Result<()> {
     match printed {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => printed,
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("could not print the answer: {error}"),
+        )),
+        Ok(()) => Ok(()),
     }
 }
 

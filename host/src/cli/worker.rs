@@ -11,9 +11,10 @@ use swamp::domain::{Batches, UnsentRule};
 use swamp::flush::background::{FLUSH_VARIABLE, FlushMode};
 use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker::{
-    MACHINE_FAILED, WorkerTask, close_inherited_files, forbid_core_dumps, unblock_signals,
+    MACHINE_FAILED, WorkerTask, close_inherited_files, end_with_parent, forbid_core_dumps,
+    unblock_signals,
 };
-use swamp::sender::{AddressSpace, CompileError, bound_compilation, compile};
+use swamp::sender::{AddressSpace, CompileError, Patience, bound_compilation, compile};
 use swamp::spool::{FileSpool, LastFlush};
 use tracing::debug;
 use tracing::level_filters::LevelFilter;
@@ -35,26 +36,30 @@ pub(crate) fn run(task: WorkerTask) -> ExitCode {
     close_inherited_files();
     unblock_signals();
     match task {
-        WorkerTask::Compile => match compile_bounded() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                writeln!(io::stderr(), "{error}").ok();
-                match error {
-                    CompileError::Component(_) => ExitCode::FAILURE,
-                    CompileError::Machine(_) => MACHINE_FAILED.into(),
-                }
-            }
-        },
+        WorkerTask::Compile => compile_bounded(Patience::Bounded),
+        WorkerTask::CompileAwaited => compile_bounded(Patience::OfPerson),
         WorkerTask::Flush => in_repository(flush),
         WorkerTask::CleanUp => in_repository(|context, _| clean_up(context)),
     }
 }
 
-fn compile_bounded() -> Result<(), CompileError> {
-    // That of the process which will run the code: this one's is about to be bounded.
-    let space = AddressSpace::of_this_process();
-    let _watchdog = bound_compilation()?;
-    compile(io::stdin().lock(), io::stdout().lock(), space)
+fn compile_bounded(patience: Patience) -> ExitCode {
+    end_with_parent();
+    forbid_core_dumps();
+    let compile = || {
+        // That of the process which will run the code: this one's is about to be bounded.
+        let space = AddressSpace::of_this_process();
+        let _watchdog = bound_compilation(patience)?;
+        compile(io::stdin().lock(), io::stdout().lock(), space)
+    };
+    let Err(error) = compile() else {
+        return ExitCode::SUCCESS;
+    };
+    writeln!(io::stderr(), "{error}").ok();
+    match error {
+        CompileError::Component(_) => ExitCode::FAILURE,
+        CompileError::Machine(_) => MACHINE_FAILED.into(),
+    }
 }
 
 /// Does `work` in the repository that is the working directory, watched from before anything of it is opened.

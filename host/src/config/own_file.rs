@@ -41,7 +41,15 @@ fn with_found<T>(
         using(&file)
     };
     match found() {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+        // Where a directory on the way is a file, there is none either.
+        Err(why)
+            if matches!(
+                why.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
         used => used.map(Some),
     }
 }

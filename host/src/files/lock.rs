@@ -70,6 +70,23 @@ impl PassingLock {
         Err(changed())
     }
 
+    /// The same, but waits for whoever holds it. `on_wait` is called before that.
+    pub(crate) fn wait_in(dir: &Dir, name: &str, on_wait: impl Fn()) -> io::Result<Self> {
+        for _ in 0..ATTEMPTS {
+            let file = open(dir, name)?;
+            let mut attempt = Self::of(file.try_clone()?, dir, name)?;
+            if matches!(attempt, Attempt::Taken) {
+                on_wait();
+                file.lock()?;
+                attempt = Self::of(file, dir, name)?;
+            }
+            if let Attempt::Held(lock) = attempt {
+                return Ok(lock);
+            }
+        }
+        Err(changed())
+    }
+
     /// Removes the file that a process which was killed has left.
     pub(crate) fn sweep(dir: &Dir, name: &str) -> io::Result<()> {
         match RegularFile::find_in(dir, name).and_then(|file| file.open_for_writing()) {

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Stopwatch {
     began: Instant,
     computed: Option<Duration>,
+    /// How long it had waited for a processor by then.
+    delayed: Option<Duration>,
 }
 
 impl Stopwatch {
@@ -15,6 +17,7 @@ impl Stopwatch {
         Self {
             began: Instant::now(),
             computed: thread_time(),
+            delayed: thread_delay(),
         }
     }
 
@@ -24,13 +27,35 @@ impl Stopwatch {
         Some(now.saturating_sub(before))
     }
 
-    /// Whether this thread has computed all the time since, as far as it was let: a machine that is busy gives each
-    /// only a share. Who waits computes for a hundredth of it at most.
+    /// Whether this thread has rather computed than waited since. On a busy machine it waits for a processor as well,
+    /// for whatever it is going to do: where the system tells how long, that is no waiting.
     pub(crate) fn was_busy(&self) -> bool {
-        const SHARE: u32 = 20;
-        self.computed()
-            .is_some_and(|computed| computed * SHARE > self.began.elapsed())
+        let Some(computed) = self.computed() else {
+            return false;
+        };
+        let elapsed = self.began.elapsed();
+        match thread_delay().zip(self.delayed) {
+            Some((now, before)) => {
+                computed * 2 > elapsed.saturating_sub(now.saturating_sub(before))
+            }
+            // Who waits computes for a hundredth of it at most.
+            None => computed * 20 > elapsed,
+        }
     }
+}
+
+/// How long this thread has waited for a processor so far: the second figure of its `schedstat`, in nanoseconds.
+#[cfg(target_os = "linux")]
+fn thread_delay() -> Option<Duration> {
+    let figures = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let delay = figures.split_ascii_whitespace().nth(1)?;
+    delay.parse().ok().map(Duration::from_nanos)
+}
+
+/// How long this thread has waited for a processor so far.
+#[cfg(not(target_os = "linux"))]
+const fn thread_delay() -> Option<Duration> {
+    None
 }
 
 /// The processor time that this thread has used so far.

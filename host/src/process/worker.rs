@@ -30,15 +30,22 @@ pub enum WorkerTask {
     CleanUp,
     /// Compiles the component on its standard input to its standard output.
     Compile,
+    /// The same, for as long as a person waits for it.
+    CompileAwaited,
 }
 
 impl WorkerTask {
     /// The task that [`VARIABLE`] names.
     #[must_use]
     pub fn parse(text: &OsStr) -> Option<Self> {
-        [Self::Flush, Self::CleanUp, Self::Compile]
-            .into_iter()
-            .find(|task| text == task.as_str())
+        [
+            Self::Flush,
+            Self::CleanUp,
+            Self::Compile,
+            Self::CompileAwaited,
+        ]
+        .into_iter()
+        .find(|task| text == task.as_str())
     }
 
     /// The task of a worker that was started under the name `VARIABLE=task`: where the environment cannot be given
@@ -54,6 +61,7 @@ impl WorkerTask {
             Self::Flush => "flush",
             Self::CleanUp => "clean-up",
             Self::Compile => "compile",
+            Self::CompileAwaited => "compile-awaited",
         }
     }
 }
@@ -79,10 +87,12 @@ impl Program {
     pub fn current() -> io::Result<Self> {
         // The link leads the child to the image that it was forked from, whatever its file is called by now.
         let link = PathBuf::from("/proc/self/exe");
-        let path = if cfg!(target_os = "linux") && link.exists() {
-            link
-        } else {
-            std::env::current_exe()?
+        if cfg!(target_os = "linux") && link.exists() {
+            return Ok(Self { path: link });
+        }
+        let path = match std::env::current_exe() {
+            Ok(path) => path,
+            Err(why) => as_started().ok_or(why)?,
         };
         Ok(Self { path })
     }
@@ -102,9 +112,9 @@ impl Program {
         let mut command = Command::new(&self.path);
         command
             .env(VARIABLE, task.as_str())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+            .stdin(nothing(Direction::Read))
+            .stdout(nothing(Direction::Write))
+            .stderr(nothing(Direction::Write));
         #[cfg(unix)]
         {
             use std::os::unix::process::CommandExt as _;
@@ -112,6 +122,41 @@ impl Program {
         }
         command
     }
+}
+
+/// The path that this process was started by, which the kernel tells where there is no /proc.
+#[cfg(target_os = "linux")]
+fn as_started() -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let path = OsStr::from_bytes(rustix::param::linux_execfn().to_bytes());
+    let path = std::path::absolute(path).ok()?;
+    path.is_file().then_some(path)
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn as_started() -> Option<PathBuf> {
+    None
+}
+
+/// What a worker does with a standard stream that it has no use for.
+#[derive(Clone, Copy, Debug)]
+enum Direction {
+    Read,
+    Write,
+}
+
+/// A stream without content and without a reader: `/dev/null`, or where there is none a pipe without its other end.
+fn nothing(direction: Direction) -> Stdio {
+    if cfg!(unix)
+        && !Path::new("/dev/null").exists()
+        && let Ok((reader, writer)) = io::pipe()
+    {
+        return match direction {
+            Direction::Read => reader.into(),
+            Direction::Write => writer.into(),
+        };
+    }
+    Stdio::null()
 }
 
 /// Keeps this process's memory, which may hold the user's secrets, out of core dumps.
@@ -128,6 +173,18 @@ pub fn forbid_core_dumps() {
 #[cfg(not(unix))]
 pub const fn forbid_core_dumps() {}
 
+/// Ends this process when the thread that started it ends: what it does is for nobody else.
+#[cfg(target_os = "linux")]
+pub fn end_with_parent() {
+    use nix::sys::prctl::set_pdeathsig;
+    use nix::sys::signal::Signal;
+    set_pdeathsig(Signal::SIGKILL).ok();
+}
+
+/// Other systems do not tell a process that its parent has ended.
+#[cfg(not(target_os = "linux"))]
+pub const fn end_with_parent() {}
+
 /// Lets all signals through: whoever started this process may hold them back.
 #[cfg(unix)]
 pub fn unblock_signals() {
@@ -143,17 +200,30 @@ pub const fn unblock_signals() {}
 /// To be called first thing, before this process has opened anything of its own.
 #[cfg(unix)]
 pub fn close_inherited_files() {
-    let Ok(listing) = std::fs::read_dir("/dev/fd") else {
-        return;
-    };
-    let inherited: Vec<i32> = listing
-        .filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|fd| *fd > 2)
-        .collect();
-    for fd in inherited {
+    for fd in descriptors() {
         // The listing's own is closed by now.
         nix::unistd::close(fd).ok();
     }
+}
+
+/// The descriptors of this process besides its stdio, or all that it may have where the system lists none.
+#[cfg(unix)]
+fn descriptors() -> Vec<i32> {
+    use nix::sys::resource::{Resource, getrlimit};
+    /// Whoever allows more has /dev or /proc.
+    const MOST: i32 = 65_536;
+    let listed = ["/dev/fd", "/proc/self/fd"]
+        .into_iter()
+        .find_map(|directory| std::fs::read_dir(directory).ok());
+    if let Some(listing) = listed {
+        return listing
+            .filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok())
+            .filter(|fd| *fd > 2)
+            .collect();
+    }
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).ok();
+    let limit = limit.and_then(|(soft, _)| i32::try_from(soft).ok());
+    (3..limit.map_or(MOST, |limit| limit.min(MOST))).collect()
 }
 
 /// Windows' children inherit nothing but what they are given.

@@ -24,6 +24,7 @@ use super::secret::Secret;
 use super::{limits, processor};
 use crate::config::user_dirs::UserDir;
 use crate::domain::Digest;
+use crate::files::lock::PassingLock;
 use crate::files::regular::RegularFile;
 use crate::files::{PRIVATE_FILE, create_new, private};
 
@@ -39,6 +40,8 @@ const FAILURE_BYTES: u64 = 4 * 1024;
 const CODE: &str = ".cwasm";
 
 const FAILURE: &str = ".failed";
+
+const LOCK: &str = ".lock";
 
 /// What files are called until they are whole.
 const UNFINISHED: &str = ".new-";
@@ -210,13 +213,24 @@ impl Cache {
         }
     }
 
+    /// Waits until no other process of this user compiles what `key` is of; none does while this is held. Without a
+    /// cache, nothing is waited for.
+    pub(super) fn alone(&self, key: &Key) -> Option<PassingLock> {
+        let cache = self.create().ok()?;
+        let name = format!("{}{LOCK}", key.0);
+        let on_wait = || debug!("waiting for another process, which compiles the same");
+        PassingLock::wait_in(&cache.dir, &name, on_wait)
+            .inspect_err(|why| debug!("compiled without locking {name}: {why}"))
+            .ok()
+    }
+
     /// A file to compile into.
     pub(super) fn output(&self) -> io::Result<Output> {
         match self.create() {
             Ok(cache) => Ok(Output::Kept(Unfinished::create(cache)?)),
             Err(error) => {
                 debug!("compiled components are not cached: {error}");
-                Ok(Output::Fleeting(tempfile::tempfile()?))
+                Ok(Output::Fleeting(unnamed()?))
             }
         }
     }
@@ -293,7 +307,7 @@ impl Cache {
             if unfinished && age(*modified) > limits::COMPILE_TIME * 2 {
                 dir.remove_file(name).ok();
             }
-            !unfinished
+            !unfinished && !name.ends_with(LOCK)
         });
         files.sort_unstable();
         let mut total = bytes + files.iter().map(|(_, len, _)| len).sum::<u64>();
@@ -353,6 +367,21 @@ impl Opened {
             _ => Ok(None),
         }
     }
+}
+
+/// A file without a name, in the directory for temporary files, or in memory where there is none.
+#[cfg(target_os = "linux")]
+fn unnamed() -> io::Result<File> {
+    use rustix::fs::{MemfdFlags, memfd_create};
+    tempfile::tempfile().or_else(|why| {
+        let file = memfd_create("swamp-code", MemfdFlags::CLOEXEC).map_err(|_| why)?;
+        Ok(file.into())
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unnamed() -> io::Result<File> {
+    tempfile::tempfile()
 }
 
 fn names(dir: &Dir) -> io::Result<Vec<String>> {

@@ -26,8 +26,8 @@ pub struct Compiled {
 
 impl Compiled {
     /// Finds the machine code of `file` in the cache, or has it compiled, which may take
-    /// [`limits::COMPILE_TIME`](super::limits::COMPILE_TIME), and then keeps it there. A component that could
-    /// not be compiled is not tried again for an hour.
+    /// [`limits::COMPILE_TIME`](super::limits::COMPILE_TIME), and then keeps it there. Where another process of this
+    /// user compiles it, waits for that one. A component that could not be compiled is not tried again for an hour.
     ///
     /// # Errors
     ///
@@ -43,9 +43,7 @@ impl Compiled {
             let code = match cache.find(&key) {
                 Found::Code(code) => code,
                 Found::Failure(reason) => return Err(reason),
-                Found::Nothing => {
-                    compile(file, cache, &key, compiler).map_err(|error| error.to_string())?
-                }
+                Found::Nothing => compile_alone(file, cache, &key, compiler)?,
             };
             Ok(Self {
                 name: file.name().clone(),
@@ -116,6 +114,21 @@ fn refused(why: &io::Error) -> String {
              this program"
         ),
         _ => out_of_space(why).unwrap_or_else(|| format!("the system refused to load it ({why})")),
+    }
+}
+
+/// Compiles it, unless another process has done so meanwhile.
+fn compile_alone(
+    file: &ComponentFile,
+    cache: &Cache,
+    key: &Key,
+    compiler: &Compiler,
+) -> Result<File, String> {
+    let _alone = cache.alone(key);
+    match cache.find(key) {
+        Found::Code(code) => Ok(code),
+        Found::Failure(reason) => Err(reason),
+        Found::Nothing => compile(file, cache, key, compiler).map_err(|error| error.to_string()),
     }
 }
 

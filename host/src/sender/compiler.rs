@@ -35,25 +35,51 @@ impl From<io::Error> for CompileError {
 #[derive(Clone, Debug)]
 pub struct Compiler {
     program: Program,
+    patience: Patience,
+}
+
+/// How long a compilation may take, whatever processor time it gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// [`limits::COMPILE_TIME`].
+    Bounded,
+    /// As long as a person waits for it.
+    OfPerson,
 }
 
 impl Compiler {
     /// A compiler whose workers run `program`.
     #[must_use]
     pub const fn new(program: Program) -> Self {
-        Self { program }
+        Self {
+            program,
+            patience: Patience::Bounded,
+        }
+    }
+
+    /// The same, for as long as a person waits.
+    #[must_use]
+    pub fn awaited(self) -> Self {
+        Self {
+            patience: Patience::OfPerson,
+            ..self
+        }
     }
 
     /// Compiles `component` (binary, or the text format) and writes the machine code to `output`.
     ///
     /// # Errors
     ///
-    /// When it is not a component, cannot be compiled within [`limits::COMPILE_TIME`] and
+    /// When it is not a component, cannot be compiled within [`limits::COMPILE_CPU`], [`limits::COMPILE_TIME`] and
     /// [`limits::COMPILE_MEMORY`], or no worker could be started.
     pub(super) fn compile(&self, component: &[u8], output: &File) -> Result<(), CompileError> {
+        let task = match self.patience {
+            Patience::Bounded => WorkerTask::Compile,
+            Patience::OfPerson => WorkerTask::CompileAwaited,
+        };
         let mut worker = self
             .program
-            .command(WorkerTask::Compile)
+            .command(task)
             .stdin(Stdio::piped())
             .stdout(output.try_clone()?)
             .stderr(Stdio::piped())
@@ -84,11 +110,17 @@ fn failure(status: ExitStatus, message: &str) -> CompileError {
         return CompileError::Machine(reason(message));
     }
     if status.code() == Some(worker::OUT_OF_TIME) {
-        let limit = limits::COMPILE_TIME.as_secs();
-        return CompileError::Component(format!("it took longer than {limit} seconds"));
+        let minutes = limits::COMPILE_TIME.as_secs() / 60;
+        let cpu = limits::COMPILE_CPU.as_secs();
+        return CompileError::Machine(format!(
+            "its compiler did not get {cpu} seconds of processor time within {minutes} minutes; this machine is busy"
+        ));
     }
     if message.contains("memory allocation of") {
         return out_of_memory();
+    }
+    if is_out_of_cpu(status) {
+        return out_of_cpu(cpu_limit());
     }
     if let Some(why) = ended_from_outside(status) {
         return CompileError::Machine(why);
@@ -115,6 +147,43 @@ fn out_of_memory() -> CompileError {
     }
 }
 
+/// As for memory, where this process itself may run for `limit` seconds.
+fn out_of_cpu(limit: Option<u64>) -> CompileError {
+    let ours = limits::COMPILE_CPU.as_secs();
+    match limit {
+        Some(limit) if limit < ours => CompileError::Machine(format!(
+            "its compiler may use only {limit} seconds of processor time here (see `ulimit -t`)"
+        )),
+        _ => CompileError::Component(format!(
+            "it took more than {ours} seconds of processor time"
+        )),
+    }
+}
+
+#[cfg(unix)]
+fn is_out_of_cpu(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt as _;
+    status.signal() == Some(nix::libc::SIGXCPU)
+}
+
+#[cfg(not(unix))]
+const fn is_out_of_cpu(_: ExitStatus) -> bool {
+    false
+}
+
+/// The most processor time that this process may use, in seconds, if that is limited.
+#[cfg(unix)]
+fn cpu_limit() -> Option<u64> {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+    let (soft, _) = getrlimit(Resource::RLIMIT_CPU).ok()?;
+    (soft != RLIM_INFINITY).then_some(soft)
+}
+
+#[cfg(not(unix))]
+const fn cpu_limit() -> Option<u64> {
+    None
+}
+
 /// Why a process was ended that did nothing wrong. Signals of crashes are its own.
 #[cfg(unix)]
 fn ended_from_outside(status: ExitStatus) -> Option<String> {
@@ -125,7 +194,6 @@ fn ended_from_outside(status: ExitStatus) -> Option<String> {
     let why = match signal {
         Signal::SIGKILL => "as systems do that run out of memory",
         Signal::SIGXFSZ => "since files may not get as large here (see `ulimit -f`)",
-        Signal::SIGXCPU => "since processes may not run as long here (see `ulimit -t`)",
         Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGQUIT => "from outside",
         _ => return None,
     };
@@ -137,15 +205,21 @@ const fn ended_from_outside(_: ExitStatus) -> Option<String> {
     None
 }
 
-/// Bounds this process as a compiling worker is bounded: by [`limits::COMPILE_TIME`] for as long as the watchdog
-/// lives, and by [`limits::COMPILE_MEMORY`] from now on.
+/// Bounds this process as a compiling worker is bounded: by [`limits::COMPILE_CPU`] and [`limits::COMPILE_MEMORY`] from
+/// now on, and unless a person waits by [`limits::COMPILE_TIME`] for as long as the watchdog lives.
 ///
 /// # Errors
 ///
 /// When the system gives no thread for the watchdog.
-pub fn bound_compilation() -> io::Result<Watchdog> {
+pub fn bound_compilation(patience: Patience) -> io::Result<Option<Watchdog>> {
     bound_memory();
-    Watchdog::start(&Timer::default(), limits::COMPILE_TIME, || {})
+    bound_cpu();
+    match patience {
+        Patience::Bounded => {
+            Watchdog::start(&Timer::default(), limits::COMPILE_TIME, || {}).map(Some)
+        }
+        Patience::OfPerson => Ok(None),
+    }
 }
 
 /// What a compiling worker does: reads a component from `input`, and writes machine code to `output`.
@@ -249,6 +323,20 @@ fn bound_memory() {
 #[cfg(not(unix))]
 const fn bound_memory() {}
 
+/// A limit that is lower already stays. The system ends by SIGKILL at the second limit what goes on after SIGXCPU at the
+/// first.
+#[cfg(unix)]
+fn bound_cpu() {
+    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+    const GRACE: u64 = 5;
+    let ours = limits::COMPILE_CPU.as_secs();
+    let (soft, hard) = getrlimit(Resource::RLIMIT_CPU).unwrap_or((RLIM_INFINITY, RLIM_INFINITY));
+    setrlimit(Resource::RLIMIT_CPU, soft.min(ours), hard.min(ours + GRACE)).ok();
+}
+
+#[cfg(not(unix))]
+const fn bound_cpu() {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,6 +364,23 @@ mod tests {
             let failure = killed(signal);
             assert!(matches!(failure, CompileError::Machine(_)), "{failure}");
         }
+        assert_eq!(
+            killed(nix::libc::SIGXCPU),
+            CompileError::Component("it took more than 60 seconds of processor time".into())
+        );
+        assert_eq!(
+            out_of_cpu(Some(5)),
+            CompileError::Machine(
+                "its compiler may use only 5 seconds of processor time here (see `ulimit -t`)"
+                    .into()
+            )
+        );
+        assert_eq!(
+            ended(124, ""),
+            CompileError::Machine(
+                "its compiler did not get 60 seconds of processor time within 10 minutes; this machine is busy".into()
+            )
+        );
         for signal in [nix::libc::SIGSEGV, nix::libc::SIGABRT, nix::libc::SIGILL] {
             let failure = killed(signal);
             assert!(matches!(failure, CompileError::Component(_)), "{failure}");

@@ -25,7 +25,7 @@ mod secret;
 
 pub use cache::Cache;
 pub use compiled::Compiled;
-pub use compiler::{CompileError, Compiler, bound_compilation, compile};
+pub use compiler::{CompileError, Compiler, Patience, bound_compilation, compile};
 pub use engine::AddressSpace;
 pub use file::ComponentFile;
 pub use grants::Grant;

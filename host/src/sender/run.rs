@@ -1,7 +1,10 @@
 //! A component that delivers batches: the [`TelemetrySender`] port, implemented by a guest.
 
 use std::fmt;
+use std::io;
 use std::mem;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,10 +100,10 @@ impl ComponentSender {
         let engine = compiled.engine().clone();
         let not_linkable = |reason| SenderFailureKind::NotLinkable { reason }.by(name.clone());
         let linked = link(&engine, &component).map_err(not_linkable)?;
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| not_linkable(format!("the system gives no event loop: {error}")))?;
+        let runtime = event_loop().map_err(|error| {
+            let reason = format!("the system gives no event loop: {error}");
+            SenderFailureKind::NotRunnable { reason }.by(name.clone())
+        })?;
         Ok(Self {
             name,
             alarm: interrupting(engine.clone(), &config.timer),
@@ -335,6 +338,17 @@ impl TelemetrySender for ComponentSender {
     fn takes(&self, entry: &SpooledEntry) -> bool {
         BuiltinSender::parse(self.name.as_written()).is_some() || contract::promises(entry)
     }
+}
+
+/// What tokio needs in descriptors must be there: without some of them it panics.
+fn event_loop() -> io::Result<Runtime> {
+    #[cfg(unix)]
+    drop([
+        UnixStream::pair()?,
+        UnixStream::pair()?,
+        UnixStream::pair()?,
+    ]);
+    Builder::new_current_thread().enable_all().build()
 }
 
 impl Instance {

@@ -12,6 +12,7 @@ mod wrap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use indicatif::HumanBytes;
 use swamp::config::{BuiltinSender, SenderSource};
 use swamp::domain::{ForeignText, SendError, SenderFailure};
 use swamp::process::worker::Program;
@@ -60,11 +61,14 @@ pub(crate) fn try_compile(
     file: &ComponentFile,
     context: &Context,
 ) -> Result<Result<(Compiled, Duration), SenderFailure>, CommandError> {
-    let work = Work::begin(context.ui, format!("compiling {}", file.name()));
+    let size = HumanBytes(file.bytes().len() as u64);
+    let what = format!("compiling {} ({size})", file.name());
+    let work = Work::begin(context.ui, what);
     let began = Instant::now();
+    let awaited = Compiler::new(Program::current()?).awaited();
     let cache = context.cache();
     Compiled::forget_failure(file, &cache);
-    let compiled = Compiled::obtain(file, &cache, &Compiler::new(Program::current()?));
+    let compiled = Compiled::obtain(file, &cache, &awaited);
     drop(work);
     Ok(compiled.map(|compiled| (compiled, began.elapsed())))
 }
