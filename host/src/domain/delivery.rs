@@ -20,7 +20,8 @@ const MOST_REFUSALS: usize = 8;
 ///
 /// Other refusals (401, 403, 404, 5xx) mostly say nothing about the content. A batch is isolated for them only where
 /// flushes before have failed with it, once its newest entry was accepted, and an entry is quarantined only when it is
-/// refused alone, and once more after another was accepted.
+/// refused alone, and once more after another was accepted. A sender that breaks down over a batch (a trap, its memory)
+/// is isolated as a refusal for the content, and an entry is quarantined as for other refusals.
 pub(super) struct Delivery<'a, R> {
     repository: &'a R,
     sender: &'a mut dyn TelemetrySender,
@@ -109,8 +110,9 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
     }
 
     fn isolate(&mut self, entries: &[SpooledEntry], refusal: &SendError, backlog: &mut Backlog) {
+        let speaks_of_entries = refusal.is_about_content() || refusal.is_breakdown();
         if let [only] = entries
-            && refusal.is_about_content()
+            && speaks_of_entries
         {
             self.suspect(only, refusal.clone());
         }
@@ -124,9 +126,9 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
             self.send_part(slice::from_ref(witness), refusal);
         }
         let was_taken = self.has_accepted();
-        if refusal.is_about_content() || was_taken {
+        if speaks_of_entries || was_taken {
             match rest {
-                [_] if entries.len() == 1 && refusal.is_about_content() => {}
+                [_] if entries.len() == 1 && speaks_of_entries => {}
                 // Without its newest entry it may be taken as it is.
                 _ if rest.len() < entries.len() && !was_taken => self.send_part(rest, refusal),
                 _ => self.send_halves(rest, refusal),
@@ -238,7 +240,9 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
     }
 
     fn is_refusal(&self, error: &SendError) -> bool {
-        error.is_about_content() || self.batch.any_answer && error.is_an_answer()
+        error.is_about_content()
+            || error.is_breakdown()
+            || self.batch.any_answer && error.is_an_answer()
     }
 
     /// Whether any entry of the batch, or its witness, was accepted.

@@ -401,11 +401,15 @@ impl SpooledEntry {
         })
     }
 
-    /// Whether its name has its own id and the day that it started.
+    /// Whether its name has its own id and the day that it started. One that does not say when it started must have a
+    /// command, as no other JSON file has.
     #[must_use]
     pub fn is_named_after_itself(&self) -> bool {
-        let day = self.fields.started_at.map(|at| at.date_naive());
-        self.id == self.name.id && day == Some(self.name.date)
+        let is_of_its_day = match self.fields.started_at {
+            Some(at) => at.date_naive() == self.name.date,
+            None => self.fields.command.is_some(),
+        };
+        self.id == self.name.id && is_of_its_day
     }
 }
 

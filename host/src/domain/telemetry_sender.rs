@@ -94,6 +94,18 @@ impl SendError {
         )
     }
 
+    /// Whether the sender broke down over what it was given, so that less of it may succeed.
+    #[must_use]
+    pub const fn is_breakdown(&self) -> bool {
+        matches!(
+            self,
+            Self::Sender(SenderFailure {
+                kind: SenderFailureKind::Trapped { .. } | SenderFailureKind::OutOfMemory { .. },
+                ..
+            })
+        )
+    }
+
     /// Whether the refusal is about what was sent, so that sending less of it may succeed.
     #[must_use]
     pub const fn is_about_content(&self) -> bool {

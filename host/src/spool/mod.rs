@@ -18,7 +18,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use cap_std::fs::Dir;
@@ -69,6 +69,8 @@ pub struct FileSpool {
     path: PathBuf,
     /// What was counted of delivered entries, once any was.
     counting: Mutex<Option<History>>,
+    /// Why the first entry that the system did not let be read was passed over.
+    unreadable: Mutex<Option<SpoolError>>,
     /// What is neither delivered nor expires, as if it were pending.
     held_back: HashSet<EntryName>,
 }
@@ -136,6 +138,7 @@ impl FileSpool {
             dir,
             path,
             counting: Mutex::default(),
+            unreadable: Mutex::default(),
             held_back: HashSet::new(),
         };
         spool.take_over_abandoned();
@@ -274,6 +277,26 @@ impl FileSpool {
         })
     }
 
+    /// Why the first entry was passed over that is there, and that the system did not let be read.
+    #[must_use]
+    pub fn take_unreadable(&self) -> Option<SpoolError> {
+        let unreadable = self.unreadable.lock();
+        unreadable.unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn note_unreadable(&self, name: &EntryName, why: LoadError) {
+        let LoadError::Unreadable(why) = why else {
+            return;
+        };
+        // What is gone is none, and what the system did not say is about what lies there instead of an entry.
+        if why.kind() == io::ErrorKind::NotFound || why.raw_os_error().is_none() {
+            return;
+        }
+        let unreadable = self.unreadable.lock();
+        let mut first = unreadable.unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| self.error("read", name.to_string(), why));
+    }
+
     fn set_state(&self, name: &EntryName, state: EntryState) -> io::Result<()> {
         let renamed = name.in_state(state).to_string();
         self.dir.rename(name.to_string(), &self.dir, renamed)
@@ -322,6 +345,7 @@ impl TelemetryRepository for FileSpool {
             }
         } else {
             debug!("skipped {name}: {why}");
+            self.note_unreadable(name, why);
         }
         None
     }

@@ -305,20 +305,29 @@ fn a_file_with_several_links_is_an_entry_where_its_id_says_so() {
         "telemetry-2026-02-11-day.json",
         r#"{"id":"day","startedAt":"2026-02-12T12:00:00.000Z"}"#,
     );
+    let undated = link(
+        "telemetry-2026-02-11-undated.json",
+        r#"{"id":"undated","invocation":{"command":"model"}}"#,
+    );
+    link("telemetry-2026-02-11-bare.json", r#"{"id":"bare"}"#);
     link("telemetry-2026-02-11-other.json", r#"{"id":"else"}"#);
     link("telemetry-2026-02-11-none.json", "a: secret");
-    assert_eq!(fixture.unflushed(9), std::slice::from_ref(&same));
+    let mut unflushed = fixture.unflushed(9);
+    unflushed.sort();
+    assert_eq!(unflushed, [same.clone(), undated.clone()]);
+    fixture.spool.mark_flushed(&undated, false).unwrap();
     fixture.spool.mark_flushed(&same, false).unwrap();
     assert_eq!(
         fixture.files(),
         [
+            "telemetry-2026-02-11-bare.json",
             "telemetry-2026-02-11-day.json",
             "telemetry-2026-02-11-none.json",
             "telemetry-2026-02-11-other.json"
         ],
         "nothing foreign is set aside, either"
     );
-    assert_eq!(fs::read_dir(copy.path()).unwrap().count(), 4);
+    assert_eq!(fs::read_dir(copy.path()).unwrap().count(), 6);
 }
 
 #[test]

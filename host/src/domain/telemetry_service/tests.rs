@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Cutoffs, EntryFields, EntryId, Expired, Listing};
+use crate::domain::{Cutoffs, EntryFields, EntryId, Expired, Listing, SenderFailureKind};
 use chrono::DateTime;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -72,10 +72,10 @@ impl TelemetryRepository for Memory {
     }
 }
 
-/// Refuses every batch that holds one of the `poison`, with `status`.
+/// Refuses every batch that holds one of the `poison`.
 struct Picky {
     poison: Vec<String>,
-    status: u16,
+    refusal: SendError,
     batches: Vec<usize>,
 }
 
@@ -92,10 +92,7 @@ impl TelemetrySender for Picky {
             .iter()
             .any(|entry| self.poison.contains(&entry.data))
         {
-            return Err(SendError::Rejected {
-                status: self.status,
-                body: String::new(),
-            });
+            return Err(self.refusal.clone());
         }
         Ok(())
     }
@@ -106,11 +103,29 @@ fn ids(range: std::ops::Range<usize>) -> Vec<String> {
 }
 
 fn picky(status: u16, poison: Vec<String>) -> Picky {
+    let body = String::new();
     Picky {
         poison,
-        status,
+        refusal: SendError::Rejected { status, body },
         batches: Vec::new(),
     }
+}
+
+/// As one that breaks down over the `poison`.
+fn fragile(kind: SenderFailureKind, poison: Vec<String>) -> Picky {
+    Picky {
+        poison,
+        refusal: kind.by("ours.wasm").into(),
+        batches: Vec::new(),
+    }
+}
+
+fn breakdowns() -> [SenderFailureKind; 2] {
+    let reason = "unreachable".to_owned();
+    [
+        SenderFailureKind::Trapped { reason },
+        SenderFailureKind::OutOfMemory { limit_mib: 256 },
+    ]
 }
 
 fn config(keep_flushed: bool) -> FlushConfig<'static> {
@@ -275,6 +290,42 @@ fn a_refusal_that_is_not_about_content_isolates_only_a_batch_that_flushes_have_f
                 .borrow()
                 .contains(&format!("quarantine {}", poison[0]));
             assert!(aside, "{status} {poison:?}");
+        }
+    }
+}
+
+#[test]
+fn one_entry_that_breaks_the_sender_down_is_set_aside_and_the_others_are_delivered() {
+    for kind in breakdowns() {
+        for count in [2, 24, 25, 26, 30] {
+            for poison in 0..count {
+                let poison = ids(poison..poison + 1);
+                let mut sender = fragile(kind.clone(), poison.clone());
+                let (outcome, memory) = flush(Memory::with(ids(0..count)), &mut sender, false);
+                // Where nothing else is left to be taken after it, another witness is.
+                let least = 25.min(count - 1);
+                assert!(
+                    (least..=least + 1).contains(&outcome.delivered),
+                    "{count}: {poison:?}"
+                );
+                assert!(outcome.failure.is_none(), "{count}: {poison:?}");
+                let aside = memory.log.borrow().join(" ").contains("quarantine");
+                assert!(aside || memory.waiting().contains(&poison[0]));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sender_that_always_breaks_down_is_tried_8_times_at_most_and_costs_nothing() {
+    for kind in breakdowns() {
+        for count in 1..60 {
+            let mut sender = fragile(kind.clone(), ids(0..count));
+            let (outcome, memory) = flush(Memory::with(ids(0..count)), &mut sender, false);
+            assert!(sender.batches.len() <= 8, "{count}: {:?}", sender.batches);
+            assert_eq!(outcome.failure.unwrap().kind(), kind.as_str());
+            assert_eq!(outcome.quarantined, 0);
+            assert_eq!(memory.waiting(), ids(0..count));
         }
     }
 }
