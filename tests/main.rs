@@ -10,7 +10,11 @@
 mod arrival;
 mod bad_input;
 #[cfg(target_os = "linux")]
+mod bare;
+#[cfg(target_os = "linux")]
 mod browser;
+#[cfg(target_os = "linux")]
+mod compiling;
 #[cfg(unix)]
 mod completions;
 mod config;
@@ -22,6 +26,8 @@ mod crowd;
 #[cfg(unix)]
 mod damage;
 mod demo;
+#[cfg(unix)]
+mod deno;
 #[cfg(target_os = "linux")]
 mod disk;
 #[cfg(unix)]
@@ -32,6 +38,8 @@ mod early_answers;
 mod exec;
 #[cfg(target_os = "linux")]
 mod exec_alone;
+#[cfg(target_os = "linux")]
+mod faults;
 mod flush;
 #[cfg(unix)]
 mod foreign_text;
@@ -80,6 +88,8 @@ mod strangers;
     allow(dead_code, reason = "some of it is for tests that look into /proc")
 )]
 mod support;
+#[cfg(target_os = "linux")]
+mod surroundings;
 mod telemetry;
 mod tools;
 #[cfg_attr(
