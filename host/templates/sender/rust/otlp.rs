@@ -210,7 +210,11 @@ mod tests {
 
     #[test]
     fn a_web_page_is_no_answer_of_a_collector() {
-        for page in ["<!DOCTYPE html>", "\u{feff}\r\n <html>", "<?xml version=\"1.0\"?>"] {
+        for page in [
+            "<!DOCTYPE html>",
+            "\u{feff}\r\n <html>",
+            "<?xml version=\"1.0\"?>",
+        ] {
             assert!(is_page(page), "{page}");
         }
         for answer in ["", "{}", "ok"] {
