@@ -157,6 +157,7 @@ fn no_command(start: StartTime, argv: &[OsString], error: &clap::Error) -> ExitC
         && let Err(why) = printed
         && why.kind() != io::ErrorKind::BrokenPipe
     {
+        let why = io::Error::new(why.kind(), format!("could not print the help: {why}"));
         let why = CommandError::from(why);
         // Where stderr is full as well there is nowhere left to tell it.
         writeln!(io::stderr(), "error: {why}").ok();
