@@ -211,7 +211,7 @@ fn init_with_an_endpoint_in_a_repository_names_the_command_that_changes_it() {
     assert_eq!(run.code, 1);
     assert!(
         run.stderr
-            .contains("`swamp config set telemetryEndpoint http://127.0.0.1:9`"),
+            .contains(" config set telemetryEndpoint http://127.0.0.1:9` to"),
         "{run:?}"
     );
 }

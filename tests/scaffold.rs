@@ -92,7 +92,9 @@ fn what_exists_is_refused_and_left_as_it_is() {
         assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
         assert_eq!(
             refused.stderr,
-            format!("error: could not create {name}: it already exists; choose another name\n")
+            format!(
+                "error: could not create {name}: it already exists\nhint: choose another name\n"
+            )
         );
     }
     assert_eq!(names(&repo), before);
@@ -270,7 +272,7 @@ fn a_write_that_fails_midway_leaves_nothing() {
     assert_eq!((limited.code, limited.stdout.as_str()), (1, ""));
     assert_eq!(
         limited.stderr,
-        "error: could not create half: File too large (os error 27); run the command in a writable directory\n"
+        "error: could not create half: File too large (os error 27)\nhint: run the command in a writable directory\n"
     );
     assert_eq!(names(&repo), before);
 }

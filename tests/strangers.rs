@@ -29,7 +29,9 @@ impl Machine {
         }
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        fs::copy(SWAMP, dir.path().join("swamp")).unwrap();
+        // Not by this process: a child that another test forks meanwhile would hold the copy open for writing.
+        let copied = run(Command::new("cp").arg(SWAMP).arg(dir.path().join("swamp")));
+        assert_eq!(copied.code, 0, "{copied:?}");
         let receiver = Receiver::start(ReceiverOptions::default()).unwrap();
         let machine = Self { dir, receiver };
         for user in [ALICE, BOB] {

@@ -97,6 +97,13 @@ struct Names<'a> {
     completer: &'a str,
 }
 
+impl Names<'_> {
+    /// Writes the library's script for this shell.
+    fn register(&self, shell: &dyn EnvCompleter, buf: &mut dyn io::Write) -> io::Result<()> {
+        shell.write_registration(self.var, self.name, self.bin, self.completer, buf)
+    }
+}
+
 impl EnvCompleter for Scripted {
     fn name(&self) -> &'static str {
         self.shell.name()
@@ -151,13 +158,7 @@ fn joining_bash(_: &Names<'_>, buf: &mut dyn io::Write) -> io::Result<()> {
 }
 
 fn plain_powershell(names: &Names<'_>, buf: &mut dyn io::Write) -> io::Result<()> {
-    let Names {
-        var,
-        name,
-        bin,
-        completer,
-    } = names;
-    Powershell.write_registration(var, name, bin, completer, buf)
+    names.register(&Powershell, buf)
 }
 
 /// These shells quote what they insert, or our script does.
@@ -182,13 +183,8 @@ fn in_powershell(value: &str) -> Cow<'_, str> {
 
 /// Also works as the file `_swamp` on zsh's `fpath`: there it is run for the first completion itself.
 fn autoloaded_zsh(names: &Names<'_>, buf: &mut dyn io::Write) -> io::Result<()> {
-    let Names {
-        var,
-        name,
-        bin,
-        completer,
-    } = names;
-    Zsh.write_registration(var, name, bin, completer, buf)?;
+    names.register(&Zsh, buf)?;
+    let name = names.name;
     write!(
         buf,
         "\n[[ $funcstack[1] != _{name} ]] || _clap_dynamic_completer_{name}"

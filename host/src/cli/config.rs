@@ -87,10 +87,8 @@ fn get(key: &str, context: &Context) -> Result<(), CommandError> {
     let settings = settings(context)?;
     let setting = settings.iter().find(|setting| setting.key == key);
     let Some(setting) = setting else {
-        return Err(CommandError::msg(
-            ErrorKind::Usage,
-            format!("{key} is not a setting; run `swamp config list` to see all"),
-        ));
+        let error = CommandError::msg(ErrorKind::Usage, format!("{key} is not a setting"));
+        return Err(error.hint("run `swamp config list` to see all settings"));
     };
     if context.ui.wants_json() {
         context.ui.json(setting)?;
@@ -111,12 +109,16 @@ fn changeable(key: &str, user: bool) -> Result<(&'static str, ValueKind), Comman
         (of(&OF_REPOSITORY), of(&OF_USER), MARKER)
     };
     here.ok_or_else(|| {
-        let why = match (there, user) {
-            (Some(_), true) => format!("{key} is not a setting of {file}; leave out --user"),
-            (Some(_), false) => format!("{key} is not a setting of {file}; add --user"),
-            (None, _) => format!("could not change {key} by a command; edit the file"),
+        let not_there = || format!("{key} is not a setting of {file}");
+        let (why, hint) = match (there, user) {
+            (Some(_), true) => (not_there(), "leave out --user"),
+            (Some(_), false) => (not_there(), "add --user"),
+            (None, _) => (
+                format!("{key} cannot be changed by a command"),
+                "edit the file",
+            ),
         };
-        CommandError::msg(ErrorKind::Usage, why)
+        CommandError::msg(ErrorKind::Usage, why).hint(hint)
     })
 }
 
@@ -125,7 +127,7 @@ impl ValueKind {
         let wrong = |wanted: &str| {
             CommandError::msg(
                 ErrorKind::Usage,
-                format!("could not set {key} to {text:?}; use {wanted}"),
+                format!("invalid value {text:?} for {key}: expected {wanted}"),
             )
         };
         match self {
@@ -151,11 +153,10 @@ impl ValueKind {
 fn change(user: bool, edit: Edit, context: &Context) -> Result<(), CommandError> {
     if user {
         let path = user_config_file::config_path(env_var).ok_or_else(|| {
-            let why = "this user has no configuration directory; set HOME or XDG_CONFIG_HOME";
-            CommandError::msg(ErrorKind::Io, why)
+            let why = "could not find your config.yaml: no home directory";
+            CommandError::msg(ErrorKind::Io, why).hint("set HOME or XDG_CONFIG_HOME")
         })?;
-        return user_config_file::change(&path, &[edit])
-            .map_err(|error| CommandError::new(ErrorKind::Io, error));
+        return user_config_file::change(&path, &[edit]).map_err(CommandError::of_user_config);
     }
     let (root, _) = context.repo()?;
     MarkerFile::new(root, context.owners()).update(|_| vec![edit])?;

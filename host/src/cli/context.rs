@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum as _;
 use swamp::config::advice::{self, Advice, Oddity};
 use swamp::config::known::Known;
-use swamp::config::marker_file::{MARKER, MarkerFileError};
+use swamp::config::marker_file::MARKER;
 use swamp::config::ownership::{Foreign, Owners};
 use swamp::config::user_config_file;
-use swamp::config::{Marker, OffSwitch, UserConfig};
+use swamp::config::{ConfigFileError, Marker, OffSwitch, UserConfig};
 use swamp::domain::{DEFAULT_ENDPOINT, Endpoint, EndpointError, RepoId};
 use swamp::egress::{Environment, HostHeader, Network};
 use swamp::flush::FlushSetup;
@@ -22,6 +22,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::args::{Globals, LogLevel};
 use super::error::{CommandError, ErrorKind};
+use super::hint;
 use super::logging;
 use super::ui::{Color, Ui};
 
@@ -120,7 +121,7 @@ impl Context {
         })?;
         match &repo.marker {
             Ok(marker) => Ok((&repo.root, marker)),
-            Err(error) => Err(CommandError::msg(ErrorKind::Marker, error.to_string())),
+            Err(error) => Err(CommandError::of_marker(error)),
         }
     }
 
@@ -153,7 +154,7 @@ impl Context {
     /// What of the repository is another user's, where it is not used for that.
     pub(crate) fn foreign(&self) -> Option<&Foreign> {
         match self.repo.as_ref()?.marker.as_ref() {
-            Err(MarkerFileError::Foreign(foreign)) => Some(foreign),
+            Err(ConfigFileError::Foreign(foreign)) => Some(foreign),
             _ => None,
         }
     }
@@ -171,9 +172,9 @@ impl Context {
     }
 }
 
-/// The user's own configuration, or why it cannot be read.
-pub(crate) fn user_config() -> Result<UserConfig, String> {
-    user_config_file::user_config(env_var)
+/// The user's own configuration.
+pub(crate) fn user_config() -> Result<UserConfig, CommandError> {
+    user_config_file::user_config(env_var).map_err(CommandError::of_user_config)
 }
 
 /// Where telemetry of a repository with this marker goes, and who says so.
@@ -226,10 +227,11 @@ pub(crate) fn flush_setup(
             return Err(CommandError::msg(
                 ErrorKind::Endpoint,
                 format!("could not use {key}: {error}"),
-            ));
+            )
+            .hint(hint::of_endpoint(&error)));
         }
     };
-    let config = user_config().map_err(|why| CommandError::msg(ErrorKind::Io, why))?;
+    let config = user_config()?;
     let named = source == EndpointSource::Environment;
     let known = Known::new(
         root,

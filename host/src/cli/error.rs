@@ -2,9 +2,10 @@
 
 use std::io;
 
-use swamp::config::OffSwitch;
-use swamp::config::marker_file::MarkerFileError;
+use swamp::config::{ConfigFileError, OffSwitch};
 use swamp::domain::{EndpointError, InvocationResult, SpoolError, Status};
+
+use super::hint;
 
 /// The failure of a command.
 #[derive(Debug)]
@@ -155,35 +156,47 @@ impl std::fmt::Display for CommandError {
     }
 }
 
-impl From<MarkerFileError> for CommandError {
-    fn from(error: MarkerFileError) -> Self {
+impl CommandError {
+    /// The failure of a command for which the user's `config.yaml` was not read or changed.
+    pub(crate) fn of_user_config(error: ConfigFileError) -> Self {
+        let hint = hint::of_config_file(&error);
+        Self::new(ErrorKind::Io, error).hints(hint)
+    }
+
+    /// The same of the marker.
+    pub(crate) fn of_marker(error: &ConfigFileError) -> Self {
         let kind = match error {
-            MarkerFileError::Exists(_) => ErrorKind::AlreadyInitialized,
+            ConfigFileError::Exists(_) => ErrorKind::AlreadyInitialized,
             _ => ErrorKind::Marker,
         };
-        Self::new(kind, error)
+        Self::msg(kind, error.to_string()).hints(hint::of_config_file(error))
+    }
+}
+
+/// The marker's file: it is the one that nearly every command reads.
+impl From<ConfigFileError> for CommandError {
+    fn from(error: ConfigFileError) -> Self {
+        Self::of_marker(&error)
     }
 }
 
 impl From<SpoolError> for CommandError {
     fn from(error: SpoolError) -> Self {
-        Self::new(ErrorKind::Spool, error)
+        let hint = hint::of_spool(&error);
+        Self::new(ErrorKind::Spool, error).hint(hint)
     }
 }
 
 impl From<EndpointError> for CommandError {
     fn from(error: EndpointError) -> Self {
-        Self::new(ErrorKind::Endpoint, error)
+        let hint = hint::of_endpoint(&error);
+        Self::new(ErrorKind::Endpoint, error).hint(hint)
     }
 }
 
 impl From<OffSwitch> for CommandError {
     fn from(switch: OffSwitch) -> Self {
-        let hint = match switch {
-            OffSwitch::User => Some("run `swamp telemetry enable --global`"),
-            OffSwitch::Marker => Some("run `swamp telemetry enable`"),
-            _ => None,
-        };
+        let hint = hint::of_switch(&switch);
         Self::msg(
             ErrorKind::TelemetryOff,
             format!("telemetry is off ({switch})"),
@@ -207,12 +220,41 @@ mod tests {
     #[test]
     fn a_cause_is_printed_once_whether_its_error_names_it_or_not() {
         let denied = || io::Error::from(io::ErrorKind::PermissionDenied);
-        let naming = MarkerFileError::Read {
+        let naming = ConfigFileError::Read {
             path: PathBuf::from("x"),
             source: denied(),
         };
         let text = CommandError::from(naming).to_string();
         assert_eq!(text.matches("permission denied").count(), 1, "{text}");
+        let path = || PathBuf::from("x");
+        for error in [
+            ConfigFileError::Read {
+                path: path(),
+                source: denied(),
+            },
+            ConfigFileError::Write {
+                path: path(),
+                source: denied(),
+            },
+            ConfigFileError::Lock {
+                path: path(),
+                source: denied(),
+            },
+            ConfigFileError::LinkOfOthers {
+                path: path(),
+                source: denied(),
+            },
+        ] {
+            for error in [
+                CommandError::of_marker(&error),
+                CommandError::of_user_config(error),
+            ] {
+                let text = error.to_string();
+                assert_eq!(text.matches("permission denied").count(), 1, "{text}");
+                assert_eq!(error.hinted().len(), 1, "{text}");
+                assert!(!text.contains(&error.hinted()[0]), "{text}");
+            }
+        }
         let context = anyhow::Error::from(denied()).context("could not write x");
         assert_eq!(
             CommandError::new(ErrorKind::Io, context).to_string(),

@@ -16,6 +16,7 @@ use tracing::debug;
 use tracing::level_filters::LevelFilter;
 
 use super::context::{Context, Repo, env_var};
+use super::hint;
 use super::notice::tell_once;
 
 /// A program that is running, and the entry that stands for it in the spool until it has ended.
@@ -101,6 +102,11 @@ pub(crate) fn record(
 fn place(context: &Context) -> Option<(&Repo, FileSpool)> {
     let repo = context.repo.as_ref()?;
     let spool = repo.spool(context.globals.no_telemetry, env_var);
+    if let Err(error) = &repo.marker
+        && let Some(hint) = hint::of_config_file(error)
+    {
+        debug!("hint: {hint}");
+    }
     if spool.is_none()
         && let Some(spool) = repo.spool_to_clean_up()
         && let Err(error) = clean_up(repo, &spool)

@@ -1,6 +1,17 @@
 //! What to do next about a failure, as the command line says it: no error of the library gives advice.
 
-use swamp::domain::ForeignText;
+use std::io;
+
+use swamp::config::install_id::InstallIdError;
+use swamp::config::ownership::Foreign;
+use swamp::config::trust_store::TrustError;
+use swamp::config::{ConfigError, ConfigFileError, EditError, OffSwitch, YamlError};
+use swamp::domain::{EndpointError, ForeignText, SpoolError, in_shell};
+use swamp::receiver::ReceiverError;
+use swamp::scaffold::SenderNameError;
+
+/// Where a file or its directory cannot be written.
+pub(crate) const WRITABLE: &str = "make the file and its directory writable";
 
 /// What to do about a failed delivery of this kind, if there is something to be said. `component` is the sender, as
 /// `telemetrySender` names it.
@@ -29,4 +40,145 @@ pub(crate) fn of_failure(kind: &str, component: &ForeignText) -> Option<String> 
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+/// What to do about a marker or a `config.yaml` that was not read or changed.
+pub(crate) fn of_config_file(error: &ConfigFileError) -> Option<String> {
+    let hint = match error {
+        ConfigFileError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            "run `swamp init`"
+        }
+        ConfigFileError::Read { .. } => {
+            "make it a text file that you can read and only you can write"
+        }
+        ConfigFileError::Invalid { source, .. } => of_config(source)?,
+        ConfigFileError::Edit { source, .. } => of_edit(source)?,
+        ConfigFileError::Write { .. } => WRITABLE,
+        ConfigFileError::Link(_) => "run `swamp repo upgrade`",
+        ConfigFileError::LinkOfOthers { .. } => "replace the link by the file itself",
+        ConfigFileError::Exists(_) => "run `swamp repo upgrade` to upgrade it",
+        ConfigFileError::Lock { .. } => "make .swamp a writable directory",
+        ConfigFileError::Busy(_) => "try again",
+        ConfigFileError::Foreign(foreign) => return Some(of_foreign(foreign)),
+    };
+    Some(hint.to_owned())
+}
+
+const fn of_edit(error: &EditError) -> Option<&'static str> {
+    match error {
+        EditError::Yaml(error) => of_yaml(error),
+        EditError::NotPlain { .. } | EditError::NoPlace(_) => Some("edit the file by hand"),
+    }
+}
+
+fn of_config(error: &ConfigError) -> Option<&'static str> {
+    match error {
+        ConfigError::Yaml(error) => of_yaml(error),
+        ConfigError::Value { key, .. } if key == "repoId" => {
+            Some("remove the line to get a new id")
+        }
+        ConfigError::Value { .. } => None,
+        ConfigError::NotAUrl { .. } => {
+            Some("write a URL without a query, such as https://telemetry.example.com/path")
+        }
+        ConfigError::Twice { .. } => Some("merge the two"),
+        ConfigError::Header { .. } => Some("remove the header"),
+    }
+}
+
+const fn of_yaml(error: &YamlError) -> Option<&'static str> {
+    match error {
+        YamlError::Invalid { .. } => None,
+        YamlError::TooLarge => Some("make the file smaller"),
+        YamlError::Disputed(_) => Some("use simpler YAML syntax"),
+        YamlError::TooDeep(_) => Some("use fewer levels"),
+        YamlError::Alias(_) => Some("write the value instead of the alias"),
+        YamlError::SecondDocument(_) => Some("remove the second document"),
+        YamlError::Duplicate { .. } => Some("remove one of the two"),
+        YamlError::NotAMapping(_) => Some("write the whole file as `key: value` pairs"),
+    }
+}
+
+/// What to do about files that are another user's.
+pub(crate) fn of_foreign(foreign: &Foreign) -> String {
+    let root = in_shell(&foreign.root.display().to_string());
+    format!("if you trust its owner, run `swamp -C {root} trust`")
+}
+
+/// What to do where telemetry has to be on.
+pub(crate) const fn of_switch(switch: &OffSwitch) -> Option<&'static str> {
+    match switch {
+        OffSwitch::User => Some("run `swamp telemetry enable --global`"),
+        OffSwitch::Marker => Some("run `swamp telemetry enable`"),
+        OffSwitch::UnreadableUser(_) | OffSwitch::UnreadableTrust(_) => Some("run `swamp doctor`"),
+        OffSwitch::Option | OffSwitch::Variable(_) => None,
+    }
+}
+
+/// What to do about a text that is no endpoint.
+pub(crate) const fn of_endpoint(error: &EndpointError) -> &'static str {
+    match error {
+        EndpointError::NotAUrl(..) | EndpointError::NotHttp(_) | EndpointError::NoHost(_) => {
+            "use a URL such as https://telemetry.example.com"
+        }
+        EndpointError::UserInfo => {
+            "remove them, and set a header for this URL in your own config.yaml"
+        }
+        EndpointError::QueryOrFragment(_) => "remove the query and the fragment",
+    }
+}
+
+/// What to do about a spool that cannot be used.
+pub(crate) fn of_spool(error: &SpoolError) -> &'static str {
+    match error.source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "make it yours, or have its owner run `swamp trust` where it is a group's"
+        }
+        _ => "check that it is yours and that the disk is not full",
+    }
+}
+
+/// What to do where it could not be remembered what is trusted.
+pub(crate) const fn of_trust(error: &TrustError) -> &'static str {
+    match error {
+        TrustError::Read { .. } => {
+            "make the file and its directory yours alone, or remove the file"
+        }
+        TrustError::Invalid { .. } => {
+            "remove the file, and run `swamp trust` again where you want it"
+        }
+        TrustError::Write { .. } => WRITABLE,
+        TrustError::NoPlace => "set HOME or XDG_STATE_HOME",
+        TrustError::NotText(_) => "rename the directory",
+    }
+}
+
+/// What to do where the install id could not be changed.
+pub(crate) const fn of_install_id(error: &InstallIdError) -> &'static str {
+    match error {
+        InstallIdError::NoHome => "set HOME or XDG_STATE_HOME",
+        InstallIdError::Write { .. } => WRITABLE,
+    }
+}
+
+/// What to do about a name that no sender can have.
+pub(crate) const fn of_name(error: &SenderNameError) -> Option<&'static str> {
+    match error {
+        SenderNameError::Spelling => None,
+        SenderNameError::Device(_) | SenderNameError::Reserved(_) => Some("choose another name"),
+    }
+}
+
+/// What to do about a receiver that did not start.
+pub(crate) const fn of_receiver(error: &ReceiverError) -> &'static str {
+    match error {
+        ReceiverError::Remote(_) => "listen on 127.0.0.1, or add --allow-remote",
+        ReceiverError::InUse(_) => {
+            "stop the program that uses it, or use another address with --listen"
+        }
+        ReceiverError::Listen(..) => "use another address with --listen",
+        ReceiverError::Status(_) => "use a status from 200 to 599",
+        ReceiverError::Save { .. } => "use a file that you can write",
+        ReceiverError::Start(_) => "try again when the machine is less busy",
+    }
 }

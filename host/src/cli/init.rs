@@ -6,10 +6,10 @@ use std::path::Path;
 
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
-use swamp::config::marker_file::{MarkerFile, MarkerFileError};
+use swamp::config::marker_file::MarkerFile;
 use swamp::config::ownership::Owners;
-use swamp::config::{Edit, Marker, Scalar, user_repo};
-use swamp::domain::{Endpoint, RepoId};
+use swamp::config::{ConfigFileError, Edit, Marker, Scalar, user_repo};
+use swamp::domain::{Endpoint, RepoId, in_shell};
 use swamp::spool::FileSpool;
 use tracing::debug;
 
@@ -31,18 +31,18 @@ struct Upgraded<'a> {
     to: &'a str,
 }
 
-/// Makes a directory a repository.
+/// Sets up telemetry in a directory.
 pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandError> {
     if args.user && context.globals.repo_dir.is_some() {
-        let sentence = "your own repository has a place of its own; leave out --repo-dir and SWAMP_REPO_DIR with --user";
-        return Err(CommandError::msg(ErrorKind::Usage, sentence));
+        let sentence = "--user cannot be used with --repo-dir or SWAMP_REPO_DIR";
+        let error = CommandError::msg(ErrorKind::Usage, sentence);
+        return Err(error.hint("your own repository has a fixed place: leave out the other"));
     }
     let endpoint = args.endpoint.as_deref().map(Endpoint::parse).transpose()?;
     let dir = match (&args.dir, &context.globals.repo_dir) {
         _ if args.user => user_repo::path(env_var).ok_or_else(|| {
-            let sentence =
-                "could not find a place for your own repository; set HOME or XDG_STATE_HOME";
-            CommandError::msg(ErrorKind::Io, sentence)
+            let sentence = "could not find a place for your own repository: no home directory";
+            CommandError::msg(ErrorKind::Io, sentence).hint("set HOME or XDG_STATE_HOME")
         })?,
         (Some(dir), _) | (None, Some(dir)) => std::path::absolute(dir)?,
         (None, None) => env::current_dir()?,
@@ -53,26 +53,21 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
         fs::create_dir_all(&dir)
     };
     made.map_err(|error| {
-        let sentence = format!(
-            "could not create {}: {error}; name a writable directory",
-            dir.display()
-        );
-        CommandError::msg(ErrorKind::Io, sentence)
+        let sentence = format!("could not create {}: {error}", dir.display());
+        CommandError::msg(ErrorKind::Io, sentence).hint("use a writable directory")
     })?;
     let repo_id = RepoId::generate();
     let endpoint = endpoint.map(|endpoint| endpoint.to_string());
     let marker = Marker::init_text(VERSION, Utc::now(), &repo_id, endpoint.as_deref());
     MarkerFile::new(&dir, Owners::Any).create(&marker).map_err(|error| {
-        let exists = matches!(error, MarkerFileError::Exists(_));
+        let exists = matches!(error, ConfigFileError::Exists(_));
         match &endpoint {
-            Some(endpoint) if exists => CommandError::msg(
-                ErrorKind::AlreadyInitialized,
-                format!(
-                    "{} is a repository already; run `swamp config set telemetryEndpoint {endpoint}` there to send \
-                     its telemetry there",
-                    dir.display()
-                ),
-            ),
+            Some(endpoint) if exists => {
+                CommandError::msg(ErrorKind::AlreadyInitialized, error.to_string()).hint(format!(
+                    "run `swamp -C {} config set telemetryEndpoint {endpoint}` to send its telemetry there",
+                    in_shell(&dir.display().to_string())
+                ))
+            }
             _ => error.into(),
         }
     })?;

@@ -15,6 +15,7 @@ use swamp::flush::component_file;
 
 use super::context::{Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, env_var, user_config};
 use super::error::{CommandError, ErrorKind};
+use super::hint;
 use super::ui::BOLD;
 
 /// What is allowed. The keys of the answer are stable.
@@ -70,7 +71,7 @@ pub(crate) fn trust(yes: bool, context: &Context) -> Result<(), CommandError> {
     let (endpoint, source) = endpoint(&marker);
     let endpoint = endpoint?;
     let sender = component_file(&root, &marker.telemetry_sender, Owners::Any)?;
-    let config = user_config().map_err(|why| CommandError::msg(ErrorKind::Io, why))?;
+    let config = user_config()?;
     let foreign = find_foreign(&root).or_else(|| match &marker.telemetry_sender {
         SenderSource::File(path) => foreign(&root, root.join(path)),
         SenderSource::Builtin(_) => None,
@@ -266,6 +267,7 @@ impl Trusted {
 
 impl From<TrustError> for CommandError {
     fn from(error: TrustError) -> Self {
-        Self::new(ErrorKind::Trust, error)
+        let hint = hint::of_trust(&error);
+        Self::new(ErrorKind::Trust, error).hint(hint)
     }
 }

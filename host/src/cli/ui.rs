@@ -179,8 +179,9 @@ impl Ui {
     /// With the sentence `otherwise` where the answer is no, and where there is nobody to ask.
     pub(crate) fn confirm(self, what: &str, otherwise: &str) -> Result<(), CommandError> {
         if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-            let sentence = format!("would {what}; add --yes to confirm");
-            return Err(CommandError::msg(ErrorKind::Unconfirmed, sentence));
+            let sentence = format!("would {what}");
+            let error = CommandError::msg(ErrorKind::Unconfirmed, sentence);
+            return Err(error.hint("add --yes to confirm"));
         }
         self.ask(&format!("{what}? [y/N] "));
         let mut answer = String::new();
@@ -256,10 +257,6 @@ impl Ui {
 
     /// There is nowhere left to tell that this could not be printed.
     fn json_error(self, kind: &str, message: &str, hint: Option<&str>) {
-        let (message, hint) = match message.split_once("; ") {
-            Some((message, rest)) if hint.is_none() => (message, Some(rest)),
-            _ => (message, hint),
-        };
         let error = JsonError {
             kind,
             message,

@@ -39,7 +39,7 @@ pub enum EditError {
     #[error(transparent)]
     Yaml(#[from] YamlError),
     /// It is written in a way that could not be changed without changing more.
-    #[error("line {line} has a form of {key} that swamp cannot edit; edit it by hand")]
+    #[error("line {line} has a form of {key} that swamp cannot edit")]
     NotPlain {
         /// The line, from 1.
         line: usize,
@@ -47,7 +47,7 @@ pub enum EditError {
         key: &'static str,
     },
     /// There is no place for a new key.
-    #[error("{0} cannot be added without changing other lines; add it by hand")]
+    #[error("{0} cannot be added without changing other lines")]
     NoPlace(&'static str),
 }
 

@@ -22,10 +22,10 @@ const MAX_BYTES: usize = 64;
 #[derive(Debug, Error)]
 pub enum InstallIdError {
     /// There is no place for it.
-    #[error("could not find a place for the install id; set HOME or XDG_STATE_HOME")]
+    #[error("could not find a place for the install id")]
     NoHome,
     /// The file could not be written or removed.
-    #[error("could not write {}: {source}; make it and its directory writable", path.display())]
+    #[error("could not write {}: {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,

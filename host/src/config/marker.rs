@@ -5,13 +5,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use thiserror::Error;
-
 use super::builtin_sender::BuiltinSender;
 use super::edit::double_quoted;
-use super::yaml::{Document, Entry, Kind, Node, YamlError};
+use super::file_error::ConfigError;
+use super::yaml::{Document, Entry, Kind, Node};
 use crate::domain::{Digest, Label, RepoId, Retention, Subcommands, Tool, Tools};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 /// Which component delivers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,24 +120,6 @@ impl Default for Marker {
     }
 }
 
-/// Why a text is not a marker. Values are not quoted, since one could be a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum MarkerError {
-    /// It cannot be read at all.
-    #[error(transparent)]
-    Yaml(#[from] YamlError),
-    /// A key has a value that it cannot have.
-    #[error("line {line}: invalid value for {key}: expected {wanted}")]
-    Value {
-        /// The line, from 1.
-        line: usize,
-        /// The key, with those that it is within.
-        key: String,
-        /// What to write instead.
-        wanted: &'static str,
-    },
-}
-
 const TEXT: &str = "one line of text";
 const YES_OR_NO: &str = "true or false";
 const DAYS: &str = "a whole number of days from 1 to 65535";
@@ -149,7 +130,7 @@ impl Marker {
     /// # Errors
     ///
     /// Names the line or key that is wrong, and what to write instead.
-    pub fn parse(text: &str) -> Result<Self, MarkerError> {
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let document = Document::parse(text)?;
         let default = Self::default();
         let top = Scope {
@@ -160,11 +141,7 @@ impl Marker {
             swamp_version: top.text("swampVersion")?,
             initialized_at: top.text("initializedAt")?,
             upgraded_at: top.text("upgradedAt")?,
-            repo_id: top.parsed(
-                "repoId",
-                "a UUID (remove the line to get a new one)",
-                RepoId::parse,
-            )?,
+            repo_id: top.parsed("repoId", "a UUID", RepoId::parse)?,
             telemetry_endpoint: top.text("telemetryEndpoint")?,
             telemetry_keep_flushed: top.switch("telemetryKeepFlushed")?,
             telemetry_disabled: top.switch("telemetryDisabled")?,
@@ -258,13 +235,8 @@ impl<'a> Scope<'a> {
         })
     }
 
-    fn wrong(&self, entry: &Entry, wanted: &'static str) -> MarkerError {
-        let key = entry.key.as_deref().unwrap_or("a key that is not a string");
-        MarkerError::Value {
-            line: entry.key_node.line,
-            key: format!("{}{key}", self.within),
-            wanted,
-        }
+    fn wrong(&self, entry: &Entry, wanted: &'static str) -> ConfigError {
+        ConfigError::value(entry, self.within, wanted)
     }
 
     fn parsed<T>(
@@ -272,7 +244,7 @@ impl<'a> Scope<'a> {
         key: &str,
         wanted: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, MarkerError> {
+    ) -> Result<Option<T>, ConfigError> {
         self.get(key)
             .map(|entry| match &entry.value.kind {
                 Kind::Text(text) => parse(text).ok_or_else(|| self.wrong(entry, wanted)),
@@ -281,11 +253,11 @@ impl<'a> Scope<'a> {
             .transpose()
     }
 
-    fn text(&self, key: &str) -> Result<Option<String>, MarkerError> {
+    fn text(&self, key: &str) -> Result<Option<String>, ConfigError> {
         self.parsed(key, TEXT, |text| Some(text.to_owned()))
     }
 
-    fn switch(&self, key: &str) -> Result<bool, MarkerError> {
+    fn switch(&self, key: &str) -> Result<bool, ConfigError> {
         self.get(key)
             .map_or(Ok(false), |entry| match entry.value.kind {
                 Kind::Bool(on) => Ok(on),
@@ -293,7 +265,7 @@ impl<'a> Scope<'a> {
             })
     }
 
-    fn options(&self) -> Result<Vec<(String, String)>, MarkerError> {
+    fn options(&self) -> Result<Vec<(String, String)>, ConfigError> {
         let Some(entry) = self.get("telemetrySenderOptions") else {
             return Ok(Vec::new());
         };
@@ -323,7 +295,7 @@ impl<'a> Scope<'a> {
         Ok(pairs)
     }
 
-    fn tools(&self) -> Result<Tools, MarkerError> {
+    fn tools(&self) -> Result<Tools, ConfigError> {
         let Some(entry) = self.get("telemetryTools") else {
             return Ok(Tools::default());
         };
@@ -351,7 +323,7 @@ impl<'a> Scope<'a> {
         Ok(Tools::new(tools?))
     }
 
-    fn tool(&self) -> Result<Tool, MarkerError> {
+    fn tool(&self) -> Result<Tool, ConfigError> {
         const LABEL: &str = "1 to 64 printable characters";
         let depth = self.parsed("depth", "a whole number from 1 to 8", |text| {
             let depth: usize = text.parse().ok()?;
@@ -384,7 +356,7 @@ impl<'a> Scope<'a> {
         })
     }
 
-    fn limits(&self) -> Result<SenderLimits, MarkerError> {
+    fn limits(&self) -> Result<SenderLimits, ConfigError> {
         let default = SenderLimits::default();
         let Some(entry) = self.get("telemetrySenderLimits") else {
             return Ok(default);

@@ -6,11 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cap_std::fs::Dir;
-use thiserror::Error;
 use tracing::debug;
 
 use crate::config::ownership::{Foreign, Owners};
-use crate::config::{Edit, EditError, MAX_MARKER_BYTES, Marker, MarkerError, Scalar, edit};
+use crate::config::{ConfigFileError, Edit, MAX_MARKER_BYTES, Marker, Scalar, edit};
 use crate::domain::RepoId;
 use crate::files::lock::PassingLock;
 use crate::files::regular::RegularFile;
@@ -31,75 +30,6 @@ const MODE: u32 = 0o666;
 
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 const LOCK_POLL: Duration = Duration::from_millis(5);
-
-/// Why the marker was not read or changed.
-#[derive(Debug, Error)]
-pub enum MarkerFileError {
-    /// It cannot be read.
-    #[error("could not read {}: {source}; {}", path.display(), next_step(source))]
-    Read {
-        /// The marker.
-        path: PathBuf,
-        /// What went wrong.
-        source: io::Error,
-    },
-    /// It is not a marker.
-    #[error("could not parse {}: {source}", path.display())]
-    Invalid {
-        /// The marker.
-        path: PathBuf,
-        /// What is wrong.
-        source: MarkerError,
-    },
-    /// It cannot be changed as it is written.
-    #[error("could not change {}: {source}", path.display())]
-    Edit {
-        /// The marker.
-        path: PathBuf,
-        /// What is in the way.
-        source: EditError,
-    },
-    /// It cannot be written.
-    #[error("could not write {}: {source}; make it and its directory writable", path.display())]
-    Write {
-        /// The marker.
-        path: PathBuf,
-        /// What went wrong.
-        source: io::Error,
-    },
-    /// It is a link, and is not written through.
-    #[error("could not write {}: it is a symbolic link{why}", path.display())]
-    Link {
-        /// The marker.
-        path: PathBuf,
-        /// Why not, and what to do.
-        why: String,
-    },
-    /// There is one already.
-    #[error("could not create {}: it already exists; run `swamp repo upgrade` to upgrade it", .0.display())]
-    Exists(PathBuf),
-    /// The lock cannot be had.
-    #[error("could not lock {}: {source}; make .swamp a writable directory", path.display())]
-    Lock {
-        /// The lock's file.
-        path: PathBuf,
-        /// What went wrong.
-        source: io::Error,
-    },
-    /// It is a stranger's.
-    #[error(transparent)]
-    Foreign(#[from] Foreign),
-    /// Somebody else has had the lock for too long.
-    #[error("could not change the marker: another process has held {} for a second; try again", .0.display())]
-    Busy(PathBuf),
-}
-
-fn next_step(why: &io::Error) -> &'static str {
-    match why.kind() {
-        io::ErrorKind::NotFound => "run `swamp init`",
-        _ => "make it a readable text file",
-    }
-}
 
 /// The nearest directory at or above `start`, an absolute path, that holds a marker or a link to one.
 #[must_use]
@@ -138,18 +68,18 @@ impl MarkerFile {
     /// # Errors
     ///
     /// When there is none, it is somebody else's, or it is not a marker.
-    pub fn read(&self) -> Result<Marker, MarkerFileError> {
+    pub fn read(&self) -> Result<Marker, ConfigFileError> {
         self.parse(&self.text()?)
     }
 
-    pub(crate) fn text(&self) -> Result<String, MarkerFileError> {
+    pub(crate) fn text(&self) -> Result<String, ConfigFileError> {
         let file = RegularFile::find_at(&self.path).map_err(|why| self.not_read(why))?;
         self.text_of(&file)
     }
 
-    fn text_of(&self, file: &RegularFile<'_>) -> Result<String, MarkerFileError> {
+    fn text_of(&self, file: &RegularFile<'_>) -> Result<String, ConfigFileError> {
         if let Some(owner) = self.owners.refuse(file.owner()) {
-            return Err(MarkerFileError::Foreign(Foreign {
+            return Err(ConfigFileError::Foreign(Foreign {
                 path: self.path.clone(),
                 root: self.root.clone(),
                 owner,
@@ -159,8 +89,8 @@ impl MarkerFile {
             .map_err(|why| self.not_read(why))
     }
 
-    pub(crate) fn parse(&self, text: &str) -> Result<Marker, MarkerFileError> {
-        Marker::parse(text).map_err(|source| MarkerFileError::Invalid {
+    pub(crate) fn parse(&self, text: &str) -> Result<Marker, ConfigFileError> {
+        Marker::parse(text).map_err(|source| ConfigFileError::Invalid {
             path: self.path.clone(),
             source,
         })
@@ -171,11 +101,11 @@ impl MarkerFile {
     /// # Errors
     ///
     /// When there is one already, even a broken link, or it cannot be written.
-    pub fn create(&self, text: &str) -> Result<(), MarkerFileError> {
+    pub fn create(&self, text: &str) -> Result<(), ConfigFileError> {
         let created = directory::open(&self.root)
             .and_then(|root| replace::create_in(&root, MARKER.as_ref(), text, MODE));
         created.map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => MarkerFileError::Exists(self.path.clone()),
+            io::ErrorKind::AlreadyExists => ConfigFileError::Exists(self.path.clone()),
             _ => self.not_written(source),
         })
     }
@@ -192,7 +122,7 @@ impl MarkerFile {
     pub fn update(
         &self,
         edits: impl FnOnce(&Marker) -> Vec<Edit>,
-    ) -> Result<Marker, MarkerFileError> {
+    ) -> Result<Marker, ConfigFileError> {
         self.change(Links::FollowOwn, edits)
     }
 
@@ -200,7 +130,7 @@ impl MarkerFile {
         &self,
         links: Links,
         edits: impl FnOnce(&Marker) -> Vec<Edit>,
-    ) -> Result<Marker, MarkerFileError> {
+    ) -> Result<Marker, ConfigFileError> {
         let (root, _lock) = self.lock()?;
         let target = self.link_target(&root, links)?;
         let (dir, name) = target.as_ref().map_or((&root, MARKER.as_ref()), |target| {
@@ -209,7 +139,7 @@ impl MarkerFile {
         let file = RegularFile::find_in(dir, name).map_err(|why| self.not_read(why))?;
         let text = self.text_of(&file)?;
         let marker = self.parse(&text)?;
-        let edited = edit(&text, &edits(&marker)).map_err(|source| MarkerFileError::Edit {
+        let edited = edit(&text, &edits(&marker)).map_err(|source| ConfigFileError::Edit {
             path: self.path.clone(),
             source,
         })?;
@@ -223,22 +153,17 @@ impl MarkerFile {
     }
 
     /// Where the marker leads that is a link. `None` where it is none.
-    fn link_target(&self, root: &Dir, links: Links) -> Result<Option<LinkTarget>, MarkerFileError> {
+    fn link_target(&self, root: &Dir, links: Links) -> Result<Option<LinkTarget>, ConfigFileError> {
         if !(root.symlink_metadata(MARKER)).is_ok_and(|marker| marker.is_symlink()) {
             return Ok(None);
         }
-        let refused = |why| MarkerFileError::Link {
-            path: self.path.clone(),
-            why,
-        };
         match links {
-            Links::Refuse => Err(refused(
-                ", which this command does not write through; run `swamp repo upgrade`".into(),
-            )),
-            Links::FollowOwn => LinkTarget::of(&self.path).map(Some).map_err(|why| {
-                refused(format!(
-                    " to a file that is not yours alone ({why}); put the file itself in its place"
-                ))
+            Links::Refuse => Err(ConfigFileError::Link(self.path.clone())),
+            Links::FollowOwn => LinkTarget::of(&self.path).map(Some).map_err(|source| {
+                ConfigFileError::LinkOfOthers {
+                    path: self.path.clone(),
+                    source,
+                }
             }),
         }
     }
@@ -248,7 +173,7 @@ impl MarkerFile {
     /// # Errors
     ///
     /// When it has none, and the marker cannot be changed.
-    pub fn ensure_repo_id(&self) -> Result<RepoId, MarkerFileError> {
+    pub fn ensure_repo_id(&self) -> Result<RepoId, ConfigFileError> {
         if let Some(id) = self.read()?.repo_id {
             return Ok(id);
         }
@@ -272,15 +197,15 @@ impl MarkerFile {
         }
     }
 
-    fn not_read(&self, source: io::Error) -> MarkerFileError {
-        MarkerFileError::Read {
+    fn not_read(&self, source: io::Error) -> ConfigFileError {
+        ConfigFileError::Read {
             path: self.path.clone(),
             source,
         }
     }
 
-    fn not_written(&self, source: io::Error) -> MarkerFileError {
-        MarkerFileError::Write {
+    fn not_written(&self, source: io::Error) -> ConfigFileError {
+        ConfigFileError::Write {
             path: self.path.clone(),
             source,
         }
@@ -288,9 +213,9 @@ impl MarkerFile {
 
     /// The repository's directory, and the lock in it, whose file goes when it is dropped: git sees nothing of it,
     /// whatever it is told to ignore.
-    fn lock(&self) -> Result<(Dir, PassingLock), MarkerFileError> {
+    fn lock(&self) -> Result<(Dir, PassingLock), ConfigFileError> {
         let path = self.root.join(OWN_DIR).join(LOCK);
-        let failed = |source| MarkerFileError::Lock {
+        let failed = |source| ConfigFileError::Lock {
             path: path.clone(),
             source,
         };
@@ -321,7 +246,7 @@ impl MarkerFile {
                 return Ok((root, lock));
             }
             if start.elapsed() > LOCK_WAIT {
-                return Err(MarkerFileError::Busy(path));
+                return Err(ConfigFileError::Busy(path));
             }
             thread::sleep(LOCK_POLL);
         }

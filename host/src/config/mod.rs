@@ -5,6 +5,7 @@
 pub mod advice;
 mod builtin_sender;
 mod edit;
+mod file_error;
 #[cfg(feature = "sender")]
 pub mod git_index;
 #[cfg(feature = "cli")]
@@ -32,9 +33,10 @@ mod yaml;
 
 pub use builtin_sender::BuiltinSender;
 pub use edit::{Edit, EditError, Scalar, edit};
-pub use marker::{Marker, MarkerError, SenderLimits, SenderSource};
+pub use file_error::{ConfigError, ConfigFileError};
+pub use marker::{Marker, SenderLimits, SenderSource};
 pub use off_switch::{OFF_VARIABLES, OffSwitch, off_switch};
-pub use user_config::{AllowSenders, UserConfig, UserConfigError};
+pub use user_config::{AllowSenders, UserConfig};
 #[cfg(feature = "sender")]
 pub use user_config::{HeaderTemplate, MissingVariable, UrlHeaders};
 pub(crate) use yaml::MAX_BYTES as MAX_MARKER_BYTES;

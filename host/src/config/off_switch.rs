@@ -26,10 +26,10 @@ pub enum OffSwitch {
     #[error("telemetryDisabled is true in your config.yaml")]
     User,
     /// The user's configuration cannot be read: it might say so.
-    #[error("your config.yaml cannot be read: {0}")]
+    #[error("{0}")]
     UnreadableUser(String),
     /// What this user has allowed cannot be believed.
-    #[error("what you have allowed on this machine cannot be read: {0}")]
+    #[error("{0}")]
     UnreadableTrust(String),
     /// The repository's marker.
     #[error("telemetryDisabled is true in .swamp.yaml")]
@@ -72,7 +72,7 @@ pub fn off_switch(
     env: impl Fn(&str) -> Option<OsString> + Copy,
 ) -> Option<OffSwitch> {
     OffSwitch::of_invocation(option, env).or_else(|| match user_config(env) {
-        Err(why) => Some(OffSwitch::UnreadableUser(why)),
+        Err(why) => Some(OffSwitch::UnreadableUser(why.to_string())),
         Ok(config) if config.telemetry_disabled => Some(OffSwitch::User),
         Ok(_) if marker.telemetry_disabled => Some(OffSwitch::Marker),
         Ok(_) => {

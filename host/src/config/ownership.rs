@@ -9,16 +9,13 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::trust_store::TrustStore;
-use crate::domain::{in_shell, printable, variables};
+use crate::domain::{printable, variables};
 
 pub use crate::files::stranger::Owners;
 
 /// Something of a repository's that somebody else owns.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error(
-    "{} belongs to {owner}, neither to you nor to root; if you trust its owner, run `swamp -C {} trust`",
-    printable(&path.display().to_string()), in_shell(&root.display().to_string())
-)]
+#[error("{} belongs to {owner}, neither to you nor to root", printable(&path.display().to_string()))]
 pub struct Foreign {
     /// What it is.
     pub path: PathBuf,

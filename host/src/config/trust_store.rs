@@ -64,7 +64,7 @@ pub enum TrustError {
         source: io::Error,
     },
     /// It is not such a file.
-    #[error("could not understand {}: {why}; remove it, and run `swamp trust` again where it is wanted", path.display())]
+    #[error("could not parse {}: {why}", path.display())]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -72,7 +72,7 @@ pub enum TrustError {
         why: String,
     },
     /// It cannot be written.
-    #[error("could not write {}: {source}; make it and its directory writable", path.display())]
+    #[error("could not write {}: {source}", path.display())]
     Write {
         /// The file.
         path: PathBuf,
@@ -81,11 +81,11 @@ pub enum TrustError {
     },
     /// There is no place for it.
     #[error(
-        "could not remember what you allow: there is no directory for it outside of the repository; set HOME or XDG_STATE_HOME"
+        "could not remember what you allow: there is no directory for it outside of the repository"
     )]
     NoPlace,
     /// The repository's path is no text.
-    #[error("could not remember what you allow: the path {} is not UTF-8; rename the directory", .0.display())]
+    #[error("could not remember what you allow: the path {} is not UTF-8", .0.display())]
     NotText(PathBuf),
 }
 

@@ -5,9 +5,8 @@ mod header;
 #[cfg(feature = "sender")]
 mod headers;
 
-use thiserror::Error;
-
-use super::yaml::{Document, Entry, Kind, YamlError};
+use super::file_error::ConfigError;
+use super::yaml::{Document, Kind};
 
 #[cfg(feature = "sender")]
 pub use self::header::{HeaderTemplate, MissingVariable};
@@ -50,59 +49,13 @@ pub struct UserConfig {
     pub headers: Vec<UrlHeaders>,
 }
 
-/// Why a text is not such a file. Values are never quoted.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum UserConfigError {
-    /// It cannot be read at all.
-    #[error(transparent)]
-    Yaml(#[from] YamlError),
-    /// A key has a value that it cannot have.
-    #[error("line {line}: invalid value for {key}: expected {wanted}")]
-    Value {
-        /// The line, from 1.
-        line: usize,
-        /// The key, with those that it is within.
-        key: String,
-        /// What to write instead.
-        wanted: &'static str,
-    },
-    /// A key of `headers` is no URL.
-    #[error(
-        "line {line} names {url:?}, which is not a URL for headers; write it without a query, such as https://telemetry.example.com/path"
-    )]
-    NotAUrl {
-        /// The line, from 1.
-        line: usize,
-        /// What is written there.
-        url: String,
-    },
-    /// Two spellings of one URL, or of one header's name.
-    #[error("line {line} names {name} twice; merge the two")]
-    Twice {
-        /// The line of the second, from 1.
-        line: usize,
-        /// The URL or the header.
-        name: String,
-    },
-    /// A header that is HTTP's own.
-    #[error("line {line} sets the header {name:?}, which {why}; remove it")]
-    Header {
-        /// The line, from 1.
-        line: usize,
-        /// The header.
-        name: String,
-        /// What is wrong with it.
-        why: &'static str,
-    },
-}
-
 impl UserConfig {
     /// Takes `text` for the file; an empty one sets nothing.
     ///
     /// # Errors
     ///
     /// Names the line or key that is wrong, and what to write instead.
-    pub fn parse(text: &str) -> Result<Self, UserConfigError> {
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let document = Document::parse(text)?;
         let mut config = Self::default();
         for entry in &document.entries {
@@ -110,7 +63,7 @@ impl UserConfig {
                 (Some("telemetryDisabled"), kind) => match kind {
                     Kind::Null => {}
                     Kind::Bool(on) => config.telemetry_disabled = *on,
-                    _ => return Err(wrong(entry, "", "true or false")),
+                    _ => return Err(ConfigError::value(entry, "", "true or false")),
                 },
                 (Some("allowSenders"), kind) => {
                     config.allow_senders = match kind {
@@ -118,28 +71,25 @@ impl UserConfig {
                         Kind::Text(text) if text == "any" => AllowSenders::Any,
                         Kind::Text(text) if text == "trusted" => AllowSenders::Trusted,
                         Kind::Text(text) if text == "builtin" => AllowSenders::Builtin,
-                        _ => return Err(wrong(entry, "", "any, trusted or builtin")),
+                        _ => return Err(ConfigError::value(entry, "", "any, trusted or builtin")),
                     }
                 }
                 #[cfg(feature = "sender")]
                 (Some("headers"), kind) => match kind {
                     Kind::Null => {}
                     Kind::Mapping(origins) => config.headers = headers::parse(origins)?,
-                    _ => return Err(wrong(entry, "", "a mapping of URLs to headers")),
+                    _ => {
+                        return Err(ConfigError::value(
+                            entry,
+                            "",
+                            "a mapping of URLs to headers",
+                        ));
+                    }
                 },
                 _ => {}
             }
         }
         Ok(config)
-    }
-}
-
-fn wrong(entry: &Entry, within: &str, wanted: &'static str) -> UserConfigError {
-    let key = entry.key.as_deref().unwrap_or("a key that is not a string");
-    UserConfigError::Value {
-        line: entry.key_node.line,
-        key: format!("{within}{key}"),
-        wanted,
     }
 }
 
@@ -232,17 +182,17 @@ mod tests {
             line 1: invalid value for allowSenders: expected any, trusted or builtin
             line 1: invalid value for headers: expected a mapping of URLs to headers
             line 1: invalid value for headers.https://a.example: expected a mapping of header names to values
-            line 1 names "https://a.example/path", which is not a URL for headers; write it without a query, such as https://telemetry.example.com/path
-            line 1 names "https://a.example/", which is not a URL for headers; write it without a query, such as https://telemetry.example.com/path
-            line 1 names "a.example", which is not a URL for headers; write it without a query, such as https://telemetry.example.com/path
-            line 1 names "a.example", which is not a URL for headers; write it without a query, such as https://telemetry.example.com/path
-            line 3 names https://a.example:443/b twice; merge the two
-            line 4 names the header x-a twice; merge the two
-            line 3 sets the header "x a", which is not a valid header name; remove it
-            line 3 sets the header "Host", which is set by the connection; remove it
-            line 3 sets the header "Proxy-Authorization", which is set by the connection; remove it
-            line 3 sets the header "Expect", which is set by the connection; remove it
-            line 3 sets the header "Content-Length", which is set by the connection; remove it
+            line 1 names "https://a.example/path", which is not a URL for headers
+            line 1 names "https://a.example/", which is not a URL for headers
+            line 1 names "a.example", which is not a URL for headers
+            line 1 names "a.example", which is not a URL for headers
+            line 3 names https://a.example:443/b twice
+            line 4 names the header x-a twice
+            line 3 sets the header "x a", which is not a valid header name
+            line 3 sets the header "Host", which is set by the connection
+            line 3 sets the header "Proxy-Authorization", which is set by the connection
+            line 3 sets the header "Expect", which is set by the connection
+            line 3 sets the header "Content-Length", which is set by the connection
             line 3: invalid value for headers.allowPlain: expected true or false
             line 3: invalid value for headers.x-a: expected one line of text, where ${NAME} stands for an environment variable
             line 3: invalid value for headers.x-a: expected one line of text, where ${NAME} stands for an environment variable
@@ -250,7 +200,7 @@ mod tests {
             line 3: invalid value for headers.x-a: expected one line of text, where ${NAME} stands for an environment variable
             line 3: invalid value for headers.x-a: expected one line of text, where ${NAME} stands for an environment variable
             line 3: invalid value for headers.x-a: expected one line of text, where ${NAME} stands for an environment variable
-            line 1 is not valid YAML (while parsing a flow sequence, expected ',' or ']'); correct it
+            line 1 is not valid YAML (while parsing a flow sequence, expected ',' or ']')
             "#);
     }
 }

@@ -4,51 +4,12 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-
 use super::own_file;
 use super::user_dirs::UserDir;
-use crate::config::{Edit, EditError, MAX_MARKER_BYTES, Scalar, UserConfig, UserConfigError, edit};
+use crate::config::{ConfigFileError, Edit, MAX_MARKER_BYTES, Scalar, UserConfig, edit};
 use crate::files::regular::RegularFile;
 use crate::files::replace::{self, LinkTarget};
 use crate::files::{PRIVATE_FILE, directory};
-
-/// Why the user's file was not read or changed.
-#[derive(Debug, Error)]
-pub enum UserConfigFileError {
-    /// It cannot be read.
-    #[error("could not read {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        source: io::Error,
-    },
-    /// It is not such a file.
-    #[error("could not parse {}: {source}", path.display())]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: UserConfigError,
-    },
-    /// It cannot be changed as it is written.
-    #[error("could not change {}: {source}", path.display())]
-    Edit {
-        /// The file.
-        path: PathBuf,
-        /// What is in the way.
-        source: EditError,
-    },
-    /// It cannot be written.
-    #[error("could not write {}: {source}; make it and its directory writable", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        source: io::Error,
-    },
-}
 
 /// Where the file is: `config.yaml` in [`UserDir::Config`].
 #[must_use]
@@ -61,23 +22,27 @@ pub fn config_path(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
 /// # Errors
 ///
 /// When it is there, but is not such a file.
-pub fn read_user_config(path: &Path) -> Result<UserConfig, UserConfigFileError> {
+pub fn read_user_config(path: &Path) -> Result<UserConfig, ConfigFileError> {
     let text = text(path)?.unwrap_or_default();
-    UserConfig::parse(&text).map_err(|source| UserConfigFileError::Invalid {
+    parse(path, &text)
+}
+
+fn parse(path: &Path, text: &str) -> Result<UserConfig, ConfigFileError> {
+    UserConfig::parse(text).map_err(|source| ConfigFileError::Invalid {
         path: path.to_owned(),
         source,
     })
 }
 
-fn unreadable(path: &Path, source: io::Error) -> UserConfigFileError {
-    UserConfigFileError::Read {
+fn unreadable(path: &Path, source: io::Error) -> ConfigFileError {
+    ConfigFileError::Read {
         path: path.to_owned(),
         source,
     }
 }
 
 /// The text of the file, which only this user can have written.
-fn text(path: &Path) -> Result<Option<String>, UserConfigFileError> {
+fn text(path: &Path) -> Result<Option<String>, ConfigFileError> {
     own_file::read(path, MAX_MARKER_BYTES).map_err(|source| unreadable(path, source))
 }
 
@@ -87,7 +52,7 @@ fn text(path: &Path) -> Result<Option<String>, UserConfigFileError> {
 /// # Errors
 ///
 /// When the file stays as it was.
-pub fn set_telemetry_disabled(path: &Path, disabled: bool) -> Result<(), UserConfigFileError> {
+pub fn set_telemetry_disabled(path: &Path, disabled: bool) -> Result<(), ConfigFileError> {
     let edits = [Edit::Set("telemetryDisabled", Scalar::Bool(disabled))];
     change(path, &edits)
 }
@@ -97,25 +62,22 @@ pub fn set_telemetry_disabled(path: &Path, disabled: bool) -> Result<(), UserCon
 /// # Errors
 ///
 /// When the file stays as it was: also where it would not be such a file afterwards.
-pub fn change(path: &Path, edits: &[Edit]) -> Result<(), UserConfigFileError> {
+pub fn change(path: &Path, edits: &[Edit]) -> Result<(), ConfigFileError> {
     let before = text(path)?;
     let after = edit(before.as_deref().unwrap_or_default(), edits).map_err(|source| {
-        UserConfigFileError::Edit {
+        ConfigFileError::Edit {
             path: path.to_owned(),
             source,
         }
     })?;
-    UserConfig::parse(&after).map_err(|source| UserConfigFileError::Invalid {
-        path: path.to_owned(),
-        source,
-    })?;
+    parse(path, &after)?;
     let written = match before {
         Some(before) if before == after => Ok(()),
         None if after.is_empty() => Ok(()),
         Some(_) => replace(path, &after),
         None => create(path, &after),
     };
-    written.map_err(|source| UserConfigFileError::Write {
+    written.map_err(|source| ConfigFileError::Write {
         path: path.to_owned(),
         source,
     })
@@ -152,12 +114,11 @@ fn place(path: &Path) -> io::Result<(&Path, &OsStr)> {
 ///
 /// # Errors
 ///
-/// Says in one sentence why it cannot be read.
-pub fn user_config(env: impl Fn(&str) -> Option<OsString>) -> Result<UserConfig, String> {
-    let mut config = config_path(&env).map_or_else(
-        || Ok(UserConfig::default()),
-        |path| read_user_config(&path).map_err(|error| error.to_string()),
-    )?;
+/// When it cannot be read.
+pub fn user_config(env: impl Fn(&str) -> Option<OsString>) -> Result<UserConfig, ConfigFileError> {
+    let path = config_path(&env);
+    let mut config =
+        path.map_or_else(|| Ok(UserConfig::default()), |path| read_user_config(&path))?;
     if let Some(other) = UserDir::Config.of_other_user(&env) {
         config.telemetry_disabled |= is_disabled_by(&other.join("config.yaml"))?;
     }
@@ -165,20 +126,13 @@ pub fn user_config(env: impl Fn(&str) -> Option<OsString>) -> Result<UserConfig,
 }
 
 /// Whether the file of another user turns telemetry off. Nothing else of it counts.
-fn is_disabled_by(path: &Path) -> Result<bool, String> {
+fn is_disabled_by(path: &Path) -> Result<bool, ConfigFileError> {
     let text = match RegularFile::find_at(path).and_then(|file| file.read_text(MAX_MARKER_BYTES)) {
         Ok(text) => text,
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(why) => return Err(unreadable(path, why).to_string()),
+        Err(why) => return Err(unreadable(path, why)),
     };
-    let config = UserConfig::parse(&text);
-    let config = config.map_err(|source| UserConfigFileError::Invalid {
-        path: path.to_owned(),
-        source,
-    });
-    Ok(config
-        .map_err(|error| error.to_string())?
-        .telemetry_disabled)
+    Ok(parse(path, &text)?.telemetry_disabled)
 }
 
 #[cfg(test)]

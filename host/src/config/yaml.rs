@@ -17,10 +17,10 @@ const MAX_DEPTH: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum YamlError {
     /// It is too long to be looked at.
-    #[error("it is larger than 1 MiB; make it smaller")]
+    #[error("it is larger than 1 MiB")]
     TooLarge,
     /// It is not YAML.
-    #[error("line {line} is not valid YAML ({reason}); correct it")]
+    #[error("line {line} is not valid YAML ({reason})")]
     Invalid {
         /// The line, from 1.
         line: usize,
@@ -28,19 +28,19 @@ pub enum YamlError {
         reason: String,
     },
     /// It is YAML 1.2, but not as other parsers read it.
-    #[error("line {0} uses YAML syntax that is not supported here; write it more simply")]
+    #[error("line {0} uses YAML syntax that is not supported here")]
     Disputed(usize),
     /// Collections within collections within collections.
-    #[error("line {0} is nested more than {MAX_DEPTH} deep; flatten it")]
+    #[error("line {0} is nested more than {MAX_DEPTH} deep")]
     TooDeep(usize),
     /// A reference to an anchor, which a few bytes can make into gigabytes.
-    #[error("line {0} holds an alias (`*name`), which is not supported here; write the value out")]
+    #[error("line {0} holds an alias (`*name`), which is not supported here")]
     Alias(usize),
     /// A second document.
-    #[error("line {0} starts a second document; remove it")]
+    #[error("line {0} starts a second document")]
     SecondDocument(usize),
     /// A key twice in one mapping.
-    #[error("line {line} sets the key {key:?} twice; remove one of them")]
+    #[error("line {line} sets the key {key:?} twice")]
     Duplicate {
         /// The line of the second, from 1.
         line: usize,
@@ -48,7 +48,7 @@ pub enum YamlError {
         key: String,
     },
     /// The top level is something else than a mapping.
-    #[error("line {0} is not a `key: value` pair; write the whole file as such pairs")]
+    #[error("line {0} is not a `key: value` pair")]
     NotAMapping(usize),
 }
 

@@ -9,7 +9,7 @@ use super::{Backlog, Cutoffs, EntryName, Listing, SpooledEntry, TelemetryEntry};
 
 /// Something that the spool could not do.
 #[derive(Debug, Error)]
-#[error("could not {action} {}: {source}; {}", path.display(), next_step(source))]
+#[error("could not {action} {}: {source}", path.display())]
 pub struct SpoolError {
     /// What was being done: `write`, `list`.
     pub action: &'static str,
@@ -18,15 +18,6 @@ pub struct SpoolError {
     /// What went wrong.
     #[source]
     pub source: io::Error,
-}
-
-fn next_step(why: &io::Error) -> &'static str {
-    match why.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "make it yours, or have its owner run `swamp trust` where it is a group's"
-        }
-        _ => "check that it is yours and that the disk has room",
-    }
 }
 
 /// What retention removed.

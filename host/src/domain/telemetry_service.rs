@@ -1,4 +1,4 @@
-//! Recording, flushing and retention, over the two ports.
+//! Flushing, over the two ports.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use super::delivery::Delivery;
 use super::{
-    Backlog, Deadline, EntryName, SendError, SpoolError, SpooledEntry, TelemetryEntry,
-    TelemetryRepository, TelemetrySender,
+    Backlog, Deadline, EntryName, SendError, SpoolError, SpooledEntry, TelemetryRepository,
+    TelemetrySender,
 };
 
 /// The most entries that one batch holds.
@@ -117,15 +117,6 @@ impl<R: TelemetryRepository> TelemetryService<R> {
     /// The repository.
     pub const fn repository(&self) -> &R {
         &self.repository
-    }
-
-    /// Records an invocation.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be spooled.
-    pub fn record(&self, entry: &TelemetryEntry) -> Result<(), SpoolError> {
-        self.repository.save(entry)
     }
 
     /// Sends `backlog`, oldest entries first and batch by batch, and marks what was delivered. `goes_on` is told after

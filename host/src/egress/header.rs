@@ -21,9 +21,7 @@ pub struct HostHeader {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum HostHeaderError {
     /// It says how the connection or the message is made, which only the host knows.
-    #[error(
-        "the header {0} belongs to the connection and cannot be set; remove it from headers in config.yaml"
-    )]
+    #[error("the header {0} belongs to the connection and cannot be set")]
     Reserved(HeaderName),
 }
 

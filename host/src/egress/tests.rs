@@ -1358,7 +1358,7 @@ mod secrets {
         );
         insta::assert_snapshot!(
             refused.unwrap_err(),
-            @"the header transfer-encoding belongs to the connection and cannot be set; remove it from headers in config.yaml"
+            @"the header transfer-encoding belongs to the connection and cannot be set"
         );
     }
 }

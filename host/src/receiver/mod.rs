@@ -136,23 +136,19 @@ impl Default for ReceiverOptions {
 #[derive(Debug, Error)]
 pub enum ReceiverError {
     /// The address is not a loopback one, and that was not allowed.
-    #[error(
-        "will not listen on {0}, which other machines may reach; listen on 127.0.0.1, or allow it with `--allow-remote`"
-    )]
+    #[error("could not listen on {0}: other machines may reach that address")]
     Remote(SocketAddr),
     /// Something else listens there.
-    #[error(
-        "could not listen on {0}: the port is in use; stop what listens there, or name another with `--listen {free}`", free = SocketAddr::new(.0.ip(), 0)
-    )]
+    #[error("could not listen on {0}: the port is in use")]
     InUse(SocketAddr),
     /// The address cannot be listened on.
-    #[error("could not listen on {0}: {1}; name another address with `--listen`")]
+    #[error("could not listen on {0}: {1}")]
     Listen(SocketAddr, #[source] io::Error),
     /// The status is none that can end a request.
-    #[error("cannot answer with status {0}; choose one from 200 to 599")]
+    #[error("could not answer with status {0}")]
     Status(u16),
     /// The file to save to cannot be opened.
-    #[error("could not open {} to save events to it: {source}; name a file that you may write", path.display())]
+    #[error("could not open {} to save events to it: {source}", path.display())]
     Save {
         /// The file.
         path: PathBuf,
@@ -161,7 +157,7 @@ pub enum ReceiverError {
         source: io::Error,
     },
     /// The thread or its runtime could not be started.
-    #[error("could not start the receiver: {0}; try again when the machine is less busy")]
+    #[error("could not start the receiver: {0}")]
     Start(#[source] io::Error),
 }
 

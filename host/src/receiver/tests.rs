@@ -708,12 +708,12 @@ fn what_cannot_be_started_says_why_and_what_to_do() {
         ]
         .join("\n"),
         @"
-        will not listen on 0.0.0.0:8090, which other machines may reach; listen on 127.0.0.1, or allow it with `--allow-remote`
-        will not listen on [::]:8090, which other machines may reach; listen on 127.0.0.1, or allow it with `--allow-remote`
-        will not listen on 192.0.2.1:8090, which other machines may reach; listen on 127.0.0.1, or allow it with `--allow-remote`
-        could not listen on 127.0.0.1:PORT: the port is in use; stop what listens there, or name another with `--listen 127.0.0.1:0`
-        cannot answer with status 100; choose one from 200 to 599
-        could not open /nowhere/at/all to save events to it: No such file or directory (os error 2); name a file that you may write
+        could not listen on 0.0.0.0:8090: other machines may reach that address
+        could not listen on [::]:8090: other machines may reach that address
+        could not listen on 192.0.2.1:8090: other machines may reach that address
+        could not listen on 127.0.0.1:PORT: the port is in use
+        could not answer with status 100
+        could not open /nowhere/at/all to save events to it: No such file or directory (os error 2)
         "
     );
 }

@@ -8,9 +8,9 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use tracing::debug;
 
-use crate::config::marker_file::{MARKER, MarkerFile, MarkerFileError, find_repo};
+use crate::config::marker_file::{MARKER, MarkerFile, find_repo};
 use crate::config::ownership::{Owners, owners};
-use crate::config::{Marker, off_switch, user_repo};
+use crate::config::{ConfigFileError, Marker, off_switch, user_repo};
 use crate::domain::{EntryId, Invocation, InvocationResult, TelemetryEntry, variables};
 use crate::spool::FileSpool;
 
@@ -84,7 +84,7 @@ pub struct Repo {
     /// Where it is.
     pub root: PathBuf,
     /// Its marker, or why it cannot be read or is not used.
-    pub marker: Result<Marker, MarkerFileError>,
+    pub marker: Result<Marker, ConfigFileError>,
     /// Whose files are used in it.
     pub owners: Owners,
     /// What that was read from.

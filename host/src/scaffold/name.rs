@@ -88,10 +88,10 @@ pub enum SenderNameError {
     )]
     Spelling,
     /// It is a device on Windows.
-    #[error("could not name a sender `{0}`: Windows keeps that name for a device; choose another")]
+    #[error("could not name a sender `{0}`: Windows keeps that name for a device")]
     Device(String),
     /// The language has a use of its own for it.
-    #[error("could not name a sender `{0}`: no Rust package can have that name; choose another")]
+    #[error("could not name a sender `{0}`: no Rust package can have that name")]
     Reserved(String),
 }
 

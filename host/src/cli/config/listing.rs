@@ -9,7 +9,7 @@ use swamp::config::{Marker, SenderSource, user_config_file};
 
 use crate::cli::args::LogLevel;
 use crate::cli::context::{Context, EndpointSource, endpoint, env_var, user_config};
-use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::error::CommandError;
 use crate::cli::logging;
 
 /// All settings, in the order in which they are listed.
@@ -56,7 +56,7 @@ pub(super) fn settings(context: &Context) -> Result<Vec<Setting>, CommandError> 
             (marker.clone(), text)
         }
     };
-    let user = user_config().map_err(|why| CommandError::msg(ErrorKind::Io, why))?;
+    let user = user_config()?;
     let user_path = user_config_file::config_path(env_var);
     let user_text = user_path
         .as_deref()

@@ -3,12 +3,13 @@
 use clap::ValueEnum as _;
 use swamp::config::advice::{Advice, Oddity, of_marker, of_user_config};
 use swamp::config::marker_file::MARKER;
-use swamp::config::{Marker, OffSwitch, user_config_file};
+use swamp::config::{ConfigFileError, Marker, OffSwitch, user_config_file};
 use swamp::flush::background::FLUSH_VARIABLE;
 
 use super::{Check, Found};
 use crate::cli::args::LogLevel;
 use crate::cli::context::{Context, env_var};
+use crate::cli::hint;
 use crate::cli::logging;
 
 /// The repository, where there is one with a marker that can be read.
@@ -32,10 +33,19 @@ pub(super) fn repository<'a>(context: &'a Context, checks: &mut Vec<Check>) -> O
             Some((&repo.root, marker))
         }
         Err(error) => {
-            let fix = format!("edit {}", repo.root.join(MARKER).display());
+            let fix = fix(error, &repo.root.join(MARKER).display().to_string());
             checks.push(Check::wrong("repository", error.to_string(), fix));
             None
         }
+    }
+}
+
+/// What mends the `file` that was not read.
+fn fix(error: &ConfigFileError, file: &str) -> String {
+    match (error, hint::of_config_file(error)) {
+        (ConfigFileError::Invalid { .. }, Some(hint)) => format!("edit {file}: {hint}"),
+        (ConfigFileError::Read { .. } | ConfigFileError::Foreign(_), Some(hint)) => hint,
+        _ => format!("edit {file}"),
     }
 }
 
@@ -95,11 +105,8 @@ pub(super) fn user(checks: &mut Vec<Check>) {
     let shown = path.display().to_string();
     match user_config_file::read_user_config(&path) {
         Err(error) => {
-            checks.push(Check::wrong(
-                "user config",
-                error.to_string(),
-                format!("edit {shown}"),
-            ));
+            let fix = fix(&error, &shown);
+            checks.push(Check::wrong("user config", error.to_string(), fix));
         }
         Ok(_) if !path.exists() => {
             checks.push(Check::ok("user config", format!("no {shown}")));
@@ -153,10 +160,11 @@ pub(super) fn switch(context: &Context, marker: &Marker, checks: &mut Vec<Check>
     let fix = match &switch {
         OffSwitch::Option => "leave --no-telemetry out".to_owned(),
         OffSwitch::Variable(name) => format!("unset {name}"),
-        OffSwitch::User => "run `swamp telemetry enable --global`".to_owned(),
-        OffSwitch::UnreadableUser(_) => "mend your config.yaml, see above".to_owned(),
+        OffSwitch::UnreadableUser(_) => "correct your config.yaml, see above".to_owned(),
         OffSwitch::UnreadableTrust(_) => "make that file yours alone, or remove it".to_owned(),
-        OffSwitch::Marker => "run `swamp telemetry enable`".to_owned(),
+        OffSwitch::User | OffSwitch::Marker => {
+            hint::of_switch(&switch).unwrap_or_default().to_owned()
+        }
     };
     checks.push(Check::wrong(
         "telemetry",

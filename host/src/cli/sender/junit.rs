@@ -29,10 +29,11 @@ pub(super) fn write(
         CommandError::msg(
             ErrorKind::Io,
             format!(
-                "could not write the report {}: {error}; name a file in a directory that you can write to",
+                "could not write the report {}: {error}",
                 printable(&path.display().to_string())
             ),
         )
+        .hint("use a file in a directory that you can write to")
     })
 }
 

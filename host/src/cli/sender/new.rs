@@ -13,6 +13,7 @@ use swamp::scaffold::{
 use crate::cli::args::SenderNew;
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::hint;
 
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
@@ -36,7 +37,8 @@ struct Missing {
 
 impl From<SenderNameError> for CommandError {
     fn from(error: SenderNameError) -> Self {
-        Self::new(ErrorKind::Scaffold, error)
+        let hint = hint::of_name(&error);
+        Self::new(ErrorKind::Scaffold, error).hints(hint.map(str::to_owned))
     }
 }
 
@@ -46,18 +48,13 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
     let template = args.template.template();
     let files = scaffold(lang, template, &name);
     write(Path::new("."), name.as_str(), &files).map_err(|error| {
-        let sentence = if error.kind() == io::ErrorKind::AlreadyExists {
-            format!(
-                "could not create {}: it already exists; choose another name",
-                args.name
-            )
+        let (why, hint) = if error.kind() == io::ErrorKind::AlreadyExists {
+            ("it already exists".to_owned(), "choose another name")
         } else {
-            format!(
-                "could not create {}: {error}; run the command in a writable directory",
-                args.name
-            )
+            (error.to_string(), "run the command in a writable directory")
         };
-        CommandError::msg(ErrorKind::Scaffold, sentence)
+        let sentence = format!("could not create {}: {why}", args.name);
+        CommandError::msg(ErrorKind::Scaffold, sentence).hint(hint)
     })?;
 
     let component = lang.component(&name);

@@ -104,8 +104,8 @@ fn watch_and_test(
     context: &Context,
 ) -> Result<(), CommandError> {
     if context.ui.wants_json() {
-        let why = "could not use --json with --watch: a watch has no end; run it without --watch";
-        return Err(CommandError::msg(ErrorKind::Usage, why.to_owned()));
+        let why = "--json cannot be used with --watch, which does not end";
+        return Err(CommandError::msg(ErrorKind::Usage, why).hint("leave out --watch"));
     }
     loop {
         let seen = watch::version(file);
@@ -193,14 +193,9 @@ fn patterns(only: &[String], known: &[(String, &str)]) -> Result<Vec<Pattern>, C
             .filter(|pattern| known.iter().any(|(name, _)| pattern.matches(name)))
             .ok_or_else(|| {
                 let names: Vec<_> = known.iter().map(|(name, _)| name.as_str()).collect();
-                CommandError::msg(
-                    ErrorKind::Usage,
-                    format!(
-                        "there is no scenario {}; name one of {}",
-                        printable(text),
-                        names.join(", ")
-                    ),
-                )
+                let why = format!("there is no scenario {}", printable(text));
+                let hint = format!("use one of {}", names.join(", "));
+                CommandError::msg(ErrorKind::Usage, why).hint(hint)
             })
     };
     only.iter().map(pattern).collect()

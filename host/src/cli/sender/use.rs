@@ -74,11 +74,12 @@ pub(crate) fn run(name: &Path, in_place: bool, context: &Context) -> Result<(), 
         // What was checked is what is copied, whatever became of the file since.
         Spelled::Copy(name) => write_sender_copy(root, &name, file.bytes()).map_err(|error| {
             let sentence = format!(
-                "could not copy {} to .swamp/senders/{}: {error}; make .swamp/senders a directory that you can write to, or add --in-place",
+                "could not copy {} to .swamp/senders/{}: {error}",
                 file.name(),
                 printable(&name)
             );
             CommandError::msg(ErrorKind::Sender, sentence)
+                .hint("make .swamp/senders a directory that you can write to, or add --in-place")
         })?,
     };
     let to = Facts::of(spelled.clone().into(), &file, &inspection);
@@ -135,10 +136,11 @@ impl Spelled {
             CommandError::msg(
                 ErrorKind::Sender,
                 format!(
-                    "could not write {} into .swamp.yaml: its path is not UTF-8; rename it",
+                    "could not write {} into .swamp.yaml: its path is not UTF-8",
                     printable(&shown)
                 ),
             )
+            .hint("rename it")
         })?;
         Ok(if is_copy {
             Self::Copy(text)

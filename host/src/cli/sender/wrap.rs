@@ -31,9 +31,10 @@ pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandErr
     let core = ComponentFile::read(&args.core, shown(&args.core)).map_err(|failure| {
         let core = shown(&args.core);
         match failure.kind {
-            SenderFailureKind::Missing { reason } => failed(format!(
-                "could not read {core}: {reason}; name a core WebAssembly module"
-            )),
+            SenderFailureKind::Missing { reason } => {
+                failed(format!("could not read {core}: {reason}"))
+                    .hint("use a core WebAssembly module")
+            }
             other => CommandError::new(ErrorKind::Sender, other.by(core)),
         }
     })?;
@@ -43,16 +44,16 @@ pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandErr
     let component = wrapped.map_err(|why| {
         let core = shown(&args.core);
         failed(format!(
-            "could not make a component of {core}: {}; build it with the bindings that wit-bindgen generates from wit/",
+            "could not make a component of {core}: {}",
             printable(&why)
         ))
+        .hint("build it with the bindings that wit-bindgen generates from wit/")
     })?;
     let output = args.output.clone().unwrap_or_else(|| beside(&args.core));
     write(&output, &component).map_err(|error| {
         let output = shown(&output);
-        failed(format!(
-            "could not write {output}: {error}; name a file in a directory that you can write to, with -o"
-        ))
+        failed(format!("could not write {output}: {error}"))
+            .hint("use -o to write to another directory")
     })?;
     let wrapped = Wrapped {
         bytes: component.len(),

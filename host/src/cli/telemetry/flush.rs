@@ -82,10 +82,11 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
         return Err(CommandError::msg(
             ErrorKind::Flush,
             format!(
-                "could not flush: another flush has been running for {} seconds; try again in a moment",
+                "could not flush: another flush has been running for {} seconds",
                 PATIENCE.as_secs()
             ),
-        ));
+        )
+        .hint("try again in a moment"));
     };
 
     let pending = FileSpool::create(root, context.owners())?

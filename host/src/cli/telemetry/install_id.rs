@@ -6,6 +6,7 @@ use swamp::config::install_id::{install_id, make_install_id, remove_install_id};
 use crate::cli::args::OnOrOff;
 use crate::cli::context::{Context, env_var};
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::hint;
 
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
@@ -20,7 +21,10 @@ pub(crate) fn run(
     dry_run: bool,
     context: &Context,
 ) -> Result<(), CommandError> {
-    let failed = |error| CommandError::new(ErrorKind::Io, error);
+    let failed = |error| {
+        let hint = hint::of_install_id(&error);
+        CommandError::new(ErrorKind::Io, error).hint(hint)
+    };
     if dry_run && state == Some(OnOrOff::Off) && !context.ui.wants_json() {
         let words = match install_id(env_var) {
             Some(id) => format!("would remove the install id {id}"),

@@ -51,10 +51,11 @@ pub(crate) fn run(yes: bool, dry_run: bool, context: &Context) -> Result<(), Com
         return Err(CommandError::msg(
             ErrorKind::Spool,
             format!(
-                "could not purge: a flush has been running for {} seconds; try again in a moment",
+                "could not purge: a flush has been running for {} seconds",
                 PATIENCE.as_secs()
             ),
-        ));
+        )
+        .hint("try again in a moment"));
     };
     let deleted = spool.delete(&names);
     spool.forget_history()?;

@@ -12,6 +12,7 @@ use super::format::{duration, entries};
 use crate::cli::args::Receive;
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::hint;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::ui::{BAD, DIM, GOOD, WARN};
 
@@ -70,7 +71,10 @@ pub(crate) fn run(args: &Receive, context: &Context) -> Result<(), CommandError>
         page: true,
         ..ReceiverOptions::default()
     })
-    .map_err(|error| CommandError::new(ErrorKind::Receiver, error))?;
+    .map_err(|error| {
+        let hint = hint::of_receiver(&error);
+        CommandError::new(ErrorKind::Receiver, error).hint(hint)
+    })?;
     let interrupt = Interrupt::watch()?;
 
     // Before anybody is told where to send: what arrived earlier would not be printed.

@@ -85,6 +85,9 @@ struct EndpointStatus {
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
+    /// What to do about that.
+    #[serde(skip)]
+    hint: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -127,13 +130,17 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
             enabled: false,
             off_by: "owner",
             reason: foreign.to_string(),
+            hint: hint::of_foreign(foreign),
         };
         if context.ui.wants_json() {
             context.ui.json(&status)?;
         } else {
             let reason = printable(&status.reason);
-            let row = format!("{BOLD}{:<16}{BOLD:#}{BAD}off{BAD:#}: {reason}", "telemetry");
-            context.ui.answer(&row)?;
+            let hint = printable(&status.hint);
+            context.ui.answer(&format!(
+                "{BOLD}{:<16}{BOLD:#}{BAD}off{BAD:#} ({reason})\n{BOLD}{:<16}{BOLD:#}{hint}",
+                "telemetry", "hint"
+            ))?;
         }
         return Ok(());
     }
@@ -153,6 +160,7 @@ struct ForeignStatus {
     enabled: bool,
     off_by: &'static str,
     reason: String,
+    hint: String,
 }
 
 fn status(context: &Context) -> Result<Status, CommandError> {
@@ -203,6 +211,7 @@ fn status(context: &Context) -> Result<Status, CommandError> {
         },
         endpoint: EndpointStatus {
             problem: url.as_ref().err().map(ToString::to_string),
+            hint: url.as_ref().err().map(hint::of_endpoint),
             url: url.ok().map(|url| url.to_string()),
             source: match source {
                 EndpointSource::Environment => "environment",
@@ -328,8 +337,11 @@ impl Status {
 }
 
 impl Status {
-    /// What to do about the last flush, if it failed.
+    /// What to do about an endpoint that is not valid, or about the last flush, if it failed.
     fn hint(&self) -> Option<String> {
+        if let Some(hint) = self.endpoint.hint {
+            return Some(hint.to_owned());
+        }
         let failure = self.last_flush.as_ref()?.failure.as_ref()?;
         let hint = hint::of_failure(failure.kind.as_written(), &self.sender.component)?;
         Some(printable(&hint).into_owned())

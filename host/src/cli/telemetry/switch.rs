@@ -78,11 +78,10 @@ fn switch_repo(on: bool, context: &Context) -> Result<String, CommandError> {
 
 fn switch_user(on: bool) -> Result<String, CommandError> {
     let path = config_path(env_var).ok_or_else(|| {
-        let sentence =
-            "could not find your config.yaml: no home directory; set HOME or XDG_CONFIG_HOME";
-        CommandError::msg(ErrorKind::Io, sentence)
+        let why = "could not find your config.yaml: no home directory";
+        CommandError::msg(ErrorKind::Io, why).hint("set HOME or XDG_CONFIG_HOME")
     })?;
-    set_telemetry_disabled(&path, !on).map_err(|error| CommandError::new(ErrorKind::Io, error))?;
+    set_telemetry_disabled(&path, !on).map_err(CommandError::of_user_config)?;
     Ok(path.display().to_string())
 }
 

@@ -1,4 +1,4 @@
-use super::super::yaml::MAX_BYTES;
+use super::super::yaml::{MAX_BYTES, YamlError};
 use super::*;
 use proptest::prelude::*;
 
@@ -111,7 +111,7 @@ fn what_is_wrong_is_named_with_its_line_and_never_its_value() {
         ]
         .join("\n"),
         @r#"
-            line 1: invalid value for repoId: expected a UUID (remove the line to get a new one)
+            line 1: invalid value for repoId: expected a UUID
             line 2: invalid value for telemetryKeepFlushed: expected true or false
             line 1: invalid value for telemetryDisabled: expected true or false
             line 1: invalid value for swampVersion: expected one line of text
@@ -126,16 +126,16 @@ fn what_is_wrong_is_named_with_its_line_and_never_its_value() {
             line 1: invalid value for telemetrySenderLimits.deadlineMs: expected a whole number of milliseconds from 100 to 5000
             line 1: invalid value for telemetryRetentionDays: expected a whole number of days from 1 to 65535
             line 1: invalid value for telemetryEndpoint: expected one line of text
-            line 1 is not a `key: value` pair; write the whole file as such pairs
-            line 1 is not a `key: value` pair; write the whole file as such pairs
-            line 2 sets the key "a" twice; remove one of them
-            line 2 starts a second document; remove it
-            line 1 is not valid YAML (while scanning a plain scalar, found a tab); correct it
-            line 1 is not valid YAML (while parsing a flow sequence, expected ',' or ']'); correct it
-            line 2 holds an alias (`*name`), which is not supported here; write the value out
-            line 1 uses YAML syntax that is not supported here; write it more simply
-            line 1 is nested more than 32 deep; flatten it
-            it is larger than 1 MiB; make it smaller
+            line 1 is not a `key: value` pair
+            line 1 is not a `key: value` pair
+            line 2 sets the key "a" twice
+            line 2 starts a second document
+            line 1 is not valid YAML (while scanning a plain scalar, found a tab)
+            line 1 is not valid YAML (while parsing a flow sequence, expected ',' or ']')
+            line 2 holds an alias (`*name`), which is not supported here
+            line 1 uses YAML syntax that is not supported here
+            line 1 is nested more than 32 deep
+            it is larger than 1 MiB
             "#
     );
 }
@@ -145,7 +145,7 @@ fn bombs_are_refused() {
     let laughs = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b]\n";
     assert!(matches!(
         Marker::parse(laughs),
-        Err(MarkerError::Yaml(YamlError::Alias(2)))
+        Err(ConfigError::Yaml(YamlError::Alias(2)))
     ));
     for piece in [
         "[", "{", "- ", "? ", "{a: ", "[[],", "!a ", "&a ", "\"", "\n---", "%A B\n",

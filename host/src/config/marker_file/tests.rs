@@ -11,7 +11,7 @@ fn repo(text: &str) -> (tempfile::TempDir, MarkerFile) {
     (directory, marker)
 }
 
-fn without_place(error: &MarkerFileError, directory: &tempfile::TempDir) -> String {
+fn without_place(error: &ConfigFileError, directory: &tempfile::TempDir) -> String {
     error
         .to_string()
         .replace(&directory.path().display().to_string(), "REPO")
@@ -37,7 +37,7 @@ fn a_marker_is_created_once() {
     let marker = MarkerFile::new(directory.path(), Owners::Any);
     marker.create("logLevel: debug\n").unwrap();
     assert_eq!(marker.read().unwrap().log_level.as_deref(), Some("debug"));
-    assert!(matches!(marker.create(""), Err(MarkerFileError::Exists(_))));
+    assert!(matches!(marker.create(""), Err(ConfigFileError::Exists(_))));
     assert_eq!(
         fs::read_to_string(marker.path()).unwrap(),
         "logLevel: debug\n"
@@ -94,7 +94,7 @@ fn a_lock_that_is_held_is_not_waited_for_for_ever() {
     let (directory, marker) = repo(TEXT);
     let held = marker.lock().unwrap();
     let why = marker.ensure_repo_id().unwrap_err();
-    insta::assert_snapshot!(without_place(&why, &directory), @"could not change the marker: another process has held REPO/.swamp/marker.lock for a second; try again");
+    insta::assert_snapshot!(without_place(&why, &directory), @"could not change the marker: another process has held REPO/.swamp/marker.lock for a second");
     drop(held);
     marker.ensure_repo_id().unwrap();
 }
@@ -109,10 +109,10 @@ fn what_is_no_marker_is_left_alone_with_a_reason() {
         without_place(&why, &directory)
     };
     insta::assert_snapshot!([why(b"a: ["), why(b"a: \xff"), why(b"repoId: [x]"), why(b"~")].join("\n"), @r"
-    could not parse REPO/.swamp.yaml: line 1 is not valid YAML (while parsing a node, did not find expected node content); correct it
-    could not read REPO/.swamp.yaml: it is not UTF-8 text; make it a readable text file
-    could not parse REPO/.swamp.yaml: line 1: invalid value for repoId: expected a UUID (remove the line to get a new one)
-    could not change REPO/.swamp.yaml: repoId cannot be added without changing other lines; add it by hand
+    could not parse REPO/.swamp.yaml: line 1 is not valid YAML (while parsing a node, did not find expected node content)
+    could not read REPO/.swamp.yaml: it is not UTF-8 text
+    could not parse REPO/.swamp.yaml: line 1: invalid value for repoId: expected a UUID
+    could not change REPO/.swamp.yaml: repoId cannot be added without changing other lines
     ");
 }
 
@@ -120,9 +120,9 @@ fn what_is_no_marker_is_left_alone_with_a_reason() {
 fn a_marker_that_is_a_directory_or_missing_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let marker = MarkerFile::new(directory.path(), Owners::Any);
-    insta::assert_snapshot!(without_place(&marker.read().unwrap_err(), &directory), @"could not read REPO/.swamp.yaml: No such file or directory (os error 2); run `swamp init`");
+    insta::assert_snapshot!(without_place(&marker.read().unwrap_err(), &directory), @"could not read REPO/.swamp.yaml: No such file or directory (os error 2)");
     fs::create_dir(marker.path()).unwrap();
-    insta::assert_snapshot!(without_place(&marker.ensure_repo_id().unwrap_err(), &directory), @"could not read REPO/.swamp.yaml: it is not a regular file; make it a readable text file");
+    insta::assert_snapshot!(without_place(&marker.ensure_repo_id().unwrap_err(), &directory), @"could not read REPO/.swamp.yaml: it is not a regular file");
 }
 
 #[cfg(unix)]
@@ -181,7 +181,7 @@ mod unix {
         let (directory, marker) = linked();
         let target = directory.path().join("sub/real.yaml");
         let why = marker.ensure_repo_id().unwrap_err();
-        insta::assert_snapshot!(without_place(&why, &directory), @"could not write REPO/.swamp.yaml: it is a symbolic link, which this command does not write through; run `swamp repo upgrade`");
+        insta::assert_snapshot!(without_place(&why, &directory), @"could not write REPO/.swamp.yaml: it is a symbolic link, which this command does not write through");
         assert_eq!(fs::read_to_string(&target).unwrap(), TEXT);
 
         marker.update(|_| EDIT.into()).unwrap();
@@ -202,15 +202,15 @@ mod unix {
         let chmod = |path: &Path, mode| {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         };
-        insta::assert_snapshot!(refused(&|root| chmod(&root.join("sub"), 0o777)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO/sub can be written by other users); put the file itself in its place");
-        insta::assert_snapshot!(refused(&|root| chmod(root, 0o707)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO can be written by other users); put the file itself in its place");
-        insta::assert_snapshot!(refused(&|root| chmod(&root.join("sub/real.yaml"), 0o666)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO/sub/real.yaml: other users can write to it); put the file itself in its place");
+        insta::assert_snapshot!(refused(&|root| chmod(&root.join("sub"), 0o777)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO/sub can be written by other users)");
+        insta::assert_snapshot!(refused(&|root| chmod(root, 0o707)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO can be written by other users)");
+        insta::assert_snapshot!(refused(&|root| chmod(&root.join("sub/real.yaml"), 0o666)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO/sub/real.yaml: other users can write to it)");
         if nix::unistd::geteuid().is_root() {
             let chown = |path: &Path| {
                 std::os::unix::fs::chown(path, Some(12345), Some(23456)).unwrap();
             };
-            insta::assert_snapshot!(refused(&|root| chown(&root.join("sub/real.yaml"))), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO/sub/real.yaml: it belongs to another user); put the file itself in its place");
-            insta::assert_snapshot!(refused(&|root| chown(root)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO belongs to another user); put the file itself in its place");
+            insta::assert_snapshot!(refused(&|root| chown(&root.join("sub/real.yaml"))), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO/sub/real.yaml: it belongs to another user)");
+            insta::assert_snapshot!(refused(&|root| chown(root)), @"could not write REPO/.swamp.yaml: it is a symbolic link to a file that is not yours alone (REPO belongs to another user)");
         }
     }
 
@@ -240,9 +240,9 @@ mod unix {
         assert_eq!(find_repo(directory.path()), None);
         assert!(matches!(
             marker.ensure_repo_id(),
-            Err(MarkerFileError::Read { .. })
+            Err(ConfigFileError::Read { .. })
         ));
-        assert!(matches!(marker.create(""), Err(MarkerFileError::Exists(_))));
+        assert!(matches!(marker.create(""), Err(ConfigFileError::Exists(_))));
         assert!(!directory.path().join("nowhere").exists());
     }
 
@@ -253,13 +253,13 @@ mod unix {
         let own = directory.path().join(".swamp");
         symlink(elsewhere.path(), &own).unwrap();
         let why = marker.ensure_repo_id().unwrap_err();
-        insta::assert_snapshot!(without_place(&why, &directory), @"could not lock REPO/.swamp/marker.lock: .swamp is not a directory; make .swamp a writable directory");
+        insta::assert_snapshot!(without_place(&why, &directory), @"could not lock REPO/.swamp/marker.lock: .swamp is not a directory");
         fs::remove_file(&own).unwrap();
         fs::create_dir(&own).unwrap();
         symlink(elsewhere.path().join("made"), own.join("marker.lock")).unwrap();
         assert!(matches!(
             marker.ensure_repo_id(),
-            Err(MarkerFileError::Lock { .. })
+            Err(ConfigFileError::Lock { .. })
         ));
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
         assert_eq!(fs::read_to_string(marker.path()).unwrap(), TEXT);

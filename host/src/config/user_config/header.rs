@@ -17,9 +17,7 @@ enum Part {
 
 /// An environment variable that a header needs cannot be put into it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error(
-    "the environment variable {name}, which a header in your config.yaml names, is not set or is not one line of text; set it"
-)]
+#[error("the environment variable {name} is not set or is not one line of text")]
 pub struct MissingVariable {
     /// The variable.
     pub name: String,
@@ -138,7 +136,7 @@ mod tests {
                 Err(MissingVariable { name: name.into() })
             );
         }
-        insta::assert_snapshot!(HeaderTemplate::parse("${NONE}").unwrap().resolve(env).unwrap_err(), @"the environment variable NONE, which a header in your config.yaml names, is not set or is not one line of text; set it");
+        insta::assert_snapshot!(HeaderTemplate::parse("${NONE}").unwrap().resolve(env).unwrap_err(), @"the environment variable NONE is not set or is not one line of text");
     }
 
     proptest! {

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use http::HeaderName;
 
 use super::header::HeaderTemplate;
-use super::{Entry, Kind, UserConfig, UserConfigError, wrong};
+use super::{Kind, UserConfig};
+use crate::config::file_error::ConfigError;
+use crate::config::yaml::Entry;
 use crate::domain::{Origin, UrlScope, is_connection_header};
 
 /// Stands beside headers that may go out in plain text.
@@ -41,14 +43,14 @@ impl UserConfig {
 }
 
 /// The value of `headers`.
-pub(super) fn parse(urls: &[Entry]) -> Result<Vec<UrlHeaders>, UserConfigError> {
+pub(super) fn parse(urls: &[Entry]) -> Result<Vec<UrlHeaders>, ConfigError> {
     let mut seen = HashSet::new();
     let mut all = Vec::new();
     for entry in urls {
         let text = entry.key.as_deref().unwrap_or_default();
         let line = entry.key_node.line;
         let Some(scope) = UrlScope::parse(text) else {
-            return Err(UserConfigError::NotAUrl {
+            return Err(ConfigError::NotAUrl {
                 line,
                 // Whatever is before an `@` could be a password, and a query a key.
                 url: text
@@ -60,7 +62,7 @@ pub(super) fn parse(urls: &[Entry]) -> Result<Vec<UrlHeaders>, UserConfigError> 
             });
         };
         if !seen.insert(scope.clone()) {
-            return Err(UserConfigError::Twice {
+            return Err(ConfigError::Twice {
                 line,
                 name: scope.to_string(),
             });
@@ -69,7 +71,7 @@ pub(super) fn parse(urls: &[Entry]) -> Result<Vec<UrlHeaders>, UserConfigError> 
             Kind::Null => {}
             Kind::Mapping(headers) => all.push(of_url(scope, headers)?),
             _ => {
-                return Err(wrong(
+                return Err(ConfigError::value(
                     entry,
                     "headers.",
                     "a mapping of header names to values",
@@ -80,7 +82,7 @@ pub(super) fn parse(urls: &[Entry]) -> Result<Vec<UrlHeaders>, UserConfigError> 
     Ok(all)
 }
 
-fn of_url(scope: UrlScope, entries: &[Entry]) -> Result<UrlHeaders, UserConfigError> {
+fn of_url(scope: UrlScope, entries: &[Entry]) -> Result<UrlHeaders, ConfigError> {
     let mut seen = HashSet::new();
     let mut found = UrlHeaders {
         scope,
@@ -93,11 +95,11 @@ fn of_url(scope: UrlScope, entries: &[Entry]) -> Result<UrlHeaders, UserConfigEr
         if text == ALLOW_PLAIN {
             match entry.value.kind {
                 Kind::Bool(on) => found.allow_plain = on,
-                _ => return Err(wrong(entry, "headers.", "true or false")),
+                _ => return Err(ConfigError::value(entry, "headers.", "true or false")),
             }
             continue;
         }
-        let refused = |why| UserConfigError::Header {
+        let refused = |why| ConfigError::Header {
             line,
             name: text.to_owned(),
             why,
@@ -108,7 +110,7 @@ fn of_url(scope: UrlScope, entries: &[Entry]) -> Result<UrlHeaders, UserConfigEr
             return Err(refused("is set by the connection"));
         }
         if !seen.insert(name.clone()) {
-            return Err(UserConfigError::Twice {
+            return Err(ConfigError::Twice {
                 line,
                 name: format!("the header {name}"),
             });
@@ -119,7 +121,7 @@ fn of_url(scope: UrlScope, entries: &[Entry]) -> Result<UrlHeaders, UserConfigEr
             _ => None,
         };
         let template = template.ok_or_else(|| {
-            wrong(
+            ConfigError::value(
                 entry,
                 "headers.",
                 "one line of text, where ${NAME} stands for an environment variable",

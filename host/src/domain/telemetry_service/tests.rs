@@ -1,5 +1,7 @@
 use super::*;
-use crate::domain::{Cutoffs, EntryFields, EntryId, Expired, Listing, SenderFailureKind};
+use crate::domain::{
+    Cutoffs, EntryFields, EntryId, Expired, Listing, SenderFailureKind, TelemetryEntry,
+};
 use chrono::DateTime;
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -24,6 +24,7 @@ fn healthy() -> Status {
             url: Some("http://localhost:8090".into()),
             source: "marker",
             problem: None,
+            hint: None,
         },
         header_warning: None,
         sender: SenderStatus {
@@ -83,6 +84,7 @@ fn a_failing_one_that_is_off() {
             url: None,
             source: "environment",
             problem: Some("\"x\" is not a URL".into()),
+            hint: Some("use a URL such as https://telemetry.example.com"),
         },
         sender: SenderStatus {
             component: "senders/\x1b[31mours.wasm".into(),
@@ -124,5 +126,6 @@ fn a_failing_one_that_is_off() {
     quarantined     0 entries
     expired unsent  3 entries
     last flush      10 minutes ago: not delivered: the endpoint asked to wait for 900 seconds; next attempt in 300 seconds
+    hint            use a URL such as https://telemetry.example.com
     "#);
 }
