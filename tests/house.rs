@@ -192,3 +192,84 @@ fn the_names_of_environment_variables_are_written_in_one_place() {
         }
     }
 }
+
+/// What creates, replaces, deletes, gives away or changes the mode of something that has a path.
+const CHANGES: [&str; 24] = [
+    "fs::write(",
+    "File::create",
+    "OpenOptions",
+    "NamedTempFile",
+    "tempfile::",
+    "fs::create_dir",
+    ".create_dir",
+    "create_new(",
+    "create_file(",
+    "create_in(",
+    "ensure_in(",
+    "replace_in(",
+    "private::create(",
+    "hard_link(",
+    "fs::rename(",
+    ".rename(",
+    "fs::remove_",
+    ".remove_file(",
+    ".remove_dir",
+    "chown(",
+    "set_permissions(",
+    "set_times(",
+    ".set_len(",
+    "openat(",
+];
+
+/// Where that is done: what `host/SECURITY.md` says of each path is said of these.
+const CHANGING: [&str; 29] = [
+    "cli/demo.rs",
+    "cli/init.rs",
+    "cli/output_dir.rs",
+    "cli/sender/junit.rs",
+    "cli/sender/wrap.rs",
+    "config/group.rs",
+    "config/install_id.rs",
+    "config/marker_file.rs",
+    "config/sender_copy.rs",
+    "config/trust_store/changing.rs",
+    "config/user_config_file.rs",
+    "config/user_repo.rs",
+    "files/directory.rs",
+    "files/lock.rs",
+    "files/mod.rs",
+    "files/owner.rs",
+    "files/private.rs",
+    "files/regular.rs",
+    "files/replace.rs",
+    "receiver/ledger.rs",
+    "sender/cache.rs",
+    "sender/secret.rs",
+    "spool/clean_ups.rs",
+    "spool/directory.rs",
+    "spool/history.rs",
+    "spool/listing.rs",
+    "spool/mod.rs",
+    "spool/record.rs",
+    "spool/unfinished.rs",
+];
+
+#[test]
+fn only_these_files_of_the_code_change_a_path() {
+    let changes = |file: &PathBuf| {
+        let code = fs::read_to_string(file).unwrap();
+        let code = code.split("\nmod tests {").next().unwrap();
+        let mut lines = code.lines().filter(is_code);
+        lines.any(|line| CHANGES.iter().any(|change| line.contains(change)))
+    };
+    let found: BTreeSet<String> = files_of(&source())
+        .iter()
+        .filter(|file| !file.ends_with("tests.rs") && changes(file))
+        .map(|file| {
+            let below = file.strip_prefix(source()).unwrap();
+            below.to_str().unwrap().replace('\\', "/")
+        })
+        .collect();
+    let known: BTreeSet<String> = CHANGING.iter().map(|file| (*file).to_owned()).collect();
+    assert_eq!(found, known);
+}

@@ -8,7 +8,7 @@ use http::HeaderName;
 use serde_json::Value;
 use swamp::receiver::ReceiverOptions;
 
-use crate::support::{Run, TestRepo, run};
+use crate::support::{Run, SWAMP, TestRepo, not_installed, run};
 
 const SECRET: &str = "s3cret-value";
 const ID: &str = "550e8400-e29b-41d4-a716-446655440000";
@@ -261,5 +261,96 @@ fn what_others_can_write_decides_nothing_and_telemetry_is_off() {
         );
         assert!(repo.entries().is_empty());
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
+/// What a person sees of a command on a terminal, who answers with `answer`.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(repo: &TestRepo, line: &str, answer: &str) -> Option<String> {
+    use std::io::Write as _;
+    use std::process::Stdio;
+    let mut script = Command::new("script");
+    script
+        .args(["-qfec", &format!("{SWAMP} --no-color {line}"), "/dev/null"])
+        .current_dir(repo.root())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", repo.home())
+        .env("SHELL", "/bin/sh")
+        .env("SWAMP_TELEMETRY_FLUSH", "off")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = script.spawn().ok()?;
+    let mut stdin = child.stdin.take().unwrap();
+    write!(stdin, "{answer}").unwrap();
+    let output = child.wait_with_output().unwrap();
+    Some(String::from_utf8(output.stdout).unwrap().replace('\r', ""))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn trust_asks_on_a_terminal_and_allows_nothing_without_a_yes() {
+    let repo = checkout("telemetrySender: ours.wasm\n");
+    let mut said = Vec::new();
+    for (answer, known) in [("n\n", false), ("\n", false), ("y\n", true)] {
+        let Some(seen) = on_a_terminal(&repo, "--no-telemetry trust", answer) else {
+            return not_installed("script");
+        };
+        for shown in [
+            "endpoint",
+            "ours.wasm, sha256:",
+            "options",
+            "limits",
+            "headers",
+        ] {
+            assert!(seen.contains(shown), "{seen}");
+        }
+        assert!(seen.contains("allow this? [y/N]"), "{seen}");
+        assert_eq!(status(&repo)["known"], known, "{seen}");
+        said.push(seen.contains("nothing was allowed"));
+    }
+    assert_eq!(said, [true, true, false]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn in_a_checkout_the_first_command_on_a_terminal_tells_once_what_is_recorded() {
+    let repo = checkout("");
+    let told = |seen: &str| seen.contains("swamp records its commands");
+    assert!(!told(&with_key(&repo, &["version"]).stderr), "no terminal");
+    let Some(first) = on_a_terminal(&repo, "version", "") else {
+        return not_installed("script");
+    };
+    assert!(told(&first), "{first}");
+    let second = on_a_terminal(&repo, "version", "").unwrap();
+    assert!(!told(&second), "{second}");
+}
+
+#[test]
+fn a_checkout_keeps_entries_for_no_longer_than_30_days_and_raises_no_limit() {
+    let raised = "telemetryRetentionDays: 400\ntelemetryKeepFlushed: true\ntelemetrySender: ours.wasm\ntelemetrySenderLimits: {memoryMiB: 512}\n";
+    let repo = checkout(raised);
+    let days_ago = |days| {
+        let day = chrono::Utc::now() - chrono::TimeDelta::days(days);
+        format!(
+            "telemetry-{}-old-{days}.flushed.json",
+            day.format("%Y-%m-%d")
+        )
+    };
+    for known in [false, true] {
+        fs::remove_file(repo.spool().join(".last-clean-up")).ok();
+        for days in [20, 60] {
+            let id = format!(r#"{{"id": "old-{days}"}}"#);
+            repo.spool_entry(&days_ago(days), &id);
+        }
+        fs::remove_file(repo.spool().join(".last-clean-up")).ok();
+        if known {
+            trust(&repo);
+        }
+        // A flush that fails cleans up all the same.
+        with_key(&repo, &["version"]);
+        let left = repo.entries();
+        assert!(left.contains(&days_ago(20)), "{left:?}");
+        assert_eq!(left.contains(&days_ago(60)), known, "{left:?}");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -38,7 +38,11 @@ impl Swap {
         let (one, other) = (one.to_owned(), other.to_owned());
         let (is_over, count) = (Arc::clone(&over), Arc::clone(count));
         let thread = thread::spawn(move || {
-            let swap = || renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).is_ok();
+            let swap = || {
+                found(&one).is_some_and(|one| {
+                    renameat_with(CWD, &one, CWD, &other, RenameFlags::EXCHANGE).is_ok()
+                })
+            };
             let mut swapped = false;
             while !is_over.load(Ordering::Relaxed) {
                 // While the command has removed or renamed one of them, there is nothing to exchange.
@@ -65,6 +69,18 @@ impl Drop for Swap {
             thread.join().unwrap();
         }
     }
+}
+
+/// The path, or where its name ends with `*`, one that begins so.
+fn found(path: &Path) -> Option<PathBuf> {
+    let Some(start) = path.to_str().unwrap().strip_suffix('*') else {
+        return Some(path.to_owned());
+    };
+    let mut files = fs::read_dir(path.parent().unwrap()).ok()?;
+    files.find_map(|file| {
+        let path = file.ok()?.path();
+        path.to_str()?.starts_with(start).then_some(path)
+    })
 }
 
 /// What is put in a path's place.
@@ -299,5 +315,149 @@ fn a_link_below_which_others_can_exchange_what_they_like_is_never_written_throug
         let run = repo.swamp(&["telemetry", "disable"]);
         assert_eq!(run.code, 1, "{run:?}");
         assert_eq!(state(&victim), before);
+    }
+}
+
+/// A place that is no repository's, and a command that uses it.
+struct Place {
+    /// Below a directory in which everybody can write; a name that ends with `*` is one that begins so.
+    path: &'static str,
+    bait: Bait,
+    args: &'static [&'static str],
+}
+
+const fn place(path: &'static str, bait: Bait, args: &'static [&'static str]) -> Place {
+    Place { path, bait, args }
+}
+
+const CREDENTIALS: Bait = Bait::Link("credentials.yaml");
+const SAME_CREDENTIALS: Bait = Bait::HardLink("credentials.yaml");
+const TRUST: &[&str] = &["--no-telemetry", "trust", "--yes"];
+const INSTALL_ID: &[&str] = &["--no-telemetry", "telemetry", "install-id", "on"];
+const NO_INSTALL_ID: &[&str] = &["--no-telemetry", "telemetry", "install-id", "off"];
+const DISABLE: &[&str] = &["--no-telemetry", "telemetry", "disable", "--global"];
+const MAN: &[&str] = &["--no-telemetry", "man", "../home/open/man"];
+const NEW: &[&str] = &["--no-telemetry", "sender", "new", "ours"];
+const WRAP: &[&str] = &[
+    "--no-telemetry",
+    "sender",
+    "wrap",
+    "core.wasm",
+    "-o",
+    "ours.wasm",
+];
+
+/// The files that commands write outside of `.swamp`, and the directories that lead to them.
+const PLACES: &[Place] = &[
+    place("cache", Bait::Link(""), RECORD),
+    place("cache/swamp/components", Bait::Link(""), RECORD),
+    place("state", Bait::Link(""), TRUST),
+    place("state/swamp", Bait::Link(""), INSTALL_ID),
+    place("state/swamp", Bait::Link(""), NO_INSTALL_ID),
+    place("state/swamp/trust.json", CREDENTIALS, TRUST),
+    place("state/swamp/trust.json", SAME_CREDENTIALS, TRUST),
+    place("state/swamp/trust.json", Bait::Fifo, TRUST),
+    place("state/swamp/trust.lock", Bait::Link("new.lock"), TRUST),
+    place("state/swamp/cache.key", CREDENTIALS, RECORD),
+    place("state/swamp/cache.key", Bait::Fifo, RECORD),
+    place("state/swamp/install-id", CREDENTIALS, INSTALL_ID),
+    place("state/swamp/install-id", Bait::Fifo, NO_INSTALL_ID),
+    place("config", Bait::Link(""), DISABLE),
+    place("config/swamp", Bait::Link(""), DISABLE),
+    place("config/swamp/config.yaml", CREDENTIALS, DISABLE),
+    place("config/swamp/config.yaml", SAME_CREDENTIALS, DISABLE),
+    place("config/swamp/config.yaml", Bait::Fifo, RECORD),
+    place("man/swamp.1", CREDENTIALS, MAN),
+    place("man/swamp.1", SAME_CREDENTIALS, MAN),
+    place("man/swamp.1", Bait::Fifo, MAN),
+    place("work/.ours-*", Bait::Link(""), NEW),
+    place("work/ours.wasm", CREDENTIALS, WRAP),
+    place("work/ours.wasm", SAME_CREDENTIALS, WRAP),
+];
+
+/// What is in the open directory before each command, all of it writable by everybody.
+fn set_up_open(open: &Path) {
+    if open.exists() {
+        remove(open);
+    }
+    for name in [
+        "cache/swamp/components",
+        "state/swamp",
+        "config/swamp",
+        "man",
+        "work",
+    ] {
+        fs::create_dir_all(open.join(name)).unwrap();
+    }
+    for (name, content) in [
+        ("state/swamp/trust.json", &br#"{"repositories": []}"#[..]),
+        ("state/swamp/trust.lock", b""),
+        ("state/swamp/cache.key", &[7; 32]),
+        ("state/swamp/install-id", ID.as_bytes()),
+        ("config/swamp/config.yaml", b"allowSenders: any\n"),
+        ("man/swamp.1", b""),
+        ("work/ours.wasm", b""),
+        ("work/core.wasm", &crate::wrap::core_module()),
+    ] {
+        fs::write(open.join(name), content).unwrap();
+    }
+    for name in [
+        "",
+        "cache",
+        "cache/swamp",
+        "cache/swamp/components",
+        "state",
+        "state/swamp",
+        "config",
+        "config/swamp",
+        "man",
+        "work",
+    ] {
+        fs::set_permissions(open.join(name), fs::Permissions::from_mode(0o777)).unwrap();
+    }
+}
+
+#[test]
+fn what_is_exchanged_for_a_link_outside_of_a_repository_leads_a_command_nowhere() {
+    for Place { path, bait, args } in PLACES {
+        let repo =
+            TestRepo::with_marker("telemetryEndpoint: ENDPOINT\ntelemetrySender: ours.wat\n");
+        fs::write(repo.root().join("ours.wat"), "(component)").unwrap();
+        let (open, victim) = (repo.home().join("open"), repo.home().join("victim"));
+        fill(&victim);
+        let before = state(&victim);
+        let swaps = Arc::new(AtomicUsize::new(0));
+        let kind = path.split('/').next().unwrap();
+        for _ in 0..rounds() {
+            set_up_open(&open);
+            let laid = repo.home().join("bait");
+            lay(*bait, &victim, &laid);
+            let mut command = repo.command(args);
+            match kind {
+                "cache" => command.env("XDG_CACHE_HOME", open.join(kind)),
+                "state" => command.env("XDG_STATE_HOME", open.join(kind)),
+                "config" => command.env("XDG_CONFIG_HOME", open.join(kind)),
+                "work" => command.current_dir(open.join(kind)),
+                _ => &mut command,
+            };
+            let run = {
+                let _swap = Swap::start(&open.join(path), &laid, &swaps);
+                run(&mut command)
+            };
+            let what = format!("{path} exchanged for {bait:?}");
+            if *args == RECORD {
+                assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{what}");
+            } else {
+                let refused = run.code == 1 && run.stderr.starts_with("error: could not ");
+                assert!(run.code == 0 || refused, "{what}: {run:?}");
+            }
+            assert_eq!(state(&victim), before, "{what}");
+            fs::remove_file(&laid)
+                .or_else(|_| fs::remove_dir_all(&laid))
+                .ok();
+        }
+        let swaps = swaps.load(Ordering::Relaxed);
+        assert!(swaps > 0, "{path} was never exchanged");
+        say(&format!("{path}: exchanged {swaps} times for {bait:?}"));
     }
 }

@@ -226,3 +226,114 @@ fn root_is_a_stranger_in_anothers_repository() {
     let status = repo.swamp(&["--json", "telemetry", "status"]).stdout;
     assert!(status.contains("another user's"), "{status}");
 }
+
+#[test]
+fn a_strangers_sender_in_ones_own_repository_is_not_run_until_it_is_trusted() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let root = machine.directory("own", ALICE, 0o755);
+    machine.init(ALICE, &root);
+    let sender = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../tests/fixtures/senders/0.1.0/rust-cargo-component.wasm");
+    fs::copy(sender, root.join("ours.wasm")).unwrap();
+    chown(root.join("ours.wasm"), Some(BOB), Some(TEAM)).unwrap();
+    let marker = fs::read_to_string(root.join(".swamp.yaml")).unwrap();
+    fs::write(
+        root.join(".swamp.yaml"),
+        marker + "telemetrySender: ours.wasm\n",
+    )
+    .unwrap();
+    machine.ok(ALICE, &root, &["version"]);
+    let refused = machine.run(ALICE, &root, &["telemetry", "flush"]);
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains("it belongs to user 12346"),
+        "{refused:?}"
+    );
+    assert!(machine.receiver.requests().is_empty());
+    let shown = machine
+        .ok(ALICE, &root, &["--no-telemetry", "trust", "--yes"])
+        .stdout;
+    assert!(shown.contains("ours.wasm belongs to user 12346"), "{shown}");
+}
+
+#[test]
+fn what_a_member_of_the_users_group_can_write_decides_nothing_and_telemetry_is_off() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let root = machine.directory("own", ALICE, 0o755);
+    machine.init(ALICE, &root);
+    let config = machine.directory(&format!("home-{ALICE}/.config"), ALICE, 0o755);
+    let config = machine.directory(
+        config
+            .strip_prefix(machine.dir.path())
+            .unwrap()
+            .join("swamp")
+            .to_str()
+            .unwrap(),
+        ALICE,
+        0o755,
+    );
+    let file = config.join("config.yaml");
+    fs::write(&file, "allowSenders: any\n").unwrap();
+    for (owner, mode, told) in [
+        (ALICE, 0o664, Some("others of its group can write it")),
+        (ALICE, 0o646, Some("everybody can write it")),
+        (BOB, 0o644, Some("it belongs to another user")),
+        (0, 0o644, None),
+        (ALICE, 0o644, None),
+    ] {
+        chown(&file, Some(owner), Some(TEAM)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        let before = entries(&root);
+        let version = machine.ok(ALICE, &root, &["version"]);
+        assert_eq!(version.stderr, "");
+        let status = machine.ok(ALICE, &root, &["--no-telemetry", "telemetry", "status"]);
+        let config = machine
+            .ok(ALICE, &root, &["--log-level", "debug", "version"])
+            .stderr;
+        if let Some(told) = told {
+            assert!(config.contains(told), "{owner} {mode:o}: {config}");
+            assert_eq!(entries(&root), before, "{owner} {mode:o}: {status:?}");
+        } else {
+            assert!(entries(&root) > before, "{owner} {mode:o}: {config}");
+        }
+    }
+}
+
+/// The account of this test's user is the only one that the user database knows.
+#[test]
+fn without_home_the_off_switch_of_the_accounts_own_home_counts() {
+    let account = nix::unistd::User::from_uid(nix::unistd::geteuid())
+        .unwrap()
+        .unwrap();
+    let config = account.dir.join(".config/swamp/config.yaml");
+    if config.exists() || !nix::unistd::geteuid().is_root() {
+        skipped("only root's own home is written to, and only where it has no configuration");
+        return;
+    }
+    let made: Vec<_> = config
+        .ancestors()
+        .skip(1)
+        .take_while(|path| !path.exists())
+        .map(Path::to_owned)
+        .collect();
+    let repo = TestRepo::new();
+    let enabled = || {
+        let status = run(repo
+            .command(&["--json", "telemetry", "status"])
+            .env_remove("HOME"));
+        status.stdout.contains("\"enabled\": true")
+    };
+    let before = enabled();
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    fs::write(&config, "telemetryDisabled: true\n").unwrap();
+    let after = enabled();
+    fs::remove_file(&config).unwrap();
+    for path in made {
+        fs::remove_dir(path).unwrap();
+    }
+    assert_eq!((before, after), (true, false));
+}

@@ -9,7 +9,7 @@ use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
 use crate::support::TestRepo;
 
 /// A core module that exports the contract, as a toolchain with bindings of wit-bindgen makes one.
-fn core_module() -> Vec<u8> {
+pub(crate) fn core_module() -> Vec<u8> {
     with_world(|dummy| dummy)
 }
 

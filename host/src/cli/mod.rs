@@ -20,6 +20,7 @@ mod invocation;
 mod logging;
 mod man;
 mod notice;
+mod output_dir;
 mod progress;
 mod sender;
 mod shorthand;

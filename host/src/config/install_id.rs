@@ -2,7 +2,6 @@
 //! whose.
 
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 
@@ -11,7 +10,7 @@ use uuid::Uuid;
 
 use super::user_dirs::UserDir;
 use crate::files::regular::RegularFile;
-use crate::files::{PRIVATE_FILE, directory, replace};
+use crate::files::{PRIVATE_FILE, private, replace};
 
 const NAME: &str = "install-id";
 
@@ -63,7 +62,7 @@ pub fn make_install_id(
     let path = path(env).ok_or(InstallIdError::NoHome)?;
     let id = Uuid::new_v4().to_string();
     let write = || {
-        let dir = directory::create_all(path.parent().unwrap_or(&path))?;
+        let dir = private::create(path.parent().unwrap_or(&path))?;
         // What is there is no id.
         dir.remove_file(NAME).ok();
         replace::create_in(&dir, NAME.as_ref(), format!("{id}\n"), PRIVATE_FILE)
@@ -87,7 +86,8 @@ pub fn remove_install_id(env: impl Fn(&str) -> Option<OsString>) -> Result<bool,
     let Some(path) = path(env) else {
         return Ok(false);
     };
-    match fs::remove_file(&path) {
+    let remove = || private::open(path.parent().unwrap_or(&path))?.remove_file(NAME);
+    match remove() {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(source) => Err(InstallIdError::Write { path, source }),

@@ -9,7 +9,7 @@ use super::user_dirs::UserDir;
 use crate::config::{ConfigFileError, Edit, MAX_MARKER_BYTES, Scalar, UserConfig, edit};
 use crate::files::regular::RegularFile;
 use crate::files::replace::{self, LinkTarget};
-use crate::files::{PRIVATE_FILE, directory};
+use crate::files::{PRIVATE_FILE, private};
 
 /// Where the file is: `config.yaml` in [`UserDir::Config`].
 #[must_use]
@@ -85,14 +85,14 @@ pub fn change(path: &Path, edits: &[Edit]) -> Result<(), ConfigFileError> {
 
 fn create(path: &Path, text: &str) -> io::Result<()> {
     let (parent, name) = place(path)?;
-    let dir = directory::create_all(parent)?;
+    let dir = private::create(parent)?;
     replace::create_in(&dir, name.as_ref(), text, PRIVATE_FILE)
 }
 
 /// A link is followed where it leads to a file of this user's own: many keep such files elsewhere.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let (parent, name) = place(path)?;
-    let dir = directory::open(parent)?;
+    let dir = private::open(parent)?;
     if dir.symlink_metadata(name)?.is_symlink() {
         let LinkTarget { dir, name } = LinkTarget::of(path)?;
         let old = RegularFile::find_in(&dir, &name)?;

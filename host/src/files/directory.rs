@@ -30,19 +30,6 @@ pub(crate) fn ensure_in(parent: &Dir, name: impl AsRef<Path>, mode: u32) -> io::
     }
 }
 
-/// Opens the directory at `path`, creating what is missing of it for this user alone. Links in what is there are
-/// followed.
-pub(crate) fn create_all(path: &Path) -> io::Result<Dir> {
-    let missing = match open(path) {
-        Err(why) if why.kind() == io::ErrorKind::NotFound => why,
-        opened => return opened,
-    };
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(missing);
-    };
-    ensure_in(&create_all(parent)?, name, super::PRIVATE_DIR)
-}
-
 fn create_in(parent: &Dir, name: &Path, mode: u32) -> io::Result<Dir> {
     #[allow(unused_mut, reason = "Windows has no modes")]
     let mut builder = DirBuilder::new();

@@ -19,7 +19,6 @@ pub(crate) fn open(path: &Path) -> io::Result<Dir> {
 }
 
 /// The same, creating what is missing of it for this user alone.
-#[cfg(feature = "sender")]
 pub(crate) fn create(path: &Path) -> io::Result<Dir> {
     imp::walk(path, true)
 }

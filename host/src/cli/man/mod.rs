@@ -2,7 +2,6 @@
 
 mod sections;
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -13,6 +12,7 @@ use clap_mangen::roff::Roff;
 use super::args::Cli;
 use super::context::{Context, VERSION};
 use super::error::{CommandError, ErrorKind};
+use super::output_dir::OutputDir;
 
 pub(crate) fn run(dir: Option<&Path>, context: &Context) -> Result<(), CommandError> {
     // A page for each `help` would say what the page of the command says.
@@ -25,8 +25,8 @@ pub(crate) fn run(dir: Option<&Path>, context: &Context) -> Result<(), CommandEr
             .answer(String::from_utf8_lossy(&page).trim_end())?;
         return Ok(());
     };
-    let written = fs::create_dir_all(dir)
-        .and_then(|()| write(&root, dir))
+    let written = OutputDir::create(dir)
+        .and_then(|dir| write(&root, &dir))
         .with_context(|| format!("could not write the manual pages to {}", dir.display()));
     written.map_err(|error| CommandError::new(ErrorKind::Io, error))
 }
@@ -70,9 +70,9 @@ fn page(page: &Page<'_>) -> std::io::Result<Vec<u8>> {
     Ok(text)
 }
 
-fn write(command: &Command, dir: &Path) -> std::io::Result<()> {
+fn write(command: &Command, dir: &OutputDir) -> std::io::Result<()> {
     let of_command = Page::of(command);
-    fs::write(dir.join(of_command.man.get_filename()), page(&of_command)?)?;
+    dir.put(&of_command.man.get_filename(), &page(&of_command)?)?;
     for inner in command
         .get_subcommands()
         .filter(|inner| !inner.is_hide_set())

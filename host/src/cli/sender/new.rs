@@ -1,19 +1,17 @@
 //! `sender new`: a project to build a sender from.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde::Serialize;
-use swamp::scaffold::{
-    ScaffoldFile, ScaffoldProbe, ScaffoldTool, SenderName, SenderNameError, scaffold,
-};
+use swamp::scaffold::{ScaffoldProbe, ScaffoldTool, SenderName, SenderNameError, scaffold};
 
 use crate::cli::args::SenderNew;
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hint;
+use crate::cli::output_dir::OutputDir;
 
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
@@ -47,7 +45,12 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
     let name = SenderName::parse(&args.name, lang)?;
     let template = args.template.template();
     let files = scaffold(lang, template, &name);
-    write(Path::new("."), name.as_str(), &files).map_err(|error| {
+    let contents = files
+        .iter()
+        .map(|file| (file.path, file.contents.as_bytes()));
+    let put = OutputDir::create(Path::new("."))
+        .and_then(|here| here.put_directory(name.as_str(), contents));
+    put.map_err(|error| {
         let (why, hint) = if error.kind() == io::ErrorKind::AlreadyExists {
             ("it already exists".to_owned(), "choose another name")
         } else {
@@ -92,33 +95,6 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
         context.ui.answer(&words)?;
     }
     Ok(())
-}
-
-/// Writes the project beside its place, and then moves it there: it is whole or not there at all.
-fn write(parent: &Path, name: &str, files: &[ScaffoldFile]) -> io::Result<()> {
-    let target = parent.join(name);
-    if target.symlink_metadata().is_ok() {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    let beside = tempfile::Builder::new()
-        .prefix(&format!(".{name}-"))
-        .tempdir_in(parent)?;
-    // A directory of its own in there, since the temporary one is for its owner's eyes only.
-    let project = beside.path().join(name);
-    for file in files {
-        let path = project.join(file.path);
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)?;
-        }
-        fs::write(path, &file.contents)?;
-    }
-    fs::rename(project, target).map_err(|error| match error.kind() {
-        // Somebody else was faster.
-        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory => {
-            io::ErrorKind::AlreadyExists.into()
-        }
-        _ => error,
-    })
 }
 
 fn is_there(tool: &ScaffoldTool) -> bool {
