@@ -373,7 +373,7 @@ fn what_is_not_understood_is_a_usage_error_that_says_what_would_be() {
     assert_eq!((run.code, run.stdout.as_str()), (2, ""));
     assert!(
         run.stderr.contains(
-            "there is no scenario everything; name one of imports-what-is-granted, one-entry,"
+            "there is no scenario everything\nhint: use one of imports-what-is-granted, one-entry,"
         ),
         "{}",
         run.stderr
