@@ -98,6 +98,8 @@ fn secrets_are_not_shown() {
         let run = repo.swamp(args);
         assert_eq!(run.code, 0);
         assert!(!format!("{run:?}").contains("s3cret"), "{run:?}");
+        let named = format!("x-key for {}", repo.receiver.endpoint());
+        assert!(run.stdout.contains(&named), "{run:?}");
     }
 }
 

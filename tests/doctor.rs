@@ -33,7 +33,7 @@ fn a_healthy_repository_passes_and_a_test_event_arrives() {
         .iter()
         .map(|check| check["name"].as_str().unwrap())
         .collect();
-    insta::assert_snapshot!(names.join(" "), @"repository keys user config environment telemetry known spool last flush endpoint connection sender cache test event clock disk");
+    insta::assert_snapshot!(names.join(" "), @"repository ownership keys user config environment telemetry known spool last flush endpoint connection sender cache test event clock disk");
     // The doctor's event, and the invocations of both runs.
     assert!(repo.batches().len() > before);
     assert!(

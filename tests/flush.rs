@@ -134,7 +134,7 @@ fn with_the_server_down_debug_shows_one_clear_line_about_the_flush() {
     let about: Vec<_> = run
         .stderr
         .lines()
-        .filter(|line| line.contains("could not deliver"))
+        .filter(|line| line.contains("connection refused"))
         .collect();
     assert_eq!(
         about,

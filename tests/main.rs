@@ -51,6 +51,8 @@ mod init;
 #[cfg(unix)]
 mod interface;
 #[cfg(target_os = "linux")]
+mod interrupted;
+#[cfg(target_os = "linux")]
 mod kill_storm;
 #[cfg(target_os = "linux")]
 mod known;

@@ -178,6 +178,44 @@ fn the_next_steps_are_printed_and_nothing_is_missing_where_the_tools_are() {
 
 #[cfg(unix)]
 #[test]
+fn the_next_steps_hold_outside_of_a_repository_too() {
+    let repo = TestRepo::new();
+    let path = programs(&repo, &[("cargo", "exit 0"), ("rustc", "echo /usr")]);
+    let outside = repo.home().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let run_in = |dir: &Path, args: &[&str]| {
+        let mut command = repo.command(args);
+        command.current_dir(dir).env("PATH", &path);
+        let run = run(command.env("SWAMP_TELEMETRY_FLUSH", "off"));
+        assert_eq!(run.code, 0, "{args:?}: {run:?}");
+        run.stdout
+    };
+    let words = run_in(&outside, &["sender", "new", "in-words"]);
+    assert!(
+        words.contains("there is no repository here: `swamp init` makes"),
+        "{words}"
+    );
+    let made = run_in(&outside, &["--json", "sender", "new", "my-sender"]);
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let project = outside.join("my-sender");
+    let component = project.join("target/wasm32-wasip2/release/my_sender.wasm");
+    fs::create_dir_all(component.parent().unwrap()).unwrap();
+    fs::copy("../guest-sender/prebuilt/ingest.wasm", component).unwrap();
+    let steps = made["next"].as_array().unwrap().iter();
+    let own: Vec<_> = steps
+        .filter_map(|step| step.as_str()?.strip_prefix("swamp "))
+        .collect();
+    assert_eq!(own.len(), 3, "{own:?}");
+    for step in own {
+        let args: Vec<&str> = step.split(' ').collect();
+        run_in(&project, &args);
+    }
+    let marker = fs::read_to_string(project.join(".swamp.yaml")).unwrap();
+    assert!(marker.contains("telemetrySender: \"target/"), "{marker}");
+}
+
+#[cfg(unix)]
+#[test]
 fn a_missing_target_is_named_with_the_command_that_brings_it() {
     let made = new_with_programs(
         &[("cargo", "exit 0"), ("rustc", "echo /nowhere/lib")],

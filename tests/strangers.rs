@@ -337,3 +337,37 @@ fn without_home_the_off_switch_of_the_accounts_own_home_counts() {
     }
     assert_eq!((before, after), (true, false));
 }
+
+#[test]
+fn the_doctor_says_whose_the_repository_and_its_sender_are() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let root = machine.directory("alices", ALICE, 0o755);
+    machine.init(ALICE, &root);
+    let ownership = |user: u32| {
+        let run = machine.run(user, &root, &["--no-telemetry", "--json", "doctor"]);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let mut checks = report["checks"].as_array().unwrap().iter();
+        let check = checks.find(|check| check["name"] == "ownership").unwrap();
+        let fix = check["fix"].as_str().unwrap_or_default().to_owned();
+        (check["ok"] == true, check["found"].to_string(), fix)
+    };
+    assert!(ownership(ALICE).0);
+    let (ok, found, fix) = ownership(BOB);
+    assert!(!ok && found.contains("belongs to user 12345"), "{found}");
+    assert!(fix.contains("alices trust`"), "{fix}");
+    machine.ok(BOB, &root, &["--no-telemetry", "trust", "--yes"]);
+    let (ok, found, _) = ownership(BOB);
+    assert!(ok && found.contains("you allowed it"), "{found}");
+
+    let sender = root.join("bobs.wasm");
+    fs::write(&sender, "").unwrap();
+    chown(&sender, Some(BOB), Some(TEAM)).unwrap();
+    let marker = root.join(".swamp.yaml");
+    let text = fs::read_to_string(&marker).unwrap() + "telemetrySender: bobs.wasm\n";
+    fs::write(&marker, text).unwrap();
+    let (ok, found, fix) = ownership(ALICE);
+    assert!(!ok && found.contains("the sender "), "{found}");
+    assert!(fix.contains("swamp trust"), "{fix}");
+}

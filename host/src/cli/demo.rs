@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::ownership::Owners;
@@ -147,10 +147,9 @@ impl<'a> Stage<'a> {
 
     fn record(&self) -> Result<(), CommandError> {
         let progress = if self.context.ui.may_draw() {
-            ProgressBar::with_draw_target(
-                u64::try_from(INVOCATIONS).ok(),
-                ProgressDrawTarget::stderr(),
-            )
+            let count = u64::try_from(INVOCATIONS).ok();
+            ProgressBar::with_draw_target(count, ProgressDrawTarget::stderr())
+                .with_finish(ProgressFinish::AndClear)
         } else {
             ProgressBar::hidden()
         };

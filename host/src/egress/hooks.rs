@@ -169,12 +169,13 @@ impl Egress {
         }
     }
 
-    /// Refuses a request, telling the report and the log.
+    /// Refuses a request, telling the report, and of all but the first also the log.
     fn deny(&self, method: &Method, uri: &Uri, why: &str) -> Wasi {
         let request = format!("{method} {uri}");
         let what = format!("{}{why}", shown(&self.secrets.mask(&request)));
         let denials = self.batch.deny(&what);
-        if denials <= LOGGED_DENIALS {
+        // The first one is the report's, which whoever judges the batch tells.
+        if (2..=LOGGED_DENIALS).contains(&denials) {
             tracing::debug!(
                 "refused the sender's request {what}; it may POST and PUT to {}, {} times a batch",
                 self.target.name,

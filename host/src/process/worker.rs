@@ -106,7 +106,8 @@ impl Program {
         detach::detach(self, task, root)
     }
 
-    /// A command that starts a worker, with a process group of its own and without stdio.
+    /// A command that starts a worker without stdio, and with a process group of its own. A compiler stays in this
+    /// process's group: Ctrl-C, which ends whoever waits for it, ends it too.
     #[must_use]
     pub fn command(&self, task: WorkerTask) -> Command {
         let mut command = Command::new(&self.path);
@@ -118,7 +119,10 @@ impl Program {
         #[cfg(unix)]
         {
             use std::os::unix::process::CommandExt as _;
-            command.arg0("swamp").process_group(0);
+            command.arg0("swamp");
+            if !matches!(task, WorkerTask::Compile) {
+                command.process_group(0);
+            }
         }
         command
     }

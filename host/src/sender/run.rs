@@ -331,7 +331,18 @@ impl TelemetrySender for ComponentSender {
                 .call_send_batch(&mut instance.store, destination, &entries, distinct_id)
                 .await
         })?;
-        self.judge(answer, report)
+        let (denied, failure) = (report.denied.clone(), report.failure.clone());
+        let judged = self.judge(answer, report);
+        // What the sender failed with is told by whoever is told that it failed.
+        let told = judged.as_ref().err().map(ToString::to_string);
+        let is_told = |what: &String| told.as_ref().is_some_and(|told| told.contains(what));
+        if let Some(request) = denied.filter(|request| !is_told(request)) {
+            debug!("refused the sender's request {request}");
+        }
+        if let Some(failure) = failure.filter(|failure| !is_told(failure)) {
+            debug!("a request of the sender's failed: {failure}");
+        }
+        judged
     }
 
     /// Other senders get what their contract promises them, and those that come with the program everything.

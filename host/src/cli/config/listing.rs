@@ -5,7 +5,7 @@ use std::fs;
 use serde::Serialize;
 use swamp::config::advice::top_level_keys;
 use swamp::config::marker_file::MARKER;
-use swamp::config::{Marker, SenderSource, user_config_file};
+use swamp::config::{Marker, SenderSource, UserConfig, user_config_file};
 
 use crate::cli::args::LogLevel;
 use crate::cli::context::{Context, EndpointSource, endpoint, env_var, user_config};
@@ -78,7 +78,7 @@ pub(super) fn settings(context: &Context) -> Result<Vec<Setting>, CommandError> 
             "default"
         }
     };
-    let joined = |names: Vec<&str>| (!names.is_empty()).then(|| names.join(", "));
+    let joined = |names: Vec<String>| (!names.is_empty()).then(|| names.join(", "));
     let setting = |key: &'static str| {
         let limits = &marker.telemetry_sender_limits;
         let (value, source) = match key {
@@ -106,7 +106,7 @@ pub(super) fn settings(context: &Context) -> Result<Vec<Setting>, CommandError> 
             }
             "telemetrySenderOptions" => {
                 let options = &marker.telemetry_sender_options;
-                let names = options.iter().map(|(name, _)| name.as_str()).collect();
+                let names = options.iter().map(|(name, _)| name.clone()).collect();
                 (joined(names), in_marker(key))
             }
             "telemetrySenderLimits.memoryMiB" => {
@@ -122,13 +122,7 @@ pub(super) fn settings(context: &Context) -> Result<Vec<Setting>, CommandError> 
             }
             "logLevel" => of_level(context, &marker),
             "allowSenders" => (Some(user.allow_senders.as_str().to_owned()), in_user(key)),
-            "headers" => {
-                let is_set = in_user(key) == "user";
-                (
-                    is_set.then(|| "set, and not shown".to_owned()),
-                    in_user(key),
-                )
-            }
+            "headers" => (joined(header_names(&user)), in_user(key)),
             _ => {
                 let path = user_path.as_ref().map(|path| path.display().to_string());
                 (path, "default")
@@ -137,6 +131,15 @@ pub(super) fn settings(context: &Context) -> Result<Vec<Setting>, CommandError> 
         Setting { key, value, source }
     };
     Ok(NAMES.map(setting).into())
+}
+
+/// The user's headers, each with the URL that it is for. Their values may be secret.
+fn header_names(user: &UserConfig) -> Vec<String> {
+    let headers = user.headers.iter().flat_map(|url| {
+        let names = url.headers.iter();
+        names.map(|(name, _)| format!("{name} for {}", url.scope))
+    });
+    headers.collect()
 }
 
 fn of_endpoint(marker: &Marker) -> (Option<String>, &'static str) {

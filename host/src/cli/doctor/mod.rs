@@ -79,6 +79,9 @@ pub(crate) fn run(send: bool, context: &Context) -> Result<(), CommandError> {
 fn checks(send: bool, context: &Context) -> Result<Vec<Check>, CommandError> {
     let mut checks = Vec::new();
     let marker = settings::repository(context, &mut checks);
+    if let Some(found) = marker {
+        settings::ownership(found, context, &mut checks);
+    }
     let misspelled = settings::keys(context, &mut checks);
     settings::user(&mut checks);
     settings::environment(&mut checks);

@@ -3,7 +3,9 @@
 use clap::ValueEnum as _;
 use swamp::config::advice::{Advice, Oddity, of_marker, of_user_config};
 use swamp::config::marker_file::MARKER;
-use swamp::config::{ConfigFileError, Marker, OffSwitch, user_config_file};
+use swamp::config::ownership::{Owners, find_foreign, foreign};
+use swamp::config::{ConfigFileError, Marker, OffSwitch, SenderSource, user_config_file};
+use swamp::domain::in_shell;
 use swamp::flush::background::FLUSH_VARIABLE;
 
 use super::{Check, Found};
@@ -32,6 +34,17 @@ pub(super) fn repository<'a>(context: &'a Context, checks: &mut Vec<Check>) -> O
             checks.push(Check::ok("repository", found));
             Some((&repo.root, marker))
         }
+        Err(ConfigFileError::Foreign(foreign)) => {
+            let found = format!("{} belongs to {}", foreign.path.display(), foreign.owner);
+            let found = format!("{found}, neither to you nor to root, so that it is not used");
+            let root = repo.root.display().to_string();
+            let fix = format!(
+                "if you trust its owner, run `swamp -C {} trust`",
+                in_shell(&root)
+            );
+            checks.push(Check::wrong("ownership", found, fix));
+            None
+        }
         Err(error) => {
             let fix = fix(error, &repo.root.join(MARKER).display().to_string());
             checks.push(Check::wrong("repository", error.to_string(), fix));
@@ -47,6 +60,35 @@ fn fix(error: &ConfigFileError, file: &str) -> String {
         (ConfigFileError::Read { .. } | ConfigFileError::Foreign(_), Some(hint)) => hint,
         _ => format!("edit {file}"),
     }
+}
+
+/// Whose the repository is that is used, and its sender.
+pub(super) fn ownership((root, marker): Found<'_>, context: &Context, checks: &mut Vec<Check>) {
+    let is_sender = |path| (foreign(root, root.join(path)), "the sender ");
+    let (stranger, what) = match (find_foreign(root), &marker.telemetry_sender) {
+        (None, SenderSource::File(path)) => is_sender(path),
+        (stranger, _) => (stranger, ""),
+    };
+    checks.push(match (stranger, context.owners()) {
+        (None, _) => Check::ok("ownership", "yours or root's"),
+        (Some(stranger), Owners::Any) => Check::ok(
+            "ownership",
+            format!(
+                "{what}{} belongs to {}, and is used all the same: you allowed it, or are root",
+                stranger.path.display(),
+                stranger.owner
+            ),
+        ),
+        (Some(stranger), Owners::Own) => Check::wrong(
+            "ownership",
+            format!(
+                "{what}{} belongs to {}, neither to you nor to root",
+                stranger.path.display(),
+                stranger.owner
+            ),
+            "if you trust its owner, run `swamp trust`",
+        ),
+    });
 }
 
 /// Whether the marker names its endpoint by a key that is misspelled.

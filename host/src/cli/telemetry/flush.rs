@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::domain::{Batches, FlushOutcome, TelemetryRepository as _};
@@ -94,7 +94,8 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
         .pending
         .len();
     report(context, &endpoint, &outcome, pending)?;
-    match outcome.failure {
+    // Ctrl-C may have ended the compiler, too.
+    match outcome.failure.filter(|_| !interrupt.is_requested()) {
         Some(failure) => Err(CommandError::msg(
             ErrorKind::Flush,
             format!("could not deliver telemetry to {endpoint}: {failure}"),
@@ -158,6 +159,7 @@ impl FlushReport {
 fn bar(ui: Ui) -> ProgressBar {
     let bar = if ui.may_draw() {
         ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+            .with_finish(ProgressFinish::AndClear)
     } else {
         ProgressBar::hidden()
     };
