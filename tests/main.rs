@@ -52,6 +52,7 @@ mod init;
 mod interface;
 #[cfg(target_os = "linux")]
 mod interrupted;
+mod json_reference;
 #[cfg(target_os = "linux")]
 mod kill_storm;
 #[cfg(target_os = "linux")]
@@ -100,4 +101,6 @@ mod tools;
 )]
 mod unruly;
 mod user_repo;
+#[cfg(target_os = "linux")]
+mod walks;
 mod wrap;

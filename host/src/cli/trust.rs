@@ -171,8 +171,11 @@ pub(crate) fn untrust(dry_run: bool, context: &Context) -> Result<(), CommandErr
             ""
         };
         context.ui.answer(&format!(
-            "would take back what you have allowed this repository: your headers for {origin}, {} trusted senders{others}",
-            allowed.senders.len()
+            "would take back what you have allowed this repository: your headers for {origin}, {}{others}",
+            match allowed.senders.len() {
+                1 => "1 trusted sender".to_owned(),
+                senders => format!("{senders} trusted senders"),
+            }
         ))?;
     } else if changed {
         context

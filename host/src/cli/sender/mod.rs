@@ -22,6 +22,7 @@ use super::args::Sender;
 use super::context::{Context, Repo};
 use super::error::{CommandError, ErrorKind};
 use super::hint;
+use super::interrupt::HeldBack;
 use super::progress::Work;
 use super::trust;
 
@@ -61,6 +62,7 @@ pub(crate) fn try_compile(
     file: &ComponentFile,
     context: &Context,
 ) -> Result<Result<(Compiled, Duration), SenderFailure>, CommandError> {
+    let ctrl_c = HeldBack::start();
     let size = HumanBytes(file.bytes().len() as u64);
     let what = format!("compiling {} ({size})", file.name());
     let work = Work::begin(context.ui, what);
@@ -70,6 +72,7 @@ pub(crate) fn try_compile(
     Compiled::forget_failure(file, &cache);
     let compiled = Compiled::obtain(file, &cache, &awaited);
     drop(work);
+    drop(ctrl_c);
     Ok(compiled.map(|compiled| (compiled, began.elapsed())))
 }
 
