@@ -1,6 +1,6 @@
 //! `telemetry flush`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use serde::Serialize;
@@ -15,7 +15,7 @@ use crate::cli::context::{Context, flush_setup};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hint;
 use crate::cli::interrupt::Interrupt;
-use crate::cli::progress::Work;
+use crate::cli::progress::{self, Work};
 use crate::cli::ui::Ui;
 
 /// How long another flusher is waited for.
@@ -52,7 +52,8 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
     let sender = marker.telemetry_sender.to_string().into();
     let spool = FileSpool::create(root, context.owners())?;
     let interrupt = Interrupt::watch()?;
-    // Until the first batch is on its way, it is the sender that is compiled, or another flush that is waited for.
+    // Until the first batches are on their way, it is the sender that is compiled, or another flush that is waited for.
+    let began = Instant::now();
     let mut work = Some(Work::begin(context.ui, format!("sending to {endpoint}")));
     let mut progress = None;
     let how = How {
@@ -61,9 +62,9 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
         heeds_retry_after: false,
     };
     let flushed = setup.flush(spool, how, &watch, |so_far, total| {
-        if all {
+        if all && began.elapsed() > progress::PATIENCE {
             work = None;
-            let progress = progress.get_or_insert_with(|| bar(context.ui));
+            let progress = progress.get_or_insert_with(|| bar(context.ui, began));
             progress.set_length(count(total));
             progress.set_position(count(so_far.delivered + so_far.quarantined));
         }
@@ -156,7 +157,7 @@ impl FlushReport {
     }
 }
 
-fn bar(ui: Ui) -> ProgressBar {
+fn bar(ui: Ui, began: Instant) -> ProgressBar {
     let bar = if ui.may_draw() {
         ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
             .with_finish(ProgressFinish::AndClear)
@@ -167,7 +168,8 @@ fn bar(ui: Ui) -> ProgressBar {
         "{wide_bar} {human_pos}/{human_len} entries in {elapsed}, {eta} left",
     );
     // The template is a constant, and the worst that a bad one does is an unadorned bar.
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    bar.with_elapsed(began.elapsed())
+        .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 fn count(n: usize) -> u64 {
