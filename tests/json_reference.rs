@@ -512,7 +512,14 @@ fn what_the_program_prints_has_the_keys_of_the_reference_and_no_others() {
         ("telemetry status", &["telemetry", "status"]),
         (
             "telemetry record",
-            &["telemetry", "record", "--command", "deploy"],
+            &[
+                "telemetry",
+                "record",
+                "--command",
+                "deploy",
+                "--status",
+                "success",
+            ],
         ),
         ("telemetry install-id", &["telemetry", "install-id"]),
         ("telemetry purge", &["telemetry", "purge", "--dry-run"]),
