@@ -120,7 +120,8 @@ impl Program {
         {
             use std::os::unix::process::CommandExt as _;
             command.arg0("swamp");
-            if !matches!(task, WorkerTask::Compile) {
+            let compiles = matches!(task, WorkerTask::Compile | WorkerTask::CompileAwaited);
+            if !compiles {
                 command.process_group(0);
             }
         }
