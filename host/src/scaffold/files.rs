@@ -1,0 +1,265 @@
+//! The files of each language's project.
+
+use super::{ScaffoldFile, ScaffoldLang, ScaffoldTemplate, SenderName};
+
+/// The contract, as every scaffold carries it.
+pub(super) const CONTRACT: &str = include_str!("../../wit/sender.wit");
+
+macro_rules! template {
+    ($path:expr) => {
+        include_str!(concat!("../../templates/sender/", $path))
+    };
+}
+
+/// All files of a new sender project.
+#[must_use]
+pub fn scaffold(
+    lang: ScaffoldLang,
+    template: ScaffoldTemplate,
+    name: &SenderName,
+) -> Vec<ScaffoldFile> {
+    let mut files = vec![
+        (".gitignore", gitignore(lang).to_owned()),
+        ("README.md", readme(lang, template, name)),
+        (lang.contract_path(), CONTRACT.to_owned()),
+        (lang.mapping_path(), mapping(lang, template).to_owned()),
+    ];
+    match lang {
+        ScaffoldLang::Rust | ScaffoldLang::RustWstd | ScaffoldLang::RustCargoComponent => {
+            // Under the name that cargo knows, the directory would be a package of its own, and no part of this one.
+            let mut manifest = template!("rust/manifest.toml").to_owned();
+            let mut export = template!("rust/lib.rs").to_owned();
+            let mut http = template!("rust/http.rs");
+            if lang == ScaffoldLang::RustWstd {
+                manifest = manifest
+                    .replace("wasip2 = \"1.0\"\n", "")
+                    .replace("rust-version = \"1.85\"", "rust-version = \"1.91.1\"")
+                    .replace("[profile.release]", "wstd = { version = \"0.6\", default-features = false }\n\n[profile.release]")
+                    .replace("\n\nwstd", "\nwstd");
+                http = template!("rust/wstd.rs");
+            }
+            if lang == ScaffoldLang::RustCargoComponent {
+                manifest.push_str(template!("rust/component.toml"));
+                export = export
+                    .replace("`wit/", "`contract/")
+                    .replace("path: \"wit\"", "path: \"contract\"");
+            }
+            files.extend([
+                ("Cargo.toml", manifest.replace("{{name}}", name.as_str())),
+                ("src/http.rs", http.to_owned()),
+                ("src/lib.rs", export),
+            ]);
+        }
+        ScaffoldLang::JavaScript => files.extend([
+            (
+                "package.json",
+                template!("javascript/package.json").replace("{{name}}", name.as_str()),
+            ),
+            ("src/http.js", template!("javascript/http.js").to_owned()),
+            (
+                "src/sender.js",
+                template!("javascript/sender.js").to_owned(),
+            ),
+            (
+                "test/mapping.test.js",
+                match template {
+                    ScaffoldTemplate::Ingest => template!("javascript/ingest.test.js"),
+                    ScaffoldTemplate::Otlp => template!("javascript/otlp.test.js"),
+                }
+                .to_owned(),
+            ),
+        ]),
+        ScaffoldLang::Python => files.extend(python()),
+        ScaffoldLang::C => files.extend(c()),
+        ScaffoldLang::Go => files.extend(go(template)),
+    }
+    let mut files: Vec<_> = files
+        .into_iter()
+        .map(|(path, contents)| ScaffoldFile { path, contents })
+        .collect();
+    files.sort_by_key(|file| file.path);
+    files
+}
+
+/// The one file that knows what the endpoint understands.
+const fn mapping(lang: ScaffoldLang, template: ScaffoldTemplate) -> &'static str {
+    let (ingest, otlp) = match lang {
+        ScaffoldLang::Rust | ScaffoldLang::RustWstd | ScaffoldLang::RustCargoComponent => {
+            (template!("rust/ingest.rs"), template!("rust/otlp.rs"))
+        }
+        ScaffoldLang::JavaScript => (
+            template!("javascript/ingest.js"),
+            template!("javascript/otlp.js"),
+        ),
+        ScaffoldLang::Python => (template!("python/ingest.py"), template!("python/otlp.py")),
+        ScaffoldLang::C => (template!("c/ingest.c"), template!("c/otlp.c")),
+        ScaffoldLang::Go => (template!("go/ingest.go"), template!("go/otlp.go")),
+    };
+    match template {
+        ScaffoldTemplate::Ingest => ingest,
+        ScaffoldTemplate::Otlp => otlp,
+    }
+}
+
+/// The world that the bindings of C and Go are generated from, beside the contract.
+const WORLD: [(&str, &str); 2] = [
+    ("wit/deps/wasi.wit", template!("wit/wasi.wit")),
+    ("wit/world.wit", template!("wit/world.wit")),
+];
+
+fn c() -> impl Iterator<Item = (&'static str, String)> {
+    let files = [
+        ("bindings/sender.c", template!("c/bindings/sender.c")),
+        ("bindings/sender.h", template!("c/bindings/sender.h")),
+        ("requirements.txt", "ziglang==0.17.1\n"),
+        ("src/contract.c", template!("c/contract.c")),
+        ("src/contract.h", template!("c/contract.h")),
+        ("src/http.c", template!("c/http.c")),
+        ("src/http.h", template!("c/http.h")),
+        ("src/mapping.h", template!("c/mapping.h")),
+        ("src/sender.c", template!("c/sender.c")),
+        ("src/text.c", template!("c/text.c")),
+        ("src/text.h", template!("c/text.h")),
+    ];
+    owned(files.into_iter().chain(WORLD))
+}
+
+fn go(template: ScaffoldTemplate) -> impl Iterator<Item = (&'static str, String)> {
+    macro_rules! bindings {
+        ($($package:literal),*) => {
+            [$(
+                (concat!($package, "/empty.s"), template!("go/bindings/empty.s")),
+                (
+                    concat!($package, "/wit_bindings.go"),
+                    template!(concat!("go/bindings/", $package, ".go")),
+                ),
+            )*]
+        };
+    }
+    let test = match template {
+        ScaffoldTemplate::Ingest => template!("go/ingest_test.go"),
+        ScaffoldTemplate::Otlp => template!("go/otlp_test.go"),
+    };
+    let files = [
+        (
+            "export_swamp_telemetry_sender/http.go",
+            template!("go/http.go"),
+        ),
+        ("export_swamp_telemetry_sender/mapping_test.go", test),
+        (
+            "export_swamp_telemetry_sender/sender.go",
+            template!("go/sender.go"),
+        ),
+        ("go.mod", template!("go/go.mod")),
+        ("wit_exports.go", template!("go/bindings/exports.go")),
+        ("wit_support/go.mod", template!("go/support.mod")),
+        (
+            "wit_support/wit/runtime/runtime.go",
+            template!("go/runtime.go"),
+        ),
+        ("wit_support/wit/types/types.go", template!("go/types.go")),
+    ];
+    let bindings = bindings![
+        "swamp_telemetry_sender",
+        "wasi_clocks_monotonic_clock",
+        "wasi_http_outgoing_handler",
+        "wasi_http_types",
+        "wasi_io_error",
+        "wasi_io_poll",
+        "wasi_io_streams"
+    ];
+    owned(files.into_iter().chain(bindings).chain(WORLD))
+}
+
+fn owned(
+    files: impl Iterator<Item = (&'static str, &'static str)>,
+) -> impl Iterator<Item = (&'static str, String)> {
+    files.map(|(path, text)| (path, text.to_owned()))
+}
+
+fn python() -> impl Iterator<Item = (&'static str, String)> {
+    let files = [
+        ("app.py", template!("python/app.py")),
+        ("http_post.py", template!("python/http_post.py")),
+        ("requirements.txt", template!("python/requirements.txt")),
+        ("wit/world.wit", template!("python/world.wit")),
+        (
+            "wit/deps/LICENSE-WASI.md",
+            template!("python/wasi/LICENSE.md"),
+        ),
+        (
+            "wit/deps/clocks/monotonic-clock.wit",
+            template!("python/wasi/monotonic-clock.wit"),
+        ),
+        (
+            "wit/deps/http/handler.wit",
+            template!("python/wasi/http-handler.wit"),
+        ),
+        ("wit/deps/http/package.wit", "package wasi:http@0.2.4;\n"),
+        (
+            "wit/deps/http/types.wit",
+            template!("python/wasi/http-types.wit"),
+        ),
+        (
+            "wit/deps/io/error.wit",
+            template!("python/wasi/io-error.wit"),
+        ),
+        ("wit/deps/io/package.wit", "package wasi:io@0.2.4;\n"),
+        ("wit/deps/io/poll.wit", template!("python/wasi/io-poll.wit")),
+        (
+            "wit/deps/io/streams.wit",
+            template!("python/wasi/io-streams.wit"),
+        ),
+    ];
+    owned(files.into_iter())
+}
+
+const fn gitignore(lang: ScaffoldLang) -> &'static str {
+    match lang {
+        ScaffoldLang::Rust | ScaffoldLang::RustWstd | ScaffoldLang::RustCargoComponent => {
+            "/target\n"
+        }
+        ScaffoldLang::JavaScript => "/node_modules\n/sender.wasm\n",
+        ScaffoldLang::Python => "/.venv\n/sender.wasm\n__pycache__\n",
+        ScaffoldLang::C => "/.venv\n/core.wasm\n/sender.wasm\n",
+        ScaffoldLang::Go => "/core.wasm\n/sender.wasm\n",
+    }
+}
+
+/// What else a person should know of the language's tools.
+const fn note(lang: ScaffoldLang) -> &'static str {
+    match lang {
+        ScaffoldLang::C => template!("c/NOTE.md"),
+        ScaffoldLang::Go => template!("go/NOTE.md"),
+        ScaffoldLang::RustCargoComponent => template!("rust/NOTE.md"),
+        _ => "",
+    }
+}
+
+pub(super) fn readme(lang: ScaffoldLang, template: ScaffoldTemplate, name: &SenderName) -> String {
+    let needs: Vec<String> = lang
+        .tools()
+        .iter()
+        .map(|tool| format!("- {}: `{}`\n", tool.name, tool.install))
+        .collect();
+    let tests = lang.unit_tests().map_or_else(String::new, |command| {
+        format!("\n`{command}` tests the mapping without swamp.\n")
+    });
+    let more = tests + note(lang);
+    let endpoint = match template {
+        ScaffoldTemplate::Ingest => "`swamp telemetry receive` is an endpoint",
+        ScaffoldTemplate::Otlp => {
+            "run an OpenTelemetry collector; `http://127.0.0.1:4318` is its usual endpoint"
+        }
+    };
+    template!("README.md")
+        .replace("{{endpoint}}", endpoint)
+        .replace("{{name}}", name.as_str())
+        .replace("{{mapping}}", lang.mapping_path())
+        .replace("{{contract}}", lang.contract_path())
+        .replace("{{build}}", &lang.build().join("\n    "))
+        .replace("{{kit}}", &lang.kit(template, name))
+        .replace("{{component}}", &lang.component(name))
+        .replace("{{needs}}\n", &needs.concat())
+        .replace("{{more}}\n", &more)
+}

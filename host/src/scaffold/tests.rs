@@ -1,0 +1,213 @@
+use super::files::{CONTRACT, readme};
+use super::*;
+
+const LANGS: [ScaffoldLang; 7] = [
+    ScaffoldLang::Rust,
+    ScaffoldLang::RustWstd,
+    ScaffoldLang::RustCargoComponent,
+    ScaffoldLang::JavaScript,
+    ScaffoldLang::Python,
+    ScaffoldLang::C,
+    ScaffoldLang::Go,
+];
+
+const TEMPLATES: [ScaffoldTemplate; 2] = [ScaffoldTemplate::Ingest, ScaffoldTemplate::Otlp];
+
+fn files(lang: ScaffoldLang, template: ScaffoldTemplate) -> Vec<ScaffoldFile> {
+    let name = SenderName::parse("my-sender", lang).unwrap();
+    scaffold(lang, template, &name)
+}
+
+fn paths(lang: ScaffoldLang) -> String {
+    let [ingest, otlp] = TEMPLATES.map(|template| {
+        let files = files(lang, template);
+        let paths: Vec<_> = files.iter().map(|file| file.path).collect();
+        paths.join("\n")
+    });
+    assert_eq!(ingest, otlp);
+    ingest
+}
+
+#[test]
+fn a_rust_project_has_these_files_whatever_builds_it() {
+    insta::assert_snapshot!(paths(ScaffoldLang::Rust), @r"
+    .gitignore
+    Cargo.toml
+    README.md
+    src/http.rs
+    src/lib.rs
+    src/mapping.rs
+    wit/sender.wit
+    ");
+    insta::assert_snapshot!(paths(ScaffoldLang::RustCargoComponent), @r"
+    .gitignore
+    Cargo.toml
+    README.md
+    contract/sender.wit
+    src/http.rs
+    src/lib.rs
+    src/mapping.rs
+    ");
+}
+
+#[test]
+fn a_rust_project_with_wstd_differs_in_its_http_and_its_dependencies_only() {
+    for template in TEMPLATES {
+        let wstd = files(ScaffoldLang::RustWstd, template);
+        let differing: Vec<_> = files(ScaffoldLang::Rust, template)
+            .into_iter()
+            .zip(wstd.iter().cloned())
+            .filter(|(one, other)| one != other)
+            .map(|(one, _)| one.path)
+            .collect();
+        assert_eq!(differing, ["Cargo.toml", "src/http.rs"]);
+        let manifest = &wstd[1].contents;
+        assert!(
+            manifest.contains("\nwstd = ") && !manifest.contains("wasip2"),
+            "{manifest}"
+        );
+    }
+}
+
+#[test]
+fn a_c_project_has_these_files() {
+    insta::assert_snapshot!(paths(ScaffoldLang::C), @r"
+    .gitignore
+    README.md
+    bindings/sender.c
+    bindings/sender.h
+    requirements.txt
+    src/contract.c
+    src/contract.h
+    src/http.c
+    src/http.h
+    src/mapping.c
+    src/mapping.h
+    src/sender.c
+    src/text.c
+    src/text.h
+    wit/deps/telemetry/sender.wit
+    wit/deps/wasi.wit
+    wit/world.wit
+    ");
+}
+
+#[test]
+fn a_go_project_has_these_files() {
+    insta::assert_snapshot!(paths(ScaffoldLang::Go), @r"
+    .gitignore
+    README.md
+    export_swamp_telemetry_sender/http.go
+    export_swamp_telemetry_sender/mapping.go
+    export_swamp_telemetry_sender/mapping_test.go
+    export_swamp_telemetry_sender/sender.go
+    go.mod
+    swamp_telemetry_sender/empty.s
+    swamp_telemetry_sender/wit_bindings.go
+    wasi_clocks_monotonic_clock/empty.s
+    wasi_clocks_monotonic_clock/wit_bindings.go
+    wasi_http_outgoing_handler/empty.s
+    wasi_http_outgoing_handler/wit_bindings.go
+    wasi_http_types/empty.s
+    wasi_http_types/wit_bindings.go
+    wasi_io_error/empty.s
+    wasi_io_error/wit_bindings.go
+    wasi_io_poll/empty.s
+    wasi_io_poll/wit_bindings.go
+    wasi_io_streams/empty.s
+    wasi_io_streams/wit_bindings.go
+    wit/deps/telemetry/sender.wit
+    wit/deps/wasi.wit
+    wit/world.wit
+    wit_exports.go
+    wit_support/go.mod
+    wit_support/wit/runtime/runtime.go
+    wit_support/wit/types/types.go
+    ");
+}
+
+#[test]
+fn a_javascript_project_has_these_files() {
+    insta::assert_snapshot!(paths(ScaffoldLang::JavaScript), @r"
+    .gitignore
+    README.md
+    package.json
+    src/http.js
+    src/mapping.js
+    src/sender.js
+    test/mapping.test.js
+    wit/sender.wit
+    ");
+}
+
+#[test]
+fn a_python_project_has_these_files() {
+    insta::assert_snapshot!(paths(ScaffoldLang::Python), @r"
+    .gitignore
+    README.md
+    app.py
+    http_post.py
+    mapping.py
+    requirements.txt
+    wit/deps/LICENSE-WASI.md
+    wit/deps/clocks/monotonic-clock.wit
+    wit/deps/http/handler.wit
+    wit/deps/http/package.wit
+    wit/deps/http/types.wit
+    wit/deps/io/error.wit
+    wit/deps/io/package.wit
+    wit/deps/io/poll.wit
+    wit/deps/io/streams.wit
+    wit/deps/telemetry/sender.wit
+    wit/world.wit
+    ");
+}
+
+#[test]
+fn every_project_carries_the_contract_and_leaves_no_placeholder() {
+    for (lang, template) in LANGS
+        .into_iter()
+        .flat_map(|lang| TEMPLATES.map(|one| (lang, one)))
+    {
+        let files = files(lang, template);
+        assert!(
+            files
+                .iter()
+                .any(|file| file.path == lang.contract_path() && file.contents == CONTRACT)
+        );
+        for file in files {
+            for placeholder in [
+                "{{name}}",
+                "{{build}}",
+                "{{kit}}",
+                "{{endpoint}}",
+                "{{needs}}",
+                "{{more}}",
+            ] {
+                assert!(!file.contents.contains(placeholder), "{}", file.path);
+            }
+            assert!(file.contents.ends_with('\n'), "{}", file.path);
+        }
+    }
+}
+
+#[test]
+fn the_readme_names_the_three_commands() {
+    for lang in LANGS {
+        let name = SenderName::parse("my-sender", lang).unwrap();
+        let readme = readme(lang, ScaffoldTemplate::Ingest, &name);
+        for command in lang.build() {
+            assert!(readme.contains(&format!("    {command}\n")), "{readme}");
+        }
+        let component = lang.component(&name);
+        assert!(readme.contains(&format!("    swamp sender test {component}\n")));
+        assert!(readme.contains(&format!("    swamp sender use {component}\n")));
+    }
+}
+
+#[test]
+fn the_kit_is_told_what_a_collector_answers() {
+    let name = SenderName::parse("my-sender", ScaffoldLang::Python).unwrap();
+    let readme = readme(ScaffoldLang::Python, ScaffoldTemplate::Otlp, &name);
+    assert!(readme.contains("    swamp sender test sender.wasm --accept-status 200\n"));
+}
