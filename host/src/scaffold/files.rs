@@ -27,17 +27,16 @@ pub fn scaffold(
     match lang {
         ScaffoldLang::Rust | ScaffoldLang::RustWstd | ScaffoldLang::RustCargoComponent => {
             // Under the name that cargo knows, the directory would be a package of its own, and no part of this one.
-            let mut manifest = template!("rust/manifest.toml").to_owned();
+            let (http, wasi, rust) = if lang == ScaffoldLang::RustWstd {
+                let wasi = r#"wstd = { version = "0.6", default-features = false }"#;
+                (template!("rust/wstd.rs"), wasi, "1.91.1")
+            } else {
+                (template!("rust/http.rs"), r#"wasip2 = "1.0""#, "1.85")
+            };
+            let mut manifest = template!("rust/manifest.toml")
+                .replace("{{wasi}}", wasi)
+                .replace("{{rust}}", rust);
             let mut export = template!("rust/lib.rs").to_owned();
-            let mut http = template!("rust/http.rs");
-            if lang == ScaffoldLang::RustWstd {
-                manifest = manifest
-                    .replace("wasip2 = \"1.0\"\n", "")
-                    .replace("rust-version = \"1.85\"", "rust-version = \"1.91.1\"")
-                    .replace("[profile.release]", "wstd = { version = \"0.6\", default-features = false }\n\n[profile.release]")
-                    .replace("\n\nwstd", "\nwstd");
-                http = template!("rust/wstd.rs");
-            }
             if lang == ScaffoldLang::RustCargoComponent {
                 manifest.push_str(template!("rust/component.toml"));
                 export = export
@@ -56,6 +55,14 @@ pub fn scaffold(
                 template!("javascript/package.json").replace("{{name}}", name.as_str()),
             ),
             ("src/http.js", template!("javascript/http.js").to_owned()),
+            (
+                "tsconfig.json",
+                template!("javascript/tsconfig.json").to_owned(),
+            ),
+            (
+                "types/sender.d.ts",
+                template!("javascript/sender.d.ts").to_owned(),
+            ),
             (
                 "src/sender.js",
                 template!("javascript/sender.js").to_owned(),
@@ -232,7 +239,8 @@ const fn note(lang: ScaffoldLang) -> &'static str {
         ScaffoldLang::C => template!("c/NOTE.md"),
         ScaffoldLang::Go => template!("go/NOTE.md"),
         ScaffoldLang::RustCargoComponent => template!("rust/NOTE.md"),
-        _ => "",
+        ScaffoldLang::JavaScript => template!("javascript/NOTE.md"),
+        ScaffoldLang::Rust | ScaffoldLang::RustWstd | ScaffoldLang::Python => "",
     }
 }
 

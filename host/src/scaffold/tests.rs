@@ -136,6 +136,8 @@ fn a_javascript_project_has_these_files() {
     src/mapping.js
     src/sender.js
     test/mapping.test.js
+    tsconfig.json
+    types/sender.d.ts
     wit/sender.wit
     ");
 }
@@ -183,6 +185,8 @@ fn every_project_carries_the_contract_and_leaves_no_placeholder() {
                 "{{endpoint}}",
                 "{{needs}}",
                 "{{more}}",
+                "{{wasi}}",
+                "{{rust}}",
             ] {
                 assert!(!file.contents.contains(placeholder), "{}", file.path);
             }

@@ -10,6 +10,7 @@ use tempfile::NamedTempFile;
 use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
+use wasmparser::{Parser, Payload};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -121,6 +122,10 @@ fn embed(core: &mut Vec<u8>, wit: &Path) -> Result<(), String> {
 
 /// The component of a core module that carries its world. What it imports of WASI 0.1 is adapted to WASI 0.2.
 fn wrapped(core: &[u8]) -> Result<Vec<u8>, String> {
+    // It would become a component that exports nothing.
+    if !carries_a_world(core) {
+        return Err("it does not carry a world".to_owned());
+    }
     let encode = || {
         ComponentEncoder::default()
             .validate(true)
@@ -132,6 +137,12 @@ fn wrapped(core: &[u8]) -> Result<Vec<u8>, String> {
             .encode()
     };
     encode().map_err(|error| in_one_line(&error))
+}
+
+fn carries_a_world(core: &[u8]) -> bool {
+    Parser::new(0).parse_all(core).flatten().any(|payload| {
+        matches!(payload, Payload::CustomSection(section) if section.name().starts_with("component-type"))
+    })
 }
 
 fn in_one_line(error: &anyhow::Error) -> String {

@@ -4,6 +4,7 @@
 const REQUEST_BYTES = 8 * 1024 * 1024;
 const BODY_BYTES = 64 * 1024;
 
+/** @type {(url: string, userAgent: string, text: string) => Promise<Response>} */
 export async function postJson(url, userAgent, text) {
   const body = new TextEncoder().encode(text);
   if (body.length > REQUEST_BYTES) {
@@ -23,6 +24,7 @@ export async function postJson(url, userAgent, text) {
 }
 
 // The body as text, up to about its first 64 KiB; an error if it breaks off, or does not come before the batch ends.
+/** @type {(response: Response) => Promise<string>} */
 export async function text(response) {
   if (response.body === null) return '';
   const cutShort = { tag: 'unreachable', val: 'the answer was cut short' };

@@ -6,6 +6,7 @@ export const PATH = '/ingest';
 
 // One event as it is, several as `{"events":[…]}`. An entry's data goes in verbatim, so that fields which this
 // sender does not know arrive too.
+/** @type {(entries: import('../types/sender.d.ts').TelemetryEntry[], distinctId: string) => string} */
 export function body(entries, distinctId) {
   const events = entries.map(
     ({ id, data }) =>
@@ -15,6 +16,7 @@ export function body(entries, distinctId) {
   return events.length === 1 ? events[0] : `{"events":[${events.join(',')}]}`;
 }
 
+/** @type {(response: Response) => Promise<void>} */
 export async function outcome(response) {
   if (response.status === 202) return;
   const reason = await text(response).catch(() => '');

@@ -7,6 +7,7 @@ export const PATH = '/v1/logs';
 
 const SEVERITY = { success: [9, 'INFO'], 'user-error': [13, 'WARN'], error: [17, 'ERROR'] };
 
+/** @type {(entries: import('../types/sender.d.ts').TelemetryEntry[], distinctId: string) => string} */
 export function body(entries, distinctId) {
   const attributes = list({ 'service.name': string('swamp'), 'swamp.repo.id': string(distinctId) });
   const scopeLogs = [{ scope: { name: 'swamp' }, logRecords: entries.map(record) }];
@@ -14,8 +15,9 @@ export function body(entries, distinctId) {
 }
 
 // `undefined` is left out.
+/** @param {import('../types/sender.d.ts').TelemetryEntry} entry */
 function record(entry) {
-  const [severityNumber, severityText] = SEVERITY[entry.status] ?? [];
+  const [severityNumber, severityText] = (entry.status && SEVERITY[entry.status]) ?? [];
   const words = ['swamp', entry.command, entry.subcommand, ...(entry.args ?? [])];
   return {
     timeUnixNano: nanoseconds(entry.startedAt),
@@ -57,6 +59,7 @@ const nanoseconds = (millis) =>
 
 // Any 2xx is a success, but for records that its body says were not taken, and but for a web page: a sign-in answers
 // with one.
+/** @type {(response: Response) => Promise<void>} */
 export async function outcome(response) {
   const rejected = (status, body) => ({ tag: 'rejected', val: { status, body } });
   if (response.status < 200 || response.status > 299) {
