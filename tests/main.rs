@@ -35,6 +35,8 @@ mod doctor;
 #[cfg(unix)]
 mod early_answers;
 #[cfg(target_os = "linux")]
+mod elsewhere;
+#[cfg(target_os = "linux")]
 mod exec;
 #[cfg(target_os = "linux")]
 mod exec_alone;

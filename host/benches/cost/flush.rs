@@ -98,6 +98,7 @@ pub(crate) const fn like_a_worker(batches: Batches) -> How {
     How {
         patience: Duration::from_millis(40),
         batches,
+        batch_size: BATCH_SIZE,
         heeds_retry_after: true,
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use swamp::config::backlogs::Backlogs;
 use swamp::domain::{
     EntryId, Invocation, InvocationResult, SpoolError, Status, TelemetryEntry,
     TelemetryRepository as _,
@@ -150,6 +151,7 @@ pub(crate) fn flush(
         program: &Program::current()?,
         root: &repo.root,
         spool,
+        backlogs: &Backlogs::of(Some(&repo.root), env_var),
     }
     .start(mode, succeeded, log.as_deref())
 }
@@ -159,6 +161,7 @@ fn clean_up(repo: &Repo, spool: &FileSpool) -> io::Result<()> {
         program: &Program::current()?,
         root: &repo.root,
         spool,
+        backlogs: &Backlogs::of(Some(&repo.root), env_var),
     }
     .clean_up()
 }

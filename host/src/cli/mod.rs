@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod demo;
 mod doctor;
+mod elsewhere;
 mod error;
 mod exec;
 mod finish;

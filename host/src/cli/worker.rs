@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use swamp::config::marker_file::MarkerFile;
-use swamp::domain::{Batches, UnsentRule};
+use swamp::domain::{BATCH_SIZE, Batches, UnsentRule};
 use swamp::flush::background::{FLUSH_VARIABLE, FlushMode};
 use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker::{
@@ -21,6 +21,7 @@ use tracing::level_filters::LevelFilter;
 
 use super::args::Globals;
 use super::context::{Context, env_var, flush_setup, followed};
+use super::elsewhere::{self, Left};
 use super::error::CommandError;
 use super::hint;
 use super::logging;
@@ -112,11 +113,18 @@ fn flush(context: &Context, watch: &Watch) -> Result<(), CommandError> {
     let how = How {
         patience,
         batches: Batches::One,
+        batch_size: BATCH_SIZE,
         heeds_retry_after: true,
     };
     let endpoint = &setup.endpoint;
     let began = Utc::now();
-    match setup.flush(spool, how, watch, |_, _| true)? {
+    let left = Left::default();
+    let flushed = setup.flush(spool, how, watch, |so_far, total| {
+        left.note(so_far, total);
+        true
+    })?;
+    left.remember(root, context.owners(), &flushed);
+    match flushed {
         Flushed::OtherAtWork => debug!("another flush is running; the entries stay pending"),
         Flushed::AskedToWait => debug!("{endpoint} asked to wait"),
         Flushed::Done(outcome) => {
@@ -126,9 +134,9 @@ fn flush(context: &Context, watch: &Watch) -> Result<(), CommandError> {
                 if let Some(hint) = hint::of_failure(failure.kind(), &sender) {
                     debug!("hint: {hint}");
                 }
-            } else if let Some(other) =
-                other_flush(context, root, began).filter(|_| outcome.was_idle())
-            {
+                return Ok(());
+            }
+            if let Some(other) = other_flush(context, root, began).filter(|_| outcome.was_idle()) {
                 debug!(
                     "another flush delivered {} entries to {endpoint}",
                     other.delivered
@@ -136,6 +144,12 @@ fn flush(context: &Context, watch: &Watch) -> Result<(), CommandError> {
             } else {
                 debug!("delivered {} entries to {endpoint}", outcome.delivered);
             }
+            elsewhere::flush_one(
+                root,
+                BATCH_SIZE.saturating_sub(outcome.delivered),
+                watch,
+                is_awaited,
+            );
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "cli")]
 pub mod advice;
+pub mod backlogs;
 mod builtin_sender;
 mod edit;
 mod file_error;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
+use crate::config::backlogs::Backlogs;
 use crate::process::worker::{Program, WorkerTask};
 use crate::spool::FileSpool;
 
@@ -54,14 +55,16 @@ pub struct Background<'a> {
     pub root: &'a Path,
     /// Its spool.
     pub spool: &'a FileSpool,
+    /// Where it is remembered that entries wait.
+    pub backlogs: &'a Backlogs,
 }
 
 impl Background<'_> {
     /// Starts the flush, and waits for it where `mode` says so. `log` is the level at which it logs to this process's
     /// stderr: a failure is to be seen then, so that it is waited for as well.
     ///
-    /// A command that failed is flushed only where nothing later would: inline. Where there is no flush, what has expired
-    /// may be removed.
+    /// A command that failed is flushed only where nothing later would: inline. Where there is no flush, it is remembered
+    /// that entries wait, and what has expired may be removed.
     ///
     /// # Errors
     ///
@@ -73,10 +76,18 @@ impl Background<'_> {
             // A lock that cannot be had at all is the flush's to report.
             FlushMode::Background if succeeded && matches!(self.spool.try_lock(), Ok(None)) => {
                 debug!("another flush is at work");
+                // It may have listed already what it sends.
+                self.backlogs.remember(self.root);
                 Ok(())
             }
-            FlushMode::Background if succeeded => self.program.detach(WorkerTask::Flush, self.root),
-            FlushMode::Background | FlushMode::Off => self.clean_up(),
+            FlushMode::Background if succeeded => self
+                .program
+                .detach(WorkerTask::Flush, self.root)
+                .inspect_err(|_| self.backlogs.remember(self.root)),
+            FlushMode::Background | FlushMode::Off => {
+                self.backlogs.remember(self.root);
+                self.clean_up()
+            }
         }
     }
 

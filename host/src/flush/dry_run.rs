@@ -5,7 +5,7 @@ use super::held_back::held_back;
 use super::setup::{FlushSetup, start};
 use super::watch::Watch;
 use crate::domain::{
-    Batches, Cutoffs, EntryName, Expired, FlushFailure, Listing, SendError, SpoolError,
+    BATCH_SIZE, Batches, Cutoffs, EntryName, Expired, FlushFailure, Listing, SendError, SpoolError,
     SpooledEntry, TelemetryEntry, TelemetryRepository, TelemetryService,
 };
 use crate::egress::{DryRunRequest, Network};
@@ -56,6 +56,7 @@ impl FlushSetup {
         let service = TelemetryService::new(Untouched(spool));
         let course = Course {
             batches: Batches::One,
+            batch_size: BATCH_SIZE,
             stuck_at: None,
             watch,
         };

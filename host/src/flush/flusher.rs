@@ -14,8 +14,8 @@ use super::clean_up::remove_expired;
 use super::watch::Watch;
 use crate::config::Marker;
 use crate::domain::{
-    BATCH_SIZE, Backlog, Batches, Deadline, FlushConfig, FlushOutcome, Listing, RepoId, Retention,
-    SendError, SpoolError, TelemetryRepository, TelemetrySender, TelemetryService, UnsentRule,
+    Backlog, Batches, Deadline, FlushConfig, FlushOutcome, Listing, RepoId, Retention, SendError,
+    SpoolError, TelemetryRepository, TelemetrySender, TelemetryService, UnsentRule,
 };
 use crate::process::timer::Timer;
 use crate::spool::{FileSpool, LastFlush};
@@ -62,6 +62,8 @@ pub struct How {
     pub patience: Duration,
     /// How much it sends.
     pub batches: Batches,
+    /// The most entries in a batch: [`BATCH_SIZE`](crate::domain::BATCH_SIZE), or fewer.
+    pub batch_size: usize,
     /// Whether it leaves an endpoint alone that asked for it.
     pub heeds_retry_after: bool,
 }
@@ -122,6 +124,7 @@ pub fn flush<P, S: TelemetrySender>(
             let mut backlog = job.backlog(&mut listing);
             let course = Course {
                 batches: how.batches,
+                batch_size: how.batch_size,
                 stuck_at: before.as_ref().and_then(LastFlush::stuck_at),
                 watch,
             };
@@ -154,6 +157,7 @@ pub fn flush<P, S: TelemetrySender>(
 #[derive(Clone, Copy)]
 pub(super) struct Course<'a> {
     pub(super) batches: Batches,
+    pub(super) batch_size: usize,
     pub(super) stuck_at: Option<&'a str>,
     pub(super) watch: &'a Watch,
 }
@@ -173,6 +177,7 @@ pub(super) fn deliver<R: TelemetryRepository + Sync, P, S: TelemetrySender>(
     }
     let Course {
         batches,
+        batch_size,
         stuck_at,
         watch,
     } = course;
@@ -186,7 +191,7 @@ pub(super) fn deliver<R: TelemetryRepository + Sync, P, S: TelemetrySender>(
     let read = || {
         service
             .repository()
-            .find_unflushed(&mut *backlog, BATCH_SIZE)
+            .find_unflushed(&mut *backlog, batch_size)
     };
     let started = begin(|| start(prepared, watch.timer(), deadline), read);
     let (mut sender, batch) = match started {
@@ -197,7 +202,7 @@ pub(super) fn deliver<R: TelemetryRepository + Sync, P, S: TelemetrySender>(
     let config = FlushConfig {
         distinct_id: job.repo_id.as_str(),
         batches,
-        batch_size: BATCH_SIZE,
+        batch_size,
         keep_flushed: job.keep_flushed,
         keep_from: job.retention.sent_before(Utc::now()),
         deadline,

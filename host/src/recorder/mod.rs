@@ -89,6 +89,7 @@ pub use self::failure::Failure;
 use self::file_limit::FileLimit;
 use self::recording::OpenRecord;
 pub use self::recording::Recording;
+use crate::config::backlogs::Backlogs;
 use crate::domain::{Invocation, Status, TelemetryRepository as _};
 use crate::flush::background::{Background, FLUSH_VARIABLE, FlushMode, LOG_VARIABLE};
 use crate::recorder::repo::{Repo, StartTime, locate, named_directory};
@@ -242,6 +243,7 @@ fn place() -> Option<(Repo, FileSpool)> {
             program: &program,
             root: &repo.root,
             spool: &spool,
+            backlogs: &Backlogs::of(Some(&repo.root), env_var),
         };
         if let Err(error) = background.clean_up() {
             debug!("could not start the clean-up: {error}");
@@ -251,7 +253,10 @@ fn place() -> Option<(Repo, FileSpool)> {
 }
 
 fn flush(repo: &Repo, spool: &FileSpool, succeeded: bool) {
+    let _limit = FileLimit::outlive();
+    let backlogs = Backlogs::of(Some(&repo.root), env_var);
     let Some(program) = program::find(&repo.root, env_var) else {
+        backlogs.remember(&repo.root);
         debug!(
             "nothing is sent: there is no swamp; install it on PATH, or name it by its absolute path in SWAMP_BIN"
         );
@@ -269,6 +274,7 @@ fn flush(repo: &Repo, spool: &FileSpool, succeeded: bool) {
         program: &program,
         root: &repo.root,
         spool,
+        backlogs: &backlogs,
     };
     if let Err(error) = background.start(mode, succeeded, log.as_deref()) {
         debug!("could not start the flush: {error}");

@@ -15,7 +15,11 @@ use crate::cli::completers::tool_names;
 #[command(defer = true)]
 pub(crate) enum Telemetry {
     /// Show whether telemetry is on, where it goes and what is pending
-    Status,
+    Status {
+        /// Show each of your repositories that has entries waiting, wherever this one is
+        #[arg(long)]
+        everywhere: bool,
+    },
     /// Show how commands are used
     ///
     /// Counts what was sent in the last 90 days and what is in the spool. A table that is wider than the terminal leaves
@@ -77,6 +81,9 @@ pub(crate) enum Telemetry {
         /// Print the request for the next batch without sending it
         #[arg(long, conflicts_with = "all")]
         dry_run: bool,
+        /// Send all pending entries of each of your repositories, under its own settings
+        #[arg(long, conflicts_with = "dry_run")]
+        everywhere: bool,
     },
 }
 

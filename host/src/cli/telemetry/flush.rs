@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
-use swamp::domain::{Batches, FlushOutcome, TelemetryRepository as _};
+use swamp::domain::{BATCH_SIZE, Batches, FlushOutcome, ForeignText, TelemetryRepository as _};
 use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker;
 use swamp::spool::{FailureRecord, FileSpool};
 
 use super::format::entries;
 use crate::cli::context::{Context, flush_setup};
+use crate::cli::elsewhere::Left;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hint;
 use crate::cli::interrupt::Interrupt;
@@ -24,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct FlushReport {
+pub(super) struct FlushReport {
     endpoint: String,
     /// How many entries were delivered.
     delivered: u64,
@@ -33,68 +34,29 @@ struct FlushReport {
     /// How many still wait.
     pending: u64,
     /// Why they do, unless one batch was all that was asked for.
-    failure: Option<FailureRecord>,
+    pub(super) failure: Option<FailureRecord>,
+}
+
+/// What a flush came to.
+pub(super) struct Done {
+    endpoint: String,
+    sender: ForeignText,
+    outcome: FlushOutcome,
+    pending: usize,
 }
 
 pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
     let watch = Watch::start()?;
-    let (root, marker) = context.repo()?;
-    if let Some(switch) = context.off_switch(marker) {
-        return Err(switch.into());
-    }
-    let repo_id = match &marker.repo_id {
-        Some(repo_id) => repo_id.clone(),
-        None => MarkerFile::new(root, context.owners()).ensure_repo_id()?,
-    };
     worker::forbid_core_dumps();
-    let setup = flush_setup(context, root, marker, repo_id)?;
-    let endpoint = setup.endpoint.to_string();
-    let sender = marker.telemetry_sender.to_string().into();
-    let spool = FileSpool::create(root, context.owners())?;
     let interrupt = Interrupt::watch()?;
-    // Until the first batches are on their way, it is the sender that is compiled, or another flush that is waited for.
-    let began = Instant::now();
-    let mut work = Some(Work::begin(context.ui, format!("sending to {endpoint}")));
-    let mut progress = None;
-    let how = How {
-        patience: PATIENCE,
-        batches: if all { Batches::All } else { Batches::One },
-        heeds_retry_after: false,
-    };
-    let flushed = setup.flush(spool, how, &watch, |so_far, total| {
-        if all && began.elapsed() > progress::PATIENCE {
-            work = None;
-            let progress = progress.get_or_insert_with(|| bar(context.ui, began));
-            progress.set_length(count(total));
-            progress.set_position(count(so_far.delivered + so_far.quarantined));
-        }
-        // What was switched off meanwhile is not sent.
-        let goes_on = Context::new(context.globals.clone());
-        let still_on = goes_on
-            .repo()
-            .is_ok_and(|(_, marker)| goes_on.off_switch(marker).is_none());
-        still_on && !interrupt.is_requested()
-    })?;
-    drop(work);
-    if let Some(progress) = progress {
-        progress.finish_and_clear();
-    }
-    let Flushed::Done(outcome) = flushed else {
-        return Err(CommandError::msg(
-            ErrorKind::Flush,
-            format!(
-                "could not flush: another flush has been running for {} seconds",
-                PATIENCE.as_secs()
-            ),
-        )
-        .hint("try again in a moment"));
-    };
-
-    let pending = FileSpool::create(root, context.owners())?
-        .list()?
-        .pending
-        .len();
-    report(context, &endpoint, &outcome, pending)?;
+    let done = flush(all, context, &watch, &interrupt)?;
+    report(context, &done)?;
+    let Done {
+        endpoint,
+        sender,
+        outcome,
+        pending,
+    } = done;
     // Ctrl-C may have ended the compiler, too.
     match outcome.failure.filter(|_| !interrupt.is_requested()) {
         Some(failure) => Err(CommandError::msg(
@@ -112,19 +74,94 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
     }
 }
 
-fn report(
+/// Flushes the repository of the context.
+pub(super) fn flush(
+    all: bool,
     context: &Context,
-    endpoint: &str,
-    outcome: &FlushOutcome,
-    pending: usize,
-) -> Result<(), CommandError> {
-    let report = FlushReport {
-        endpoint: endpoint.to_owned(),
-        delivered: count(outcome.delivered),
-        quarantined: count(outcome.quarantined),
-        pending: count(pending),
-        failure: outcome.failure.as_ref().map(FailureRecord::of),
+    watch: &Watch,
+    interrupt: &Interrupt,
+) -> Result<Done, CommandError> {
+    let (root, marker) = context.repo()?;
+    if let Some(switch) = context.off_switch(marker) {
+        return Err(switch.into());
+    }
+    let repo_id = match &marker.repo_id {
+        Some(repo_id) => repo_id.clone(),
+        None => MarkerFile::new(root, context.owners()).ensure_repo_id()?,
     };
+    let setup = flush_setup(context, root, marker, repo_id)?;
+    let endpoint = setup.endpoint.to_string();
+    let sender = marker.telemetry_sender.to_string().into();
+    let spool = FileSpool::create(root, context.owners())?;
+    // Until the first batches are on their way, it is the sender that is compiled, or another flush that is waited for.
+    let began = Instant::now();
+    let mut work = Some(Work::begin(context.ui, format!("sending to {endpoint}")));
+    let mut progress = None;
+    let how = How {
+        patience: PATIENCE,
+        batches: if all { Batches::All } else { Batches::One },
+        batch_size: BATCH_SIZE,
+        heeds_retry_after: false,
+    };
+    let left = Left::default();
+    let flushed = setup.flush(spool, how, watch, |so_far, total| {
+        left.note(so_far, total);
+        if all && began.elapsed() > progress::PATIENCE {
+            work = None;
+            let progress = progress.get_or_insert_with(|| bar(context.ui, began));
+            progress.set_length(count(total));
+            progress.set_position(count(so_far.delivered + so_far.quarantined));
+        }
+        // What was switched off meanwhile is not sent.
+        let goes_on = Context::new(context.globals.clone());
+        let still_on = goes_on
+            .repo()
+            .is_ok_and(|(_, marker)| goes_on.off_switch(marker).is_none());
+        still_on && !interrupt.is_requested()
+    })?;
+    drop(work);
+    if let Some(progress) = progress {
+        progress.finish_and_clear();
+    }
+    left.remember(root, context.owners(), &flushed);
+    let Flushed::Done(outcome) = flushed else {
+        return Err(CommandError::msg(
+            ErrorKind::Flush,
+            format!(
+                "could not flush: another flush has been running for {} seconds",
+                PATIENCE.as_secs()
+            ),
+        )
+        .hint("try again in a moment"));
+    };
+    let pending = FileSpool::create(root, context.owners())?
+        .list()?
+        .pending
+        .len();
+    Ok(Done {
+        endpoint,
+        sender,
+        outcome,
+        pending,
+    })
+}
+
+impl Done {
+    pub(super) fn report(&self) -> FlushReport {
+        let outcome = &self.outcome;
+        FlushReport {
+            endpoint: self.endpoint.clone(),
+            delivered: count(outcome.delivered),
+            quarantined: count(outcome.quarantined),
+            pending: count(self.pending),
+            failure: outcome.failure.as_ref().map(FailureRecord::of),
+        }
+    }
+}
+
+fn report(context: &Context, done: &Done) -> Result<(), CommandError> {
+    let outcome = &done.outcome;
+    let report = done.report();
     if context.ui.wants_json() {
         context.ui.json(&report)?;
     } else if outcome.failure.is_none() || report.delivered > 0 {
@@ -140,7 +177,7 @@ fn report(
 }
 
 impl FlushReport {
-    fn in_words(&self) -> String {
+    pub(super) fn in_words(&self) -> String {
         let pending = match self.pending {
             0 => "none pending".to_owned(),
             1 => "1 pending".to_owned(),

@@ -1,6 +1,7 @@
 //! `telemetry …`.
 
 mod dry_run;
+mod everywhere;
 mod flush;
 pub(crate) mod format;
 mod install_id;
@@ -19,7 +20,8 @@ use super::error::CommandError;
 
 pub(crate) fn run(command: &Telemetry, context: &Context) -> Result<(), CommandError> {
     match command {
-        Telemetry::Status => status::run(context),
+        Telemetry::Status { everywhere: true } => everywhere::show(context),
+        Telemetry::Status { .. } => status::run(context),
         Telemetry::Stats(args) => stats::run(args, context),
         Telemetry::List(args) => list::run(args, context),
         Telemetry::Enable { global } => switch::run(true, *global, context),
@@ -29,6 +31,9 @@ pub(crate) fn run(command: &Telemetry, context: &Context) -> Result<(), CommandE
         Telemetry::Receive(args) => receive::run(args, context),
         Telemetry::Record(args) => record::run(args, context),
         Telemetry::Flush { dry_run: true, .. } => dry_run::run(context),
+        Telemetry::Flush {
+            everywhere: true, ..
+        } => everywhere::flush(context),
         Telemetry::Flush { all, .. } => flush::run(*all, context),
     }
 }

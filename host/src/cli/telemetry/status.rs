@@ -26,16 +26,16 @@ use crate::cli::ui::{BAD, BOLD, GOOD};
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
+pub(super) struct Status {
     /// Whether invocations are recorded and sent.
-    enabled: bool,
+    pub(super) enabled: bool,
     /// By what telemetry is off: `option`, `environment`, `user` or `marker`.
     #[serde(skip_serializing_if = "Option::is_none")]
     off_by: Option<&'static str>,
     #[serde(skip)]
     off_in_words: Option<String>,
     /// Where the repository is.
-    repository: String,
+    pub(super) repository: String,
     /// Whether it is this user's own, for what is outside of all others.
     #[serde(skip)]
     is_users_own: bool,
@@ -54,7 +54,7 @@ struct Status {
     header_warning: Option<String>,
     sender: SenderStatus,
     /// How many entries wait to be sent.
-    pending: u64,
+    pub(super) pending: u64,
     /// How many of those are past their time: the next flush that delivers nothing removes them.
     past_retention: u64,
     /// How many of those will be within a day.
@@ -62,7 +62,7 @@ struct Status {
     /// How many of those the last flush passed over, since the sender's contract does not promise it such entries.
     beyond_contract: u64,
     /// How many entries are set aside as undeliverable.
-    quarantined: u64,
+    pub(super) quarantined: u64,
     /// How many entries came with a checkout, and are not sent.
     held_back: u64,
     /// How many sent entries are kept.
@@ -163,7 +163,7 @@ struct ForeignStatus {
     hint: String,
 }
 
-fn status(context: &Context) -> Result<Status, CommandError> {
+pub(super) fn status(context: &Context) -> Result<Status, CommandError> {
     let (root, marker) = context.repo()?;
     let off = context.off_switch(marker);
     let spool = FileSpool::open(root, context.owners())?;
@@ -305,12 +305,7 @@ impl Status {
             ("sent", format!("{}{kept}", entries(sent))),
             ("quarantined", entries(self.quarantined)),
             ("expired unsent", entries(expired_unsent)),
-            (
-                "last flush",
-                self.last_flush
-                    .as_ref()
-                    .map_or_else(|| "never".to_owned(), |last| last.in_words(now)),
-            ),
+            ("last flush", self.last_flush_in_words(now)),
         ];
         rows.extend(self.install_id.clone().map(|id| ("install id", id)));
         rows.extend(warning);
@@ -337,6 +332,11 @@ impl Status {
 }
 
 impl Status {
+    pub(super) fn last_flush_in_words(&self, now: DateTime<Utc>) -> String {
+        let last = self.last_flush.as_ref();
+        last.map_or_else(|| "never".to_owned(), |last| last.in_words(now))
+    }
+
     /// What to do about an endpoint that is not valid, or about the last flush, if it failed.
     fn hint(&self) -> Option<String> {
         if let Some(hint) = self.endpoint.hint {
