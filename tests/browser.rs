@@ -27,21 +27,28 @@ impl Browser {
     /// `None` where no Chromium and its driver are installed.
     pub(crate) fn start() -> Option<Self> {
         let home = tempfile::tempdir().unwrap();
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .env("HOME", home.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines
-            .find_map(|line| {
+        // It looks for a free port before it takes it, and ends where another one was faster.
+        let (driver, port, lines) = loop {
+            let mut driver = Command::new("chromedriver")
+                .arg("--port=0")
+                .env("HOME", home.path())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .ok()?;
+            let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+            let port = lines.find_map(|line| {
                 let line = line.unwrap();
                 let (_, port) = line.split_once("successfully on port ")?;
                 port.trim_end_matches('.').parse().ok()
-            })
-            .unwrap();
+            });
+            match port {
+                Some(port) => break (driver, port, lines),
+                None => {
+                    driver.wait().unwrap();
+                }
+            };
+        };
         let mut browser = Self {
             driver,
             port,

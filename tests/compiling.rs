@@ -56,7 +56,15 @@ fn compiler_of(parent: &Child) -> Pid {
         let is_worker = |child: &&str| {
             fs::read(format!("/proc/{child}/cmdline")).is_ok_and(|line| line == b"swamp\0")
         };
-        let worker = children.split_whitespace().find(is_worker);
+        // What ends it with its parent is set before its limits.
+        let is_bounded = |child: &&str| {
+            fs::read_to_string(format!("/proc/{child}/limits")).is_ok_and(|limits| {
+                let mut lines = limits.lines();
+                lines.any(|line| line.starts_with("Max cpu time") && line.contains(" 60 "))
+            })
+        };
+        let mut children = children.split_whitespace();
+        let worker = children.find(|child| is_worker(child) && is_bounded(child));
         found = worker.map(|worker| worker.parse().unwrap());
         found.is_some()
     });

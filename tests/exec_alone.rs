@@ -342,11 +342,15 @@ fn timeout_sends_its_signal_once_as_it_does_alone() {
     let repo = TestRepo::new();
     for signal in ["INT", "TERM", "HUP"] {
         let (program, last) = counting(signal);
-        // It signals its child first and then the group: a program that is slow to wake up takes them for one.
+        // It signals its child first and then the group: a program that is slow to wake up takes them for one. Stopped,
+        // swamp is slow enough, however busy the machine is.
         let of_timeout = |pid: i32| {
             let signal = SIGNALS.iter().find(|(_, name)| *name == signal).unwrap().0;
+            send(pid, libc::SIGSTOP);
+            waitpid(Pid::from_raw(pid), Some(WaitPidFlag::WUNTRACED)).unwrap();
             send(pid, signal);
             send(-pid, signal);
+            send(pid, libc::SIGCONT);
         };
         let mut watched = Watched::start(&repo, Mode::Recorded, "", &program);
         watched.wait_for("ready");

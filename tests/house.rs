@@ -228,6 +228,7 @@ const CHANGING: [&str; 29] = [
     "cli/output_dir.rs",
     "cli/sender/junit.rs",
     "cli/sender/wrap.rs",
+    "config/backlogs.rs",
     "config/group.rs",
     "config/install_id.rs",
     "config/marker_file.rs",

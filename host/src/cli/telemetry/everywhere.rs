@@ -19,7 +19,7 @@ use crate::cli::elsewhere::{at, may_flush};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::interrupt::Interrupt;
 
-/// What is to be said of one repository. Its keys are stable.
+/// What is said of one repository. `docs/json.md` describes it in words, since it is made of other answers.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Shown {
