@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use nix::libc::c_int;
+use nix::libc::{self, c_int};
 use nix::unistd::{Pid, getpgid, getpgrp, getppid};
 
 use super::signals::Arrived;
@@ -23,6 +23,9 @@ use super::signals::Arrived;
 /// How long a signal is held that the witness has not got: `timeout` sends one to its child and then one to the group,
 /// systemd one to the main process and then one to each other. A program that ran alone would take the two for one.
 const GRACE: Duration = Duration::from_millis(2);
+
+/// What stops a process, and can be held back.
+const STOPS: [c_int; 3] = [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
 
 /// The signals that have come and are not dealt with yet.
 pub(super) struct Forward {
@@ -74,12 +77,28 @@ impl Forward {
         let is_over = |since: Instant| now.duration_since(since) >= GRACE;
         self.witnessed
             .extend(told.into_iter().map(|signal| (signal, now)));
+        let stop = (self.witnessed.iter().copied()).find(|(signal, _)| STOPS.contains(signal));
+        let came: Vec<_> = (self.held.iter())
+            .map(|(arrived, _)| arrived.signal)
+            .collect();
         for (arrived, since) in std::mem::take(&mut self.held) {
             let mut witnessed = self.witnessed.iter();
             if let Some(place) = witnessed.position(|(signal, _)| *signal == arrived.signal) {
                 self.witnessed.remove(place);
                 if !self.is_in_the_group() {
                     arrived.send_to(self.program.as_raw());
+                }
+            } else if arrived.signal == libc::SIGCONT
+                && let Some((stop, stopped)) = stop
+            {
+                // A stop takes away what has come to go on and was not read yet. Where both came to this process and to
+                // the witness, the program is stopped, and must stay so.
+                if !came.contains(&stop) {
+                    if is_over(stopped) {
+                        self.send_on(arrived);
+                    } else {
+                        self.held.push_back((arrived, since));
+                    }
                 }
             } else if is_over(since) {
                 self.send_on(arrived);
