@@ -47,7 +47,7 @@ impl Browser {
                 None => {
                     driver.wait().unwrap();
                 }
-            };
+            }
         };
         let mut browser = Self {
             driver,
