@@ -328,7 +328,8 @@ fn in_a_checkout_the_first_command_on_a_terminal_tells_once_what_is_recorded() {
 
 #[test]
 fn a_checkout_keeps_entries_for_no_longer_than_30_days() {
-    let raised = "telemetryRetentionDays: 400\ntelemetryKeepFlushed: true\ntelemetrySender: ours.wasm\n";
+    let raised =
+        "telemetryRetentionDays: 400\ntelemetryKeepFlushed: true\ntelemetrySender: ours.wasm\n";
     let repo = checkout(raised);
     let days_ago = |days| {
         let day = chrono::Utc::now() - chrono::TimeDelta::days(days);

@@ -74,7 +74,7 @@ const fn of_edit(error: &EditError) -> Option<&'static str> {
 fn of_config(error: &ConfigError) -> Option<&'static str> {
     match error {
         ConfigError::Yaml(error) => of_yaml(error),
-        ConfigError::Value { key, .. } if key == "repoId" => {
+        ConfigError::Value { key, .. } if key.as_written() == "repoId" => {
             Some("remove the line to get a new id")
         }
         ConfigError::Value { .. } => None,

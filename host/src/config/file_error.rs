@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::edit::EditError;
 use super::ownership::Foreign;
 use super::yaml::{Entry, YamlError};
+use crate::domain::ForeignText;
 
 /// Why a text is not a file of settings. Values are never quoted, since one could be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -21,7 +22,7 @@ pub enum ConfigError {
         /// The line, from 1.
         line: usize,
         /// The key, with those that it is within.
-        key: String,
+        key: ForeignText,
         /// What to write instead.
         wanted: &'static str,
     },
@@ -31,7 +32,7 @@ pub enum ConfigError {
         /// The line, from 1.
         line: usize,
         /// What is written there.
-        url: String,
+        url: ForeignText,
     },
     /// Two spellings of one URL, or of one header's name.
     #[error("line {line} names {name} twice")]
@@ -39,7 +40,7 @@ pub enum ConfigError {
         /// The line of the second, from 1.
         line: usize,
         /// The URL or the header.
-        name: String,
+        name: ForeignText,
     },
     /// A header that is HTTP's own.
     #[error("line {line} sets the header {name:?}, which {why}")]
@@ -47,7 +48,7 @@ pub enum ConfigError {
         /// The line, from 1.
         line: usize,
         /// The header.
-        name: String,
+        name: ForeignText,
         /// What is wrong with it.
         why: &'static str,
     },
@@ -59,7 +60,7 @@ impl ConfigError {
         let key = entry.key.as_deref().unwrap_or("a key that is not a string");
         Self::Value {
             line: entry.key_node.line,
-            key: format!("{within}{key}"),
+            key: format!("{within}{key}").into(),
             wanted,
         }
     }

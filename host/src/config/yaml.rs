@@ -9,6 +9,8 @@ use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_yaml::Value;
 use thiserror::Error;
 
+use crate::domain::ForeignText;
+
 /// The most bytes that are read of a file.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 32;
@@ -25,7 +27,7 @@ pub enum YamlError {
         /// The line, from 1.
         line: usize,
         /// What the parser says, which never quotes the text.
-        reason: String,
+        reason: ForeignText,
     },
     /// It is YAML 1.2, but not as other parsers read it.
     #[error("line {0} uses YAML syntax that is not supported here")]
@@ -45,7 +47,7 @@ pub enum YamlError {
         /// The line of the second, from 1.
         line: usize,
         /// The key.
-        key: String,
+        key: ForeignText,
     },
     /// The top level is something else than a mapping.
     #[error("line {0} is not a `key: value` pair")]
@@ -184,7 +186,7 @@ impl<'a> Reader<'a> {
             Some(Err(why)) => Err(YamlError::Invalid {
                 // At the end of the text the parser is one line further.
                 line: why.marker().line().min(self.text.lines().count().max(1)),
-                reason: why.info().to_owned(),
+                reason: why.info().into(),
             }),
             None => Ok((Event::StreamEnd, Span::default())),
         }
@@ -307,7 +309,7 @@ impl<'a> Reader<'a> {
             {
                 return Err(YamlError::Duplicate {
                     line: key_node.line,
-                    key: key.clone(),
+                    key: key.clone().into(),
                 });
             }
             let value = self.next()?;

@@ -13,7 +13,7 @@ use swamp::process::worker;
 
 use super::flush::{self, FlushReport};
 use super::status::{self, Status};
-use super::table::{Column, table};
+use super::table::{Cell, Column, table};
 use crate::cli::context::{Context, ENDPOINT_VARIABLE, env_var};
 use crate::cli::elsewhere::{at, may_flush};
 use crate::cli::error::{CommandError, ErrorKind};
@@ -211,24 +211,24 @@ impl Shown {
     }
 
     /// What waits there.
-    fn row(&self, now: chrono::DateTime<Utc>) -> Option<[String; 5]> {
+    fn row(&self, now: chrono::DateTime<Utc>) -> Option<[Cell; 5]> {
         let row = match self {
             Self::Status(status) => [
-                if status.enabled { "on" } else { "off" }.to_owned(),
-                status.pending.to_string(),
-                status.quarantined.to_string(),
-                status.last_flush_in_words(now),
-                printable(&status.repository).to_string(),
+                if status.enabled { "on" } else { "off" }.into(),
+                status.pending.to_string().into(),
+                status.quarantined.to_string().into(),
+                status.last_flush_in_words(now).into(),
+                status.repository.as_str().into(),
             ],
             Self::Problem {
                 repository,
                 problem,
             } => [
-                "off".to_owned(),
-                String::new(),
-                String::new(),
-                String::new(),
-                format!("{}: {}", printable(repository), printable(problem)),
+                "off".into(),
+                "".into(),
+                "".into(),
+                "".into(),
+                format!("{repository}: {problem}").into(),
             ],
             Self::Flushed { .. } | Self::Skipped { .. } => return None,
         };

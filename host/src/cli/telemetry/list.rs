@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use swamp::domain::{EntryFields, EntryName, EntryState, Status, printable, with_dashes};
+use swamp::domain::{EntryFields, EntryName, EntryState, Status, with_dashes};
 use swamp::spool::FileSpool;
 
 use super::format::{duration, entries};
-use super::table::{Column, table};
+use super::table::{Cell, Column, table};
 use crate::cli::args::List;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
@@ -143,7 +143,7 @@ impl Row {
         }
     }
 
-    fn cells(&self) -> [String; 5] {
+    fn cells(&self) -> [Cell; 5] {
         let started = self.started_at.map_or_else(
             || "unknown".to_owned(),
             |at| at.format("%Y-%m-%d %H:%M:%S").to_string(),
@@ -161,7 +161,6 @@ impl Row {
             .fields
             .duration_ms
             .map_or_else(|| "-".to_owned(), duration);
-        [started, state.to_owned(), result, duration, self.command()]
-            .map(|cell| printable(&cell).into_owned())
+        [started, state.to_owned(), result, duration, self.command()].map(Cell::from)
     }
 }

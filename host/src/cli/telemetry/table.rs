@@ -1,5 +1,7 @@
 //! Tables that fit the terminal.
 
+use anstyle::Style;
+use swamp::domain::printable;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
 /// What is between two columns.
@@ -29,6 +31,29 @@ impl Column {
     }
 }
 
+/// What stands in a cell. Whatever it is made of is escaped: much of it was written by somebody else.
+#[derive(Clone, Debug)]
+pub(super) struct Cell(String);
+
+impl Cell {
+    /// Text in a style.
+    pub(super) fn styled(style: Style, text: &str) -> Self {
+        Self(format!("{style}{}{style:#}", printable(text)))
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self(printable(text).into_owned())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
 /// The columns that text takes up on a terminal. Styles take up none.
 pub(super) fn width(cell: &str) -> usize {
     let visible = anstream::adapter::strip_str(cell);
@@ -39,13 +64,13 @@ pub(super) fn width(cell: &str) -> usize {
 /// their order, and if that is not enough the last one's cells are cut short.
 pub(super) fn table<const N: usize>(
     columns: &[Column; N],
-    rows: &[[String; N]],
+    rows: &[[Cell; N]],
     limit: Option<usize>,
 ) -> String {
     let mut widths = columns.map(|column| width(column.name));
     for row in rows {
         for (widest, cell) in widths.iter_mut().zip(row) {
-            *widest = (*widest).max(width(cell));
+            *widest = (*widest).max(width(&cell.0));
         }
     }
     let limit = limit.unwrap_or(usize::MAX);
@@ -70,10 +95,10 @@ pub(super) fn table<const N: usize>(
     if let Some(last) = shown.last().filter(|_| excess > 0) {
         widths[*last] = widths[*last].saturating_sub(excess).max(1);
     }
-    let names = columns.map(|column| column.name.to_owned());
+    let names = columns.map(|column| Cell::from(column.name));
     let lines = std::iter::once(&names).chain(rows).map(|row| {
         let cells = shown.iter().map(|column| {
-            let cell = cut(&row[*column], widths[*column]);
+            let cell = cut(&row[*column].0, widths[*column]);
             let room = " ".repeat(widths[*column].saturating_sub(width(&cell)));
             if columns[*column].right {
                 format!("{room}{cell}")
@@ -116,18 +141,17 @@ mod tests {
         Column::text("more", 1),
     ];
 
-    fn rows(names: &[&str]) -> Vec<[String; 3]> {
-        let row = |name: &&str| [(*name).to_owned(), "7".to_owned(), "more of it".to_owned()];
+    fn rows(names: &[&str]) -> Vec<[Cell; 3]> {
+        let row = |name: &&str| [Cell::from(*name), "7".into(), "more of it".into()];
         names.iter().map(row).collect()
     }
 
     #[test]
     fn wide_and_combining_characters_align() {
-        let shown = table(
-            &COLUMNS,
-            &rows(&["ab", "日本", "e\u{301}é", "\x1b[1mx\x1b[0m"]),
-            None,
-        );
+        let mut rows = rows(&["ab", "日本", "e\u{301}é"]);
+        let styled = Cell::styled(Style::new().bold(), "x");
+        rows.push([styled, "7".into(), "more of it".into()]);
+        let shown = table(&COLUMNS, &rows, None);
         let plain = anstream::adapter::strip_str(&shown).to_string();
         // Editors would compose what is written out in the snapshot.
         let plain = plain.replace('\u{301}', "");
@@ -138,6 +162,13 @@ mod tests {
         eé        7  more of it
         x         7  more of it
         ");
+    }
+
+    #[test]
+    fn a_cell_steers_no_terminal() {
+        let shown = table(&COLUMNS, &rows(&["\x1b[31mred\nline"]), None);
+        assert!(shown.contains(r"\u{1b}[31mred\u{a}line"), "{shown}");
+        assert_eq!(shown.lines().count(), 2);
     }
 
     #[test]

@@ -58,13 +58,13 @@ pub(super) fn parse(urls: &[Entry]) -> Result<Vec<UrlHeaders>, ConfigError> {
                     .next()
                     .and_then(|rest| rest.split(['?', '#']).next())
                     .unwrap_or_default()
-                    .to_owned(),
+                    .into(),
             });
         };
         if !seen.insert(scope.clone()) {
             return Err(ConfigError::Twice {
                 line,
-                name: scope.to_string(),
+                name: scope.to_string().into(),
             });
         }
         match &entry.value.kind {
@@ -101,7 +101,7 @@ fn of_url(scope: UrlScope, entries: &[Entry]) -> Result<UrlHeaders, ConfigError>
         }
         let refused = |why| ConfigError::Header {
             line,
-            name: text.to_owned(),
+            name: text.into(),
             why,
         };
         let name = HeaderName::from_bytes(text.as_bytes())
@@ -112,7 +112,7 @@ fn of_url(scope: UrlScope, entries: &[Entry]) -> Result<UrlHeaders, ConfigError>
         if !seen.insert(name.clone()) {
             return Err(ConfigError::Twice {
                 line,
-                name: format!("the header {name}"),
+                name: format!("the header {name}").into(),
             });
         }
         let template = match &entry.value.kind {

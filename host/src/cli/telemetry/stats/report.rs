@@ -10,7 +10,7 @@ use swamp::domain::{Status, Usage, UsageKind, printable};
 use super::Usages;
 use crate::cli::args::StatsBy;
 use crate::cli::telemetry::format::duration;
-use crate::cli::telemetry::table::{Column, table};
+use crate::cli::telemetry::table::{Cell, Column, table};
 use crate::cli::ui::{BOLD, GOOD};
 
 /// The longest bar, in characters.
@@ -264,25 +264,28 @@ impl Stats {
 }
 
 impl Group {
-    fn cells(&self, most: Option<u64>) -> [String; 8] {
+    fn cells(&self, most: Option<u64>) -> [Cell; 8] {
         let millis = |value: Option<u64>| value.map_or_else(|| "-".to_owned(), duration);
-        let bar = most.map_or_else(String::new, |most| {
-            let length = (self.invocations * BAR).div_ceil(most.max(1));
-            let bar = "█".repeat(usize::try_from(length).unwrap_or(0));
-            format!("{GOOD}{bar}{GOOD:#}")
-        });
+        let bar = most.map_or_else(
+            || Cell::from(""),
+            |most| {
+                let length = (self.invocations * BAR).div_ceil(most.max(1));
+                Cell::styled(GOOD, &"█".repeat(usize::try_from(length).unwrap_or(0)))
+            },
+        );
         let name = self.name.values().next().map(String::as_str);
         let name = name.filter(|name| !name.is_empty()).unwrap_or("(unknown)");
         [
-            printable(name).into_owned(),
-            self.invocations.to_string(),
-            self.errors.to_string(),
-            self.user_errors.to_string(),
+            name.into(),
+            self.invocations.to_string().into(),
+            self.errors.to_string().into(),
+            self.user_errors.to_string().into(),
             self.machines
                 .map(|count| count.to_string())
-                .unwrap_or_default(),
-            millis(self.median_ms),
-            millis(self.p95_ms),
+                .unwrap_or_default()
+                .into(),
+            millis(self.median_ms).into(),
+            millis(self.p95_ms).into(),
             bar,
         ]
     }
