@@ -71,6 +71,7 @@ impl PassingLock {
     }
 
     /// The same, but waits for whoever holds it. `on_wait` is called before that.
+    #[cfg(feature = "sender")]
     pub(crate) fn wait_in(dir: &Dir, name: &str, on_wait: impl Fn()) -> io::Result<Self> {
         for _ in 0..ATTEMPTS {
             let file = open(dir, name)?;
