@@ -16,7 +16,7 @@ use nix::unistd::{Pid, Uid};
 use rustix::event::{PollFd, PollFlags};
 use serde_json::Value;
 
-use crate::support::{AMPLE, SWAMP, TestRepo, skipped};
+use crate::support::{AMPLE, HOME_OF_ACCOUNT, SWAMP, TestRepo, skipped};
 
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -516,6 +516,7 @@ const ABOUT: &str = r#"
 
 #[test]
 fn a_program_finds_everything_as_it_would_alone() {
+    let _unchanged = HOME_OF_ACCOUNT.read().unwrap();
     let repo = TestRepo::new();
     let settings = [
         "",

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use swamp::receiver::{Receiver, ReceiverOptions};
 use tempfile::TempDir;
 
-use crate::support::{Run, SWAMP, TestRepo, run, skipped};
+use crate::support::{HOME_OF_ACCOUNT, Run, SWAMP, TestRepo, run, skipped};
 
 const ALICE: u32 = 12345;
 const BOB: u32 = 12346;
@@ -187,6 +187,7 @@ fn root_in_anothers_home_makes_nothing_there_and_heeds_its_off_switch() {
     let Some(machine) = Machine::new() else {
         return;
     };
+    let _unchanged = HOME_OF_ACCOUNT.read().unwrap();
     let repo = TestRepo::new();
     let home = machine.dir.path().join(format!("home-{ALICE}"));
     let state = tempfile::tempdir().unwrap();
@@ -309,6 +310,7 @@ fn without_home_the_off_switch_of_the_accounts_own_home_counts() {
     let account = nix::unistd::User::from_uid(nix::unistd::geteuid())
         .unwrap()
         .unwrap();
+    let _alone = HOME_OF_ACCOUNT.write().unwrap();
     let config = account.dir.join(".config/swamp/config.yaml");
     if config.exists() || !nix::unistd::geteuid().is_root() {
         skipped("only root's own home is written to, and only where it has no configuration");

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Once;
+use std::sync::{Once, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -284,6 +284,10 @@ pub(crate) fn dead_endpoint() -> String {
     std::mem::forget(socket);
     endpoint
 }
+
+/// Held for reading by tests whose commands may look into the home directory of this account, and for writing by the one
+/// that puts something there.
+pub(crate) static HOME_OF_ACCOUNT: RwLock<()> = RwLock::new(());
 
 /// Says that a test tests nothing here, and why.
 #[expect(clippy::print_stderr, reason = "it is for who reads the test's output")]

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{TestRepo, run};
+use crate::support::{HOME_OF_ACCOUNT, TestRepo, run};
 use crate::unruly::{Plan, Unruly};
 
 /// What is done to the command in a home.
@@ -98,6 +98,7 @@ const ODD: &[(&str, Change)] = &[
 
 #[test]
 fn whatever_the_home_and_the_variables_are_a_command_is_unbothered_and_its_entry_arrives() {
+    let _unchanged = HOME_OF_ACCOUNT.read().unwrap();
     for (what, change) in ODD {
         let server = Unruly::always(Plan::Accept);
         let repo = TestRepo::of_server(&server.endpoint(), "");
