@@ -529,7 +529,7 @@ fn ctrl_z_stops_both_and_fg_goes_on_with_both() {
     terminal.enter("$swamp exec -- perl $HOME/read.pl; echo c''ode=$?");
     terminal.wait_for("ready");
     // As fast as a test can type: `fg` must not undo the Ctrl-Z after it.
-    for _ in 0..10 {
+    for _ in 0..5 {
         terminal.press("\x1a");
         terminal.wait_for("Stopped");
         terminal.enter("jobs; echo j''obs");

@@ -110,6 +110,15 @@ impl Forward {
         self.witnessed.retain(|(_, since)| !is_over(*since));
     }
 
+    /// This process was stopped as the program was, and goes on: what was sent before to go on is no news any more, and would
+    /// undo the next stop.
+    pub(super) fn continued(&mut self) {
+        let is_past = |signal: c_int| signal == libc::SIGCONT || STOPS.contains(&signal);
+        self.held
+            .retain(|(arrived, _)| arrived.signal != libc::SIGCONT);
+        self.witnessed.retain(|(signal, _)| !is_past(*signal));
+    }
+
     fn send_on(&self, arrived: Arrived) {
         let to = if arrived.is_of(self.program.as_raw()) {
             getppid()

@@ -96,6 +96,7 @@ impl Running {
             forward.deliver(told);
             if let Some(News::Stopped(signal)) = news {
                 stop_by(signal);
+                forward.continued();
             }
         }
     }
