@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum as _;
 use swamp::config::advice::{self, Advice, Oddity};
 use swamp::config::known::Known;
-use swamp::config::marker_file::MARKER;
+use swamp::config::marker_file::{MARKER, MarkerFile};
 use swamp::config::ownership::{Foreign, Owners};
 use swamp::config::user_config_file;
 use swamp::config::{ConfigFileError, Marker, OffSwitch, UserConfig};
@@ -205,6 +205,19 @@ pub(crate) fn known(root: &Path, marker: &Marker) -> Option<Known> {
 /// The marker as it is followed: restrained where this user does not know the repository at `root`.
 pub(crate) fn followed(root: &Path, marker: &Marker) -> Marker {
     marker.as_far_as_known(|| known(root, marker).is_some_and(|known| known.is_known()))
+}
+
+/// The same as [`flush_setup`], giving the repository an id where it has none yet.
+pub(crate) fn flush_setup_with_id(
+    context: &Context,
+    root: &Path,
+    marker: &Marker,
+) -> Result<FlushSetup, CommandError> {
+    let repo_id = match &marker.repo_id {
+        Some(repo_id) => repo_id.clone(),
+        None => MarkerFile::new(root, context.owners()).ensure_repo_id()?,
+    };
+    flush_setup(context, root, marker, repo_id)
 }
 
 /// Everything that a flush of the repository at `root` needs.

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use chrono::Utc;
 use swamp::config::backlogs::Backlogs;
-use swamp::config::marker_file::MarkerFile;
 use swamp::config::ownership::Owners;
-use swamp::domain::{Batches, EntryState, FlushOutcome, TelemetryRepository as _};
-use swamp::flush::{Flushed, How, Watch, held_back};
+use swamp::domain::{Batches, EntryState, FlushOutcome, SpoolError, TelemetryRepository as _};
+use swamp::flush::{FlushSetup, Flushed, How, Watch, held_back};
 use swamp::spool::FileSpool;
 use tracing::debug;
 
 use super::args::Globals;
-use super::context::{Context, ENDPOINT_VARIABLE, env_var, flush_setup, known};
+use super::context::{Context, ENDPOINT_VARIABLE, env_var, flush_setup_with_id, known};
 use super::error::CommandError;
 
 /// The most repositories that a flush looks at until it finds one with something to send.
@@ -48,6 +47,29 @@ impl Left {
     }
 }
 
+/// Flushes the repository at `root` to the end of what is asked for, and remembers whether entries wait there.
+pub(crate) fn flush_and_remember(
+    context: &Context,
+    root: &Path,
+    setup: &FlushSetup,
+    spool: FileSpool,
+    how: How,
+    watch: &Watch,
+) -> Result<Flushed, SpoolError> {
+    let left = Left::default();
+    let flushed = setup.flush(spool, how, watch, |so_far, total| {
+        left.note(so_far, total);
+        true
+    })?;
+    left.remember(root, context.owners(), &flushed);
+    Ok(flushed)
+}
+
+/// Whether the environment names one endpoint for all repositories.
+pub(crate) fn has_one_endpoint() -> bool {
+    env_var(ENDPOINT_VARIABLE).is_some_and(|endpoint| !endpoint.is_empty())
+}
+
 /// Forgets the repository at `root`, unless a command has recorded something there meanwhile: it saves its entry first,
 /// and remembers the repository then.
 fn settle(backlogs: &Backlogs, root: &Path, owners: Owners) {
@@ -76,10 +98,10 @@ fn count_pending(root: &Path, owners: Owners) -> usize {
         .count()
 }
 
-/// The repositories whose entries wait, but for the one at `own`. `None` where the environment names one endpoint: what
+/// The repositories whose entries wait, but for the one at `own`. None where the environment names one endpoint: what
 /// others have recorded is not for that one.
 fn others(backlogs: &Backlogs, own: &Path) -> Vec<PathBuf> {
-    if env_var(ENDPOINT_VARIABLE).is_some_and(|endpoint| !endpoint.is_empty()) {
+    if has_one_endpoint() {
         return Vec::new();
     }
     let own = own.canonicalize().unwrap_or_else(|_| own.to_owned());
@@ -165,11 +187,7 @@ fn flush(
     let Some(spool) = FileSpool::open(root, context.owners())? else {
         return Ok(());
     };
-    let repo_id = match &marker.repo_id {
-        Some(repo_id) => repo_id.clone(),
-        None => MarkerFile::new(root, context.owners()).ensure_repo_id()?,
-    };
-    let mut setup = flush_setup(context, root, marker, repo_id)?;
+    let mut setup = flush_setup_with_id(context, root, marker)?;
     if let Some(time_limit) = time_limit {
         let limits = &mut setup.marker.telemetry_sender_limits;
         limits.deadline = limits.deadline.min(time_limit);
@@ -181,12 +199,7 @@ fn flush(
         heeds_retry_after: true,
     };
     let began = Utc::now();
-    let left = Left::default();
-    let flushed = setup.flush(spool, how, watch, |so_far, total| {
-        left.note(so_far, total);
-        true
-    })?;
-    left.remember(root, context.owners(), &flushed);
+    let flushed = flush_and_remember(context, root, &setup, spool, how, watch)?;
     if let Flushed::Done(outcome) = flushed {
         let (root, endpoint) = (root.display(), &setup.endpoint);
         let took = (Utc::now() - began).num_milliseconds();

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use swamp::config::marker_file::MarkerFile;
 use swamp::domain::{BATCH_SIZE, Batches, UnsentRule};
 use swamp::flush::background::{FLUSH_VARIABLE, FlushMode};
 use swamp::flush::{Flushed, How, Watch};
@@ -20,8 +19,8 @@ use tracing::debug;
 use tracing::level_filters::LevelFilter;
 
 use super::args::Globals;
-use super::context::{Context, env_var, flush_setup, followed};
-use super::elsewhere::{self, Left};
+use super::context::{Context, env_var, flush_setup_with_id, followed};
+use super::elsewhere;
 use super::error::CommandError;
 use super::hint;
 use super::logging;
@@ -105,11 +104,7 @@ fn flush(context: &Context, watch: &Watch) -> Result<(), CommandError> {
     let Some(spool) = FileSpool::open(root, context.owners())? else {
         return Ok(());
     };
-    let repo_id = match &marker.repo_id {
-        Some(repo_id) => repo_id.clone(),
-        None => MarkerFile::new(root, context.owners()).ensure_repo_id()?,
-    };
-    let setup = flush_setup(context, root, marker, repo_id)?;
+    let setup = flush_setup_with_id(context, root, marker)?;
     let how = How {
         patience,
         batches: Batches::One,
@@ -118,12 +113,7 @@ fn flush(context: &Context, watch: &Watch) -> Result<(), CommandError> {
     };
     let endpoint = &setup.endpoint;
     let began = Utc::now();
-    let left = Left::default();
-    let flushed = setup.flush(spool, how, watch, |so_far, total| {
-        left.note(so_far, total);
-        true
-    })?;
-    left.remember(root, context.owners(), &flushed);
+    let flushed = elsewhere::flush_and_remember(context, root, &setup, spool, how, watch)?;
     match flushed {
         Flushed::OtherAtWork => debug!("another flush is running; the entries stay pending"),
         Flushed::AskedToWait => debug!("{endpoint} asked to wait"),

@@ -15,7 +15,7 @@ use super::flush::{self, FlushReport};
 use super::status::{self, Status};
 use super::table::{Cell, Column, table};
 use crate::cli::context::{Context, ENDPOINT_VARIABLE, env_var};
-use crate::cli::elsewhere::{at, may_flush};
+use crate::cli::elsewhere::{at, has_one_endpoint, may_flush};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::interrupt::Interrupt;
 
@@ -94,7 +94,7 @@ pub(super) fn show(context: &Context) -> Result<(), CommandError> {
 }
 
 pub(super) fn flush(context: &Context) -> Result<(), CommandError> {
-    if env_var(ENDPOINT_VARIABLE).is_some_and(|endpoint| !endpoint.is_empty()) {
+    if has_one_endpoint() {
         return Err(CommandError::msg(
             ErrorKind::Endpoint,
             format!(

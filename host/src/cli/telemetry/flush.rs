@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use serde::Serialize;
-use swamp::config::marker_file::MarkerFile;
 use swamp::domain::{BATCH_SIZE, Batches, FlushOutcome, ForeignText, TelemetryRepository as _};
 use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker;
 use swamp::spool::{FailureRecord, FileSpool};
 
 use super::format::entries;
-use crate::cli::context::{Context, flush_setup};
+use crate::cli::context::{Context, flush_setup_with_id};
 use crate::cli::elsewhere::Left;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hint;
@@ -85,11 +84,7 @@ pub(super) fn flush(
     if let Some(switch) = context.off_switch(marker) {
         return Err(switch.into());
     }
-    let repo_id = match &marker.repo_id {
-        Some(repo_id) => repo_id.clone(),
-        None => MarkerFile::new(root, context.owners()).ensure_repo_id()?,
-    };
-    let setup = flush_setup(context, root, marker, repo_id)?;
+    let setup = flush_setup_with_id(context, root, marker)?;
     let endpoint = setup.endpoint.to_string();
     let sender = marker.telemetry_sender.to_string().into();
     let spool = FileSpool::create(root, context.owners())?;
