@@ -4,6 +4,7 @@
 //! `SWAMP_TEST_SWAPS` says how many commands each path is tried with.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::support::{Run, TestRepo, run, say};
+use crate::support::{Run, TestRepo, run, say, wait_until};
 
 const ROUNDS: usize = 12;
 
@@ -199,9 +200,16 @@ fn state(directory: &Path) -> Vec<String> {
     found
 }
 
+/// Removes it, also from under a flusher that the command before has left and that still writes there.
 fn remove(path: &Path) {
     if fs::symlink_metadata(path).is_ok_and(|about| about.is_dir()) {
-        fs::remove_dir_all(path).unwrap();
+        wait_until("the directory stays empty while it is removed", || {
+            match fs::remove_dir_all(path) {
+                Ok(()) => true,
+                Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => false,
+                Err(error) => panic!("{}: {error}", path.display()),
+            }
+        });
     } else {
         fs::remove_file(path).ok();
     }
