@@ -223,6 +223,11 @@ const SIGNALS: &[(i32, &str)] = &[
     (64, "RTMAX"),
 ];
 
+/// The rows of the largest tables: what is sent to the process, to the group and to each, and the other tables.
+const ROWS: usize =
+    3 * SIGNALS.len() + ENDS.len() + SETTINGS.len() + STARTERS.len() * PROGRAMS.len();
+const _: () = assert!(ROWS >= 200, "the comparison keeps its breadth");
+
 /// Signals that do nothing by default, or stop.
 const HARMLESS: &[&str] = &["CHLD", "CONT", "TSTP", "TTIN", "TTOU", "URG", "WINCH"];
 
@@ -409,35 +414,37 @@ fn a_signal_ends_the_program_and_whoever_waits_for_it_sees_which() {
     }
 }
 
+/// Ways in which a program ends by itself.
+const ENDS: &[&str] = &[
+    "exit 0",
+    "exit 1",
+    "exit 2",
+    "exit 42",
+    "exit 125",
+    "exit 126",
+    "exit 127",
+    "exit 128",
+    "exit 130",
+    "exit 137",
+    "exit 143",
+    "exit 255",
+    "sh -c 'kill -TERM $$'",
+    "sh -c 'kill -TERM $$'; exit 7",
+    "echo out; echo err >&2; exit 3",
+    "exec <&- >&- 2>&-; exit 4",
+    "sleep 0 & wait; exit 5",
+    "trap 'exit 6' TERM; kill $$; sleep 600",
+    "ulimit -c unlimited 2>/dev/null; kill -SEGV $$",
+    "exec 3>&1; yes | head -1 >&3",
+    "no-such-command-here",
+    "exec /dev/null",
+    "cat",
+];
+
 #[test]
 fn a_program_ends_as_it_ends() {
     let repo = TestRepo::new();
-    let ends = [
-        "exit 0",
-        "exit 1",
-        "exit 2",
-        "exit 42",
-        "exit 125",
-        "exit 126",
-        "exit 127",
-        "exit 128",
-        "exit 130",
-        "exit 137",
-        "exit 143",
-        "exit 255",
-        "sh -c 'kill -TERM $$'",
-        "sh -c 'kill -TERM $$'; exit 7",
-        "echo out; echo err >&2; exit 3",
-        "exec <&- >&- 2>&-; exit 4",
-        "sleep 0 & wait; exit 5",
-        "trap 'exit 6' TERM; kill $$; sleep 600",
-        "ulimit -c unlimited 2>/dev/null; kill -SEGV $$",
-        "exec 3>&1; yes | head -1 >&3",
-        "no-such-command-here",
-        "exec /dev/null",
-        "cat",
-    ];
-    for end in ends {
+    for end in ENDS {
         compare(&repo, end, "", &["bash", "-c", end], &|_| {});
     }
     // What the kernel does to a program by itself.
@@ -470,6 +477,114 @@ fn a_program_ends_as_it_ends() {
         ),
     ] {
         compare(&repo, name, setting, &["perl", "-e", program], &|_| {});
+    }
+}
+
+/// Programs that start another one and tell, or show by their own end, how it ended.
+const STARTERS: &[&[&str]] = &[
+    &[
+        "python3",
+        "-c",
+        "import subprocess, sys; print(subprocess.run(sys.argv[1:]).returncode)",
+    ],
+    &["perl", "-e", "system @ARGV; print $? & 127, q( ), $? >> 8"],
+    &[
+        "bash",
+        "-c",
+        "for n in 1 2 3; do echo $n; \"$@\"; echo $?; done",
+        "bash",
+    ],
+    &["bash", "-c", "\"$@\" & wait $!; echo $?", "bash"],
+    &[
+        "bash",
+        "-c",
+        "set -o pipefail; \"$@\" | cat; echo ${PIPESTATUS[0]}",
+        "bash",
+    ],
+    &["bash", "-c", "echo \"$(\"$@\")\" $?", "bash"],
+    &["env", "-i", "PATH=/usr/bin:/bin"],
+    &["nice", "-n", "3"],
+    &["setsid", "-w"],
+];
+
+/// What they start.
+const PROGRAMS: &[&str] = &[
+    "exit 0",
+    "exit 3",
+    "kill -TERM $$",
+    "kill -KILL $$",
+    "trap 'exit 9' INT TERM; kill -TERM $$; exit 8",
+];
+
+#[test]
+fn who_starts_it_sees_how_it_ended() {
+    let repo = TestRepo::new();
+    for starter in STARTERS {
+        for program in PROGRAMS {
+            let of = |line: &[&str]| {
+                let program = [starter, line, &["sh", "-c", program]].concat();
+                let mut seen = Watched::start(&repo, Mode::Alone, "", &program).finish();
+                // Shells name the process that was killed.
+                seen.stderr.retain(|character| !character.is_ascii_digit());
+                seen
+            };
+            let alone = of(&[]);
+            if alone.exit_code == Some(127) {
+                skipped(&format!("{} is not there", starter[0]));
+                break;
+            }
+            assert_eq!(of(&[SWAMP, "exec", "--"]), alone, "{starter:?} {program}");
+            let unrecorded = of(&[SWAMP, "--no-telemetry", "exec", "--"]);
+            assert_eq!(unrecorded, alone, "{starter:?} {program}");
+        }
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_loop_of_a_shell_too() {
+    let repo = TestRepo::new();
+    // A shell gives up its loop only where the program died by SIGINT itself.
+    let shell = [
+        "bash",
+        "-c",
+        "for n in 1 2 3; do echo $n; \"$@\"; done; echo on",
+        "bash",
+    ];
+    for line in [
+        &[][..],
+        &[SWAMP, "exec", "--"],
+        &[SWAMP, "--no-telemetry", "exec", "--"],
+    ] {
+        let program = [&shell, line, &["sh", "-c", "kill -INT 0; exit 5"]].concat();
+        let seen = Watched::start(&repo, Mode::Alone, "", &program).finish();
+        assert_eq!(
+            (seen.signal, seen.stdout.as_str()),
+            (Some(libc::SIGINT), "1\n"),
+            "{line:?}"
+        );
+    }
+}
+
+#[test]
+fn a_program_that_timeout_ends_is_ended_as_alone() {
+    let repo = TestRepo::new();
+    let catching = "$SIG{$_} = sub { print qq(ended\n); exit 9 } for qw(INT HUP); sleep 600";
+    for options in [
+        "-s INT",
+        "-s TERM",
+        "-s KILL",
+        "--preserve-status -s INT",
+        "--foreground -s HUP",
+    ] {
+        for program in [&["sleep", "600"][..], &["perl", "-e", catching]] {
+            let of = |line: &[&str]| {
+                let options: Vec<_> = options.split(' ').collect();
+                let program = [&["timeout"], &options[..], &["1"], line, program].concat();
+                Watched::start(&repo, Mode::Alone, "", &program).finish()
+            };
+            let alone = of(&[]);
+            assert_eq!(of(&[SWAMP, "exec", "--"]), alone, "{options} {program:?}");
+        }
     }
 }
 
@@ -514,48 +629,50 @@ const ABOUT: &str = r#"
     perl -e 'require "syscall.ph"; my $x = pack q(i), -1; syscall(&SYS_prctl, 2, $x); print unpack(q(i), $x), qq(\n)'
 "#;
 
+/// What a program finds set, closed, opened or ignored.
+const SETTINGS: &[&str] = &[
+    "",
+    "trap '' PIPE",
+    "trap '' CHLD",
+    "trap '' HUP",
+    "trap '' INT QUIT",
+    "trap '' TERM USR1 TSTP",
+    "trap '' SEGV BUS",
+    "trap '' XFSZ ALRM WINCH URG CONT",
+    "trap '' $(seq 34 64)",
+    "umask 027",
+    "ulimit -n 64",
+    "ulimit -Sn 50",
+    "ulimit -c 0",
+    "ulimit -s 1024",
+    "ulimit -f 100",
+    "ulimit -t 100",
+    "ulimit -u 5000",
+    "ulimit -v 4000000",
+    "ulimit -i 100",
+    "renice -n 5 $$ >/dev/null",
+    "echo 500 >/proc/self/oom_score_adj",
+    "exec 3</dev/null",
+    "exec 9>/dev/null 7<&9",
+    "exec 12<>/dev/null",
+    "exec <&-",
+    "exec >&- >/dev/null",
+    "exec 2>&-",
+    "exec <&- 2>&-",
+    "exec </dev/zero",
+    "export A= B='x y' LISTEN_PID=1 WATCHDOG_PID=abc PATH=$PATH:/nowhere",
+    "unset HOME",
+    "cd /",
+    "cd ..; cd repo",
+    "taskset -p 1 $$ >/dev/null",
+    "chrt -b -p 0 $$",
+];
+
 #[test]
 fn a_program_finds_everything_as_it_would_alone() {
     let _unchanged = HOME_OF_ACCOUNT.read().unwrap();
     let repo = TestRepo::new();
-    let settings = [
-        "",
-        "trap '' PIPE",
-        "trap '' CHLD",
-        "trap '' HUP",
-        "trap '' INT QUIT",
-        "trap '' TERM USR1 TSTP",
-        "trap '' SEGV BUS",
-        "trap '' XFSZ ALRM WINCH URG CONT",
-        "trap '' $(seq 34 64)",
-        "umask 027",
-        "ulimit -n 64",
-        "ulimit -Sn 50",
-        "ulimit -c 0",
-        "ulimit -s 1024",
-        "ulimit -f 100",
-        "ulimit -t 100",
-        "ulimit -u 5000",
-        "ulimit -v 4000000",
-        "ulimit -i 100",
-        "renice -n 5 $$ >/dev/null",
-        "echo 500 >/proc/self/oom_score_adj",
-        "exec 3</dev/null",
-        "exec 9>/dev/null 7<&9",
-        "exec 12<>/dev/null",
-        "exec <&-",
-        "exec >&- >/dev/null",
-        "exec 2>&-",
-        "exec <&- 2>&-",
-        "exec </dev/zero",
-        "export A= B='x y' LISTEN_PID=1 WATCHDOG_PID=abc PATH=$PATH:/nowhere",
-        "unset HOME",
-        "cd /",
-        "cd ..; cd repo",
-        "taskset -p 1 $$ >/dev/null",
-        "chrt -b -p 0 $$",
-    ];
-    for setting in settings {
+    for setting in SETTINGS {
         let mut seen = Vec::new();
         for mode in MODES {
             seen.push(Watched::start(&repo, mode, setting, &["bash", "-c", ABOUT]).finish());

@@ -13,13 +13,14 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use nix::libc;
-use nix::unistd::{Pid, execvp};
+use nix::unistd::{Pid, execvp, getpgid, getpgrp, getppid};
 use rustix::process::{WaitOptions, WaitStatus};
 
-use self::forward::Forward;
-use self::signals::{Signals, stop_by};
+use self::forward::{Addressee, Forward};
+use self::signals::{Arrived, Signals, stop_by};
 use self::witness::Witness;
 use super::{Ended, NotRun, Program, as_found, disposition};
 
@@ -75,15 +76,15 @@ impl Running {
     }
 
     fn ended(&mut self) -> io::Result<Ended> {
-        let mut forward = Forward::to(self.program);
+        let mut forward = Forward::to(self.program.as_raw());
         loop {
-            self.witness.wait(forward.rests())?;
+            self.witness.wait(forward.rests(Instant::now()))?;
             let mut is_news = false;
             while let Some(arrived) = self.witness.signals().next()? {
                 // One that somebody sends may stand for one of a child too.
                 is_news |= arrived.signal == libc::SIGCHLD;
                 if !arrived.is_of_a_child() {
-                    forward.take(arrived);
+                    forward.take(arrived, Instant::now());
                 }
             }
             let news = if is_news { self.news()? } else { None };
@@ -93,12 +94,29 @@ impl Running {
             }
             // It is asked after this process's own signals were read, so that it has got what they were sent with.
             let told = self.witness.told(!forward.is_idle());
-            forward.deliver(told);
+            for (arrived, to) in forward.deliver(told, self.is_in_group(), Instant::now()) {
+                self.send_on(arrived, to);
+            }
             if let Some(News::Stopped(signal)) = news {
                 stop_by(signal);
                 forward.continued();
             }
         }
+    }
+
+    fn send_on(&self, arrived: Arrived, to: Addressee) {
+        let to = match to {
+            Addressee::Program => self.program,
+            Addressee::Parent => getppid(),
+        };
+        // There may be no such process that this one can see.
+        if to.as_raw() > 0 {
+            arrived.send_to(to.as_raw());
+        }
+    }
+
+    fn is_in_group(&self) -> bool {
+        getpgid(Some(self.program)).is_ok_and(|group| group == getpgrp())
     }
 
     /// What has become of the program since it was last asked after. Other children are those of programs that ended

@@ -42,6 +42,24 @@ impl Arrived {
         }
     }
 
+    #[cfg(test)]
+    pub(super) const fn from_process(signal: c_int, sender: c_int) -> Self {
+        Self {
+            signal,
+            code: libc::SI_USER,
+            sender,
+            value: 0,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) const fn from_kernel(signal: c_int) -> Self {
+        Self {
+            code: libc::SI_KERNEL,
+            ..Self::from_process(signal, 0)
+        }
+    }
+
     /// Whether it tells of a child's state.
     pub(super) const fn is_of_a_child(&self) -> bool {
         // What a process sends has a code of none or below.

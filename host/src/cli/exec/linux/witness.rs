@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use nix::libc::{self, c_int};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{getpid, getppid, kill_process, set_parent_process_death_signal};
@@ -31,8 +31,12 @@ const STACK: usize = 64 * 1024;
 /// What the witness says when it has told of all signals that had come before it was asked.
 const NO_MORE: u8 = 0;
 
-/// How long it may take to answer. Only a stopped one takes longer than a moment.
-const PATIENCE: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
+/// How long its answer is waited for until this looks at what is the matter with it: it is stopped, or dead, or the
+/// machine is busy.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// How often this looks until there is no witness.
+const LOOKS: usize = 250;
 
 /// What both have in common. It is never freed: the witness may outlive everything here.
 pub(super) struct Post {
@@ -133,34 +137,34 @@ impl Witness {
 
     fn ask(&self, told: &mut Vec<c_int>, process: Pid) -> io::Result<()> {
         (&self.post.ours).write_all(&[1])?;
-        for patience in PATIENCE {
-            let limit = Timespec::try_from(patience).ok();
+        let limit = Timespec::try_from(PATIENCE).ok();
+        for _ in 0..LOOKS {
             let mut line = [PollFd::new(&self.post.ours, PollFlags::IN)];
             while poll(&mut line, limit.as_ref())? > 0 {
                 if self.hear(told)? {
                     return Ok(());
                 }
             }
-            // It may be stopped where this process is not any more.
-            kill(process, Signal::SIGCONT).ok();
+            match state_of(process)? {
+                // It stands where this process is not stopped any more.
+                WaitStatus::Stopped(..) => kill(process, Signal::SIGCONT)?,
+                // A busy machine has not let it run yet. To continue it would take back the stops that it has not told of.
+                WaitStatus::StillAlive => {}
+                _ => break,
+            }
         }
         Err(io::ErrorKind::TimedOut.into())
     }
 
-    /// Reads what it has said. Whether that ends with an answer.
+    /// Reads what it has said. Whether there was an answer in it.
     fn hear(&self, told: &mut Vec<c_int>) -> io::Result<bool> {
         let mut said = [0; 64];
+        let mut is_answer = false;
         loop {
             match (&self.post.ours).read(&mut said) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(length) => {
-                    let signals = said[..length].iter().filter(|byte| **byte != NO_MORE);
-                    told.extend(signals.map(|signal| c_int::from(*signal)));
-                    if said[..length].ends_with(&[NO_MORE]) {
-                        return Ok(true);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Ok(length) => is_answer |= take_in(&said[..length], told),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(is_answer),
                 Err(error) => return Err(error),
             }
         }
@@ -174,6 +178,21 @@ impl Witness {
             waitpid(process, Some(WaitPidFlag::__WALL)).ok();
         }
     }
+}
+
+/// Takes the signals out of what the witness has said. Whether there was an answer in it: it need not be at the end, where
+/// more signals came after it.
+fn take_in(said: &[u8], told: &mut Vec<c_int>) -> bool {
+    let signals = said.iter().filter(|byte| **byte != NO_MORE);
+    told.extend(signals.map(|signal| c_int::from(*signal)));
+    said.contains(&NO_MORE)
+}
+
+/// How it stands with a child that tells of nothing by itself. It can be asked again, and waited for.
+fn state_of(process: Pid) -> nix::Result<WaitStatus> {
+    let now = WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    let states = WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED | WaitPidFlag::__WALL;
+    waitid(Id::Pid(process), now | states)
 }
 
 /// What the witness does.
@@ -226,5 +245,25 @@ fn tell(post: &Post, info: &[u8; size_of::<libc::signalfd_siginfo>()]) {
         && !is_from_swamp
     {
         rustix::io::write(post.theirs.as_fd(), &[signal]).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_counts_wherever_it_is_among_the_signals() {
+        for (said, signals, is_answer) in [
+            (&[NO_MORE][..], &[][..], true),
+            (&[18, NO_MORE], &[18], true),
+            (&[18, NO_MORE, 20], &[18, 20], true),
+            (&[NO_MORE, 20], &[20], true),
+            (&[18, 20], &[18, 20], false),
+        ] {
+            let mut told = Vec::new();
+            assert_eq!(take_in(said, &mut told), is_answer, "{said:?}");
+            assert_eq!(told, signals, "{said:?}");
+        }
     }
 }
