@@ -339,7 +339,10 @@ fn valid_json_arrives_byte_for_byte_whatever_it_holds() {
 #[test]
 fn what_contract_0_1_does_not_promise_waits_for_a_sender_that_comes_with_the_program() {
     let repo = TestRepo::new();
-    let component = concat!(env!("CARGO_MANIFEST_DIR"), "/prebuilt/ingest.wasm");
+    let component = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/senders/0.1.0/rust-wasm32-wasip2.wasm"
+    );
     fs::copy(component, repo.root().join("ours.wasm")).unwrap();
     let marker = repo.marker();
     repo.configure("telemetrySender: ours.wasm\n");

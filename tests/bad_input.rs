@@ -108,7 +108,7 @@ fn a_sender_that_is_none_keeps_the_entries_and_is_told_apart() {
         (
             "other.wat",
             Some(other_world),
-            "could not link the sender other.wat: it does not export swamp:telemetry/sender@0.1.0",
+            "could not link the sender other.wat: it does not export swamp:telemetry/sender@0.2.0",
         ),
     ] {
         let repo = TestRepo::new();

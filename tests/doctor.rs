@@ -268,8 +268,8 @@ fn faults() -> Vec<Fault> {
         Fault {
             plant: |repo| repo.configure("telemetrySenderOptions: {level: high}\n"),
             check: "options",
-            found: "ignores level",
-            fix: "remove telemetrySenderOptions",
+            found: "takes no option level (it takes none)",
+            fix: "correct telemetrySenderOptions",
             ..NOTHING
         },
         Fault {

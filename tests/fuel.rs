@@ -12,7 +12,7 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use bindings::exports::swamp::telemetry::sender::{Destination, InvocationStatus, TelemetryEntry};
+use bindings::swamp::telemetry::types::{Destination, Entry};
 
 /// The most that a batch of 25 entries may take.
 const MOST: u64 = 60_000;
@@ -31,7 +31,7 @@ const FUEL: u64 = 1_000_000_000;
 )]
 mod bindings {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "../wit/0.2.0",
         world: "telemetry-sender",
         exports: { default: async },
     });
@@ -68,6 +68,7 @@ fn spent() -> (u64, String) {
     let destination = Destination {
         endpoint: "http://127.0.0.1:1".into(),
         user_agent: "swamp/test".into(),
+        distinct_id: "the-repo".into(),
         options: Vec::new(),
     };
     let entries: Vec<_> = (0..ENTRIES).map(entry).collect();
@@ -82,7 +83,7 @@ fn spent() -> (u64, String) {
         let before = store.get_fuel().unwrap();
         sender
             .swamp_telemetry_sender()
-            .call_send_batch(&mut store, &destination, &entries, "the-repo")
+            .call_send_batch(&mut store, &destination, &entries)
             .await
             .unwrap()
             .unwrap();
@@ -93,7 +94,7 @@ fn spent() -> (u64, String) {
 }
 
 /// An entry as the program writes it.
-fn entry(n: usize) -> TelemetryEntry {
+fn entry(n: usize) -> Entry {
     let id = format!("01987a6e-0000-7000-8000-{n:012}");
     let data = format!(
         r#"{{
@@ -118,24 +119,7 @@ fn entry(n: usize) -> TelemetryEntry {
   "platform": "linux"
 }}"#
     );
-    TelemetryEntry {
-        id,
-        data,
-        command: Some("telemetry".into()),
-        subcommand: Some("status".into()),
-        args: Some(Vec::new()),
-        option_keys: Some(vec!["json".into()]),
-        global_options: Some(Vec::new()),
-        status: Some(InvocationStatus::Success),
-        error_type: None,
-        error_message: None,
-        exit_code: Some(0),
-        started_at: Some(1_770_768_000_000),
-        completed_at: Some(1_770_768_000_012),
-        duration_ms: Some(12),
-        swamp_version: Some("0.1.0".into()),
-        platform: Some("linux".into()),
-    }
+    Entry { id, data }
 }
 
 /// Takes every request and answers 202.

@@ -113,6 +113,8 @@ const SHARED: &[(&str, &str)] = &[
     ("spool/last_flush.rs", "FailureRecord"),
     ("spool/last_flush.rs", "Totals"),
     ("conformance/request.rs", "SeenRequest"),
+    ("sender/description.rs", "Description"),
+    ("sender/description.rs", "OptionDescription"),
 ];
 
 /// What is above the part that is generated ends with this line.

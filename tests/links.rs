@@ -203,13 +203,14 @@ fn state(directory: &Path) -> Vec<String> {
 /// Removes it, also from under a flusher that the command before has left and that still writes there.
 fn remove(path: &Path) {
     if fs::symlink_metadata(path).is_ok_and(|about| about.is_dir()) {
-        wait_until("the directory stays empty while it is removed", || {
-            match fs::remove_dir_all(path) {
+        wait_until(
+            "the directory stays empty while it is removed",
+            || match fs::remove_dir_all(path) {
                 Ok(()) => true,
                 Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty => false,
                 Err(error) => panic!("{}: {error}", path.display()),
-            }
-        });
+            },
+        );
     } else {
         fs::remove_file(path).ok();
     }

@@ -19,6 +19,7 @@ mod compiling;
 mod completions;
 mod config;
 mod conformance;
+mod contract;
 #[cfg(target_os = "linux")]
 mod crash_points;
 #[cfg(target_os = "linux")]

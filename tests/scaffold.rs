@@ -63,7 +63,7 @@ fn names(repo: &TestRepo) -> Vec<String> {
 #[test]
 fn every_language_and_template_writes_the_files_that_it_lists_with_the_contract_among_them() {
     let repo = TestRepo::new();
-    let contract = include_str!("../wit/sender.wit");
+    let contract = include_str!("../wit/0.1.0/sender.wit");
     for (lang, template) in LANGS
         .into_iter()
         .flat_map(|lang| [(lang, "ingest"), (lang, "otlp")])

@@ -84,7 +84,7 @@ fn check_fails_with_the_reason_for_what_would_not_run() {
     assert!(
         check
             .stderr
-            .contains("does not export swamp:telemetry/sender@0.1.0")
+            .contains("does not export swamp:telemetry/sender@0.2.0")
     );
     let missing = repo.swamp(&["sender", "check", "gone.wasm"]);
     assert_eq!(missing.code, 1);
@@ -119,7 +119,7 @@ fn check_reads_a_component_that_the_engine_refuses_and_names_the_remedy() {
     insta::assert_snapshot!(shown.join("\n"), @r"
     component   async.wat
     size        266 bytes
-    contract    0.2.0 (this host runs 0.1.0)
+    contract    0.2.0 (this host runs 0.1.0 and 0.2.0)
     exports     swamp:telemetry/sender@0.2.0
     compiled    no
     verdict     does not run

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use swamp::config::{BuiltinSender, SenderLimits};
-use swamp::domain::{Deadline, Endpoint, EntryName, SendError, SpooledEntry, TelemetrySender as _};
+use swamp::domain::{
+    Deadline, Delivered, Endpoint, EntryName, SendError, SpooledEntry, TelemetrySender as _,
+};
 use swamp::egress::{Environment, Network, Reach};
 use swamp::process::timer::Timer;
 use swamp::receiver::{Receiver, ReceiverOptions};
@@ -59,7 +61,9 @@ fn entries(count: usize) -> Vec<SpooledEntry> {
 }
 
 fn send(file: &ComponentFile, endpoint: &str, count: usize) -> Result<(), SendError> {
-    sender(file, endpoint).send_batch(&entries(count), "the-repo", Deadline::after(AMPLE))
+    let deadline = Deadline::after(AMPLE);
+    let delivered = sender(file, endpoint).send_batch(&entries(count), "the-repo", deadline)?;
+    delivered.in_full()
 }
 
 fn responding(status: u16) -> Receiver {
@@ -180,7 +184,7 @@ fn one_instance_serves_batch_after_batch_over_one_connection() {
         let mut sender = sender(&file, &receiver.endpoint());
         for _ in 0..5 {
             let sent = sender.send_batch(&entries(3), "the-repo", Deadline::after(AMPLE));
-            assert_eq!(sent, Ok(()), "{}", file.name());
+            assert_eq!(sent, Ok(Delivered::Whole), "{}", file.name());
         }
     }
 }

@@ -45,7 +45,7 @@ fn with_world(module: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
 
 fn without_world(module: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Vec<u8>, Resolve, WorldId) {
     let mut resolve = Resolve::default();
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("wit");
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("wit/0.1.0");
     let (package, _) = resolve.push_path(wit).unwrap();
     let world = resolve
         .select_world(&[package], Some("telemetry-sender"))
@@ -158,7 +158,11 @@ fn a_module_without_its_world_takes_it_from_the_directory_of_the_bindings() {
     assert!(broken.stderr.starts_with(begins), "{broken:?}");
     assert_eq!(broken.stderr.lines().count(), 2, "{broken:?}");
 
-    fs::write(repo.root().join(wit), include_str!("../wit/sender.wit")).unwrap();
+    fs::write(
+        repo.root().join(wit),
+        include_str!("../wit/0.1.0/sender.wit"),
+    )
+    .unwrap();
     let wrapped = repo.swamp(&command);
     assert_eq!(wrapped.code, 0, "{wrapped:?}");
     let check = repo.swamp(&["sender", "check", "core.component.wasm"]);

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError};
+use crate::bindings::swamp::telemetry::types::{Failure, Rejection};
 
 const TOO_MANY_REQUESTS: u16 = 429;
 const SERVICE_UNAVAILABLE: u16 = 503;
@@ -39,14 +39,14 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// What an answer that is no success means for the batch. `now` is what a `retry-after` date is counted from.
-    pub(crate) fn refusal(&self, now: Clock) -> SendError {
+    pub(crate) fn refusal(&self, now: Clock) -> Failure {
         match self.status {
-            TOO_MANY_REQUESTS | SERVICE_UNAVAILABLE => SendError::Throttled(
+            TOO_MANY_REQUESTS | SERVICE_UNAVAILABLE => Failure::Throttled(
                 self.retry_after
                     .as_deref()
                     .and_then(|value| retry_after_seconds(value.trim_ascii(), now)),
             ),
-            status => SendError::Rejected(Rejection {
+            status => Failure::Rejected(Rejection {
                 status,
                 body: String::from_utf8_lossy(&self.body).into_owned(),
             }),
@@ -103,7 +103,7 @@ mod tests {
     /// 1994-11-06T08:49:37Z.
     const NOW: u64 = 784_111_777;
 
-    fn refused(status: u16, retry_after: Option<&str>, body: &[u8]) -> SendError {
+    fn refused(status: u16, retry_after: Option<&str>, body: &[u8]) -> Failure {
         let answer = Answer {
             status,
             retry_after: retry_after.map(str::to_owned),
@@ -117,7 +117,7 @@ mod tests {
         for status in [200, 201, 204, 301, 400, 401, 404, 413, 422, 500, 502, 504] {
             assert_eq!(
                 refused(status, Some("3"), b"why"),
-                SendError::Rejected(Rejection {
+                Failure::Rejected(Rejection {
                     status,
                     body: "why".to_owned()
                 })
@@ -129,7 +129,7 @@ mod tests {
     fn a_body_that_is_not_utf_8_is_shown_as_far_as_it_is() {
         assert_eq!(
             refused(400, None, b"caf\xc3"),
-            SendError::Rejected(Rejection {
+            Failure::Rejected(Rejection {
                 status: 400,
                 body: "caf\u{fffd}".to_owned()
             })
@@ -157,7 +157,7 @@ mod tests {
             for status in [429, 503] {
                 assert_eq!(
                     refused(status, value, b"busy"),
-                    SendError::Throttled(seconds),
+                    Failure::Throttled(seconds),
                     "{status} {value:?}"
                 );
             }

@@ -15,7 +15,7 @@ use wasip2::io::poll::poll;
 use wasip2::io::streams::{OutputStream, StreamError};
 
 use crate::answer::{Answer, Success};
-use crate::bindings::exports::swamp::telemetry::sender::SendError;
+use crate::bindings::swamp::telemetry::types::Failure;
 use crate::url::Url;
 
 /// How much of a refusal's body is read, in bytes: as much as the host shows.
@@ -32,7 +32,7 @@ pub(crate) fn post_json(
     user_agent: &str,
     body: &[u8],
     success: Success,
-) -> Result<Answer, SendError> {
+) -> Result<Answer, Failure> {
     let request = new_request(url, user_agent, body.len())?;
     // Both calls can only fail when they are made a second time.
     let outgoing = request.body().map_err(|()| no_body())?;
@@ -71,13 +71,13 @@ pub(crate) fn post_json(
     })
 }
 
-fn new_request(url: &Url, user_agent: &str, length: usize) -> Result<OutgoingRequest, SendError> {
+fn new_request(url: &Url, user_agent: &str, length: usize) -> Result<OutgoingRequest, Failure> {
     let headers = Fields::from_list(&[
         ("content-type".to_owned(), b"application/json".to_vec()),
         ("content-length".to_owned(), length.to_string().into_bytes()),
         ("user-agent".to_owned(), user_agent.as_bytes().to_vec()),
     ])
-    .map_err(|_| SendError::Other("the host does not take the request's headers".to_owned()))?;
+    .map_err(|_| Failure::Other("the host does not take the request's headers".to_owned()))?;
 
     let scheme = if url.https {
         Scheme::Https
@@ -91,7 +91,7 @@ fn new_request(url: &Url, user_agent: &str, length: usize) -> Result<OutgoingReq
         .and_then(|()| request.set_authority(Some(&url.authority)))
         .and_then(|()| request.set_path_with_query(Some(&url.path)))
         .map_err(|()| {
-            SendError::InvalidConfiguration(format!(
+            Failure::InvalidConfiguration(format!(
                 "the endpoint must be a valid URL, with any character that URLs do not allow percent-encoded: \
                  `{}` and `{}` are not taken",
                 url.authority, url.path
@@ -125,13 +125,13 @@ fn write(stream: &OutputStream, mut body: &[u8], pending: &FutureIncomingRespons
     true
 }
 
-fn wait_for(pending: &FutureIncomingResponse) -> Result<IncomingResponse, SendError> {
+fn wait_for(pending: &FutureIncomingResponse) -> Result<IncomingResponse, Failure> {
     pending.subscribe().block();
     match pending.get() {
         Some(Ok(Ok(response))) => Ok(response),
         Some(Ok(Err(code))) => Err(failure(&code)),
         // Neither happens after `block` and on the first `get`.
-        Some(Err(())) | None => Err(SendError::Other("the host gave no answer".to_owned())),
+        Some(Err(())) | None => Err(Failure::Other("the host gave no answer".to_owned())),
     }
 }
 
@@ -166,12 +166,11 @@ fn first_bytes(response: &IncomingResponse) -> Vec<u8> {
 }
 
 /// The body's first bytes, or all of it where it has fewer. The host bounds the time for it.
-fn beginning(response: &IncomingResponse, length: usize) -> Result<Vec<u8>, SendError> {
+fn beginning(response: &IncomingResponse, length: usize) -> Result<Vec<u8>, Failure> {
     // A piece as large as the body of a usual answer; not a limit.
     const PIECE: u64 = 4096;
 
-    let cut_short =
-        || SendError::Unreachable("the answer of the endpoint was cut short".to_owned());
+    let cut_short = || Failure::Unreachable("the answer of the endpoint was cut short".to_owned());
     let body = response.consume().map_err(|()| cut_short())?;
     let stream = body.stream().map_err(|()| cut_short())?;
     let mut bytes = Vec::new();
@@ -185,43 +184,41 @@ fn beginning(response: &IncomingResponse, length: usize) -> Result<Vec<u8>, Send
     Ok(bytes)
 }
 
-fn no_body() -> SendError {
-    SendError::Other("the host did not take the request's body".to_owned())
+fn no_body() -> Failure {
+    Failure::Other("the host did not take the request's body".to_owned())
 }
 
 /// What an error of `wasi:http` means for the batch.
-fn failure(code: &ErrorCode) -> SendError {
+fn failure(code: &ErrorCode) -> Failure {
     match code {
         ErrorCode::HttpRequestDenied => {
-            SendError::Other("the host denied the request to the endpoint".to_owned())
+            Failure::Other("the host denied the request to the endpoint".to_owned())
         }
         ErrorCode::DestinationIpProhibited => {
-            SendError::Other("the host does not allow the address that the endpoint has".to_owned())
+            Failure::Other("the host does not allow the address that the endpoint has".to_owned())
         }
         ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestUriTooLong => {
-            SendError::InvalidConfiguration(
-                "the endpoint must be a valid and shorter URL".to_owned(),
-            )
+            Failure::InvalidConfiguration("the endpoint must be a valid and shorter URL".to_owned())
         }
         ErrorCode::HttpRequestBodySize(_)
         | ErrorCode::HttpRequestHeaderSectionSize(_)
         | ErrorCode::HttpRequestHeaderSize(_) => {
-            SendError::Other("the request is larger than the host allows".to_owned())
+            Failure::Other("the request is larger than the host allows".to_owned())
         }
         ErrorCode::HttpRequestLengthRequired
         | ErrorCode::HttpRequestMethodInvalid
         | ErrorCode::HttpRequestTrailerSectionSize(_)
         | ErrorCode::HttpRequestTrailerSize(_) => {
-            SendError::Other("the host does not take the request as it is".to_owned())
+            Failure::Other("the host does not take the request as it is".to_owned())
         }
         ErrorCode::ConfigurationError => {
-            SendError::Other("the host's configuration of http is wrong".to_owned())
+            Failure::Other("the host's configuration of http is wrong".to_owned())
         }
-        ErrorCode::InternalError(detail) => SendError::Other(with_detail(
+        ErrorCode::InternalError(detail) => Failure::Other(with_detail(
             "the host could not make the request",
             detail.as_deref(),
         )),
-        _ => SendError::Unreachable(no_answer(code)),
+        _ => Failure::Unreachable(no_answer(code)),
     }
 }
 
@@ -285,14 +282,14 @@ mod tests {
     fn what_the_network_did_is_unreachable_in_one_sentence() {
         assert_eq!(
             failure(&ErrorCode::ConnectionRefused),
-            SendError::Unreachable("connection refused by the endpoint".to_owned())
+            Failure::Unreachable("connection refused by the endpoint".to_owned())
         );
         assert_eq!(
             failure(&ErrorCode::DnsError(DnsErrorPayload {
                 rcode: Some("NXDOMAIN".to_owned()),
                 info_code: None
             })),
-            SendError::Unreachable(
+            Failure::Unreachable(
                 "the name of the endpoint was not resolved, dns error: NXDOMAIN".to_owned()
             )
         );
@@ -306,7 +303,7 @@ mod tests {
                     rcode,
                     info_code: None
                 })),
-                SendError::Unreachable(
+                Failure::Unreachable(
                     "the name of the endpoint was not resolved, dns error".to_owned()
                 )
             );
@@ -317,15 +314,15 @@ mod tests {
     fn what_the_host_refuses_is_not_unreachable() {
         assert_eq!(
             failure(&ErrorCode::HttpRequestDenied),
-            SendError::Other("the host denied the request to the endpoint".to_owned())
+            Failure::Other("the host denied the request to the endpoint".to_owned())
         );
         assert!(matches!(
             failure(&ErrorCode::DestinationIpProhibited),
-            SendError::Other(_)
+            Failure::Other(_)
         ));
         assert!(matches!(
             failure(&ErrorCode::HttpRequestUriInvalid),
-            SendError::InvalidConfiguration(_)
+            Failure::InvalidConfiguration(_)
         ));
     }
 }

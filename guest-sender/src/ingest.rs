@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned as _;
 use alloc::vec::Vec;
 
 use crate::answer::{Answer, Clock, Success};
-use crate::bindings::exports::swamp::telemetry::sender::{SendError, TelemetryEntry};
+use crate::bindings::swamp::telemetry::types::{Entry, Failure};
 use crate::protocol::Protocol;
 
 /// Bodies are events; 202, whatever its body, is success.
@@ -28,9 +28,9 @@ const AFTER_DATA: &[u8] = b"}";
 ///
 /// An entry's data goes in byte for byte, so that nothing of what another program recorded is lost or
 /// respelled. It is JSON: the host has parsed it.
-fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<Vec<u8>, SendError> {
+fn batch_body(entries: &[Entry], distinct_id: &str) -> Result<Vec<u8>, Failure> {
     let distinct_id = serde_json::to_vec(distinct_id)
-        .map_err(|_| SendError::Other("the distinct id cannot be spelled in json".to_owned()))?;
+        .map_err(|_| Failure::Other("the distinct id cannot be spelled in json".to_owned()))?;
     let before_id = [
         br#"{"event":"cli_invocation","distinct_id":"#,
         distinct_id.as_slice(),
@@ -59,7 +59,7 @@ fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<Vec<u8>, 
 
 /// One entry as an event. `insert_id` is how the endpoint knows an entry that it has already; by the contract nothing in
 /// it needs escaping.
-fn push_event(body: &mut Vec<u8>, entry: &TelemetryEntry, before_id: &[u8]) {
+fn push_event(body: &mut Vec<u8>, entry: &Entry, before_id: &[u8]) {
     body.extend(before_id);
     body.extend(entry.id.as_bytes());
     body.extend(BEFORE_DATA);
@@ -68,7 +68,7 @@ fn push_event(body: &mut Vec<u8>, entry: &TelemetryEntry, before_id: &[u8]) {
 }
 
 /// What the answer means for the batch.
-fn outcome(answer: &Answer, now: Clock) -> Result<(), SendError> {
+fn outcome(answer: &Answer, now: Clock) -> Result<(), Failure> {
     if SUCCESS.is(answer.status) {
         Ok(())
     } else {
@@ -79,11 +79,18 @@ fn outcome(answer: &Answer, now: Clock) -> Result<(), SendError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::tests::bare;
+    use alloc::string::String;
+
+    fn bare(id: &str, data: &str) -> Entry {
+        Entry {
+            id: id.to_owned(),
+            data: data.to_owned(),
+        }
+    }
 
     const REPO: &str = "0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5";
 
-    fn body(entries: &[TelemetryEntry], distinct_id: &str) -> String {
+    fn body(entries: &[Entry], distinct_id: &str) -> String {
         match batch_body(entries, distinct_id) {
             Ok(body) => String::from_utf8_lossy(&body).into_owned(),
             Err(error) => format!("{error:?}"),

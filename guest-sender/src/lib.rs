@@ -21,7 +21,7 @@ mod url;
 #[cfg(target_env = "p1")]
 mod wasm;
 
-use alloc::string::String;
+use alloc::borrow::ToOwned as _;
 use alloc::vec::Vec;
 
 /// The Rust side of `wit/`, made by the macro rather than by cargo-component, so that every toolchain builds
@@ -36,25 +36,31 @@ use alloc::vec::Vec;
 )]
 mod bindings {
     wit_bindgen::generate!({
-        path: "../wit",
+        path: "../wit/0.2.0",
         world: "telemetry-sender",
         additional_derives: [PartialEq],
     });
 }
 
-use bindings::exports::swamp::telemetry::sender::{Destination, Guest, SendError, TelemetryEntry};
+use bindings::exports::swamp::telemetry::{description, sender};
+use bindings::swamp::telemetry::types::{Destination, Entry, Failure, Outcome, SenderDescription};
 
 /// The default sender: one event for each entry, 202 for an answer.
 #[derive(Debug)]
 pub struct IngestSender;
 
-impl Guest for IngestSender {
-    fn send_batch(
-        destination: Destination,
-        entries: Vec<TelemetryEntry>,
-        distinct_id: String,
-    ) -> Result<(), SendError> {
-        protocol::send(&ingest::PROTOCOL, &destination, &entries, &distinct_id)
+impl sender::Guest for IngestSender {
+    fn send_batch(destination: Destination, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+        protocol::send(&ingest::PROTOCOL, &destination, &entries)
+    }
+}
+
+impl description::Guest for IngestSender {
+    fn describe() -> SenderDescription {
+        described(
+            "ingest",
+            "Posts each entry as an event to the endpoint's /ingest",
+        )
     }
 }
 
@@ -62,13 +68,29 @@ impl Guest for IngestSender {
 #[derive(Debug)]
 pub struct OtlpSender;
 
-impl Guest for OtlpSender {
-    fn send_batch(
-        destination: Destination,
-        entries: Vec<TelemetryEntry>,
-        distinct_id: String,
-    ) -> Result<(), SendError> {
-        protocol::send(&otlp::PROTOCOL, &destination, &entries, &distinct_id)
+impl sender::Guest for OtlpSender {
+    fn send_batch(destination: Destination, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+        protocol::send(&otlp::PROTOCOL, &destination, &entries)
+    }
+}
+
+impl description::Guest for OtlpSender {
+    fn describe() -> SenderDescription {
+        described(
+            "otlp",
+            "Posts each entry as a log record to the /v1/logs of an OpenTelemetry collector",
+        )
+    }
+}
+
+fn described(name: &str, description: &str) -> SenderDescription {
+    SenderDescription {
+        name: name.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        description: description.to_owned(),
+        homepage: None,
+        license: Some("Apache-2.0".to_owned()),
+        options: Vec::new(),
     }
 }
 

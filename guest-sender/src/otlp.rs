@@ -12,7 +12,8 @@ use alloc::vec::Vec;
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, Clock, Success};
-use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError, TelemetryEntry};
+use crate::bindings::swamp::telemetry::batch;
+use crate::bindings::swamp::telemetry::types::{Entry, EntryFields, Failure, Rejection};
 use crate::protocol::Protocol;
 
 mod data;
@@ -51,18 +52,34 @@ struct Service {
     version: Option<String>,
 }
 
+/// An entry with what the host knows of it.
+struct KnownEntry<'a> {
+    id: &'a str,
+    data: &'a str,
+    fields: EntryFields,
+}
+
+fn batch_body(entries: &[Entry], distinct_id: &str) -> Result<Vec<u8>, Failure> {
+    let known = (0..).zip(entries).map(|(index, entry)| KnownEntry {
+        id: &entry.id,
+        data: &entry.data,
+        fields: batch::fields(index),
+    });
+    body_of(&known.collect::<Vec<_>>(), distinct_id)
+}
+
 /// The body of the request: a resource for each program and version that any of the entries is of.
 ///
 /// # Errors
 ///
 /// When the host would not send it for its size.
-fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<Vec<u8>, SendError> {
+fn body_of(entries: &[KnownEntry<'_>], distinct_id: &str) -> Result<Vec<u8>, Failure> {
     let mut by_service: Vec<(Service, Vec<Value>)> = Vec::new();
     for entry in entries {
-        let data = Data::of(entry);
+        let data = Data::of(entry.data);
         let service = Service {
             tool: data.tool().map(str::to_owned),
-            version: data.version(entry).map(str::to_owned),
+            version: data.version(&entry.fields).map(str::to_owned),
         };
         let record = record::log_record(entry, &data);
         match by_service.iter_mut().find(|(known, _)| *known == service) {
@@ -78,7 +95,7 @@ fn batch_body(entries: &[TelemetryEntry], distinct_id: &str) -> Result<Vec<u8>, 
         .to_string()
         .into_bytes();
     if body.len() > REQUEST_BYTES {
-        return Err(SendError::Rejected(Rejection {
+        return Err(Failure::Rejected(Rejection {
             status: TOO_LARGE,
             body: "the batch was not sent, since it is larger than 8 MiB".to_owned(),
         }));
@@ -103,12 +120,12 @@ fn resource_logs(service: &Service, distinct_id: &str, records: &[Value]) -> Val
 ///
 /// Records that a success does not cover make it a refusal of what was sent: the host then finds them by sending
 /// smaller batches, and those that were taken are known by `swamp.entry.id` when they come again.
-fn outcome(answer: &Answer, now: Clock) -> Result<(), SendError> {
+fn outcome(answer: &Answer, now: Clock) -> Result<(), Failure> {
     if !SUCCESS.is(answer.status) {
         return Err(answer.refusal(now));
     }
     if is_page(&answer.body) {
-        return Err(SendError::Rejected(Rejection {
+        return Err(Failure::Rejected(Rejection {
             status: answer.status,
             body: "it answered with a web page, as for a sign-in, and not as a collector"
                 .to_owned(),
@@ -116,7 +133,7 @@ fn outcome(answer: &Answer, now: Clock) -> Result<(), SendError> {
     }
     match not_taken(&answer.body) {
         None => Ok(()),
-        Some(body) => Err(SendError::Rejected(Rejection {
+        Some(body) => Err(Failure::Rejected(Rejection {
             status: BAD_REQUEST,
             body,
         })),

@@ -1,11 +1,12 @@
 //! What senders have in common: one POST for a batch, whatever it says.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use wasip2::clocks::wall_clock;
 
 use crate::answer::{Answer, Clock, Success};
-use crate::bindings::exports::swamp::telemetry::sender::{Destination, SendError, TelemetryEntry};
+use crate::bindings::swamp::telemetry::types::{Destination, Entry, Failure, Outcome};
 use crate::http;
 use crate::url::Url;
 
@@ -15,50 +16,23 @@ pub(crate) struct Protocol {
     pub(crate) resource: &'static str,
     pub(crate) success: Success,
     /// The request's body for entries of this distinct id. An error when there can be none.
-    pub(crate) batch_body: fn(&[TelemetryEntry], &str) -> Result<Vec<u8>, SendError>,
+    pub(crate) batch_body: fn(&[Entry], &str) -> Result<Vec<u8>, Failure>,
     /// What the answer means for the batch.
-    pub(crate) outcome: fn(&Answer, Clock) -> Result<(), SendError>,
+    pub(crate) outcome: fn(&Answer, Clock) -> Result<(), Failure>,
 }
 
 /// Sends the entries in one request, or in none where there are no entries.
 pub(crate) fn send(
     protocol: &Protocol,
     destination: &Destination,
-    entries: &[TelemetryEntry],
-    distinct_id: &str,
-) -> Result<(), SendError> {
+    entries: &[Entry],
+) -> Result<Vec<Outcome>, Failure> {
     if entries.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let url = Url::at(&destination.endpoint, protocol.resource)?;
-    let body = (protocol.batch_body)(entries, distinct_id)?;
+    let body = (protocol.batch_body)(entries, &destination.distinct_id)?;
     let answer = http::post_json(&url, &destination.user_agent, &body, protocol.success)?;
-    (protocol.outcome)(&answer, || wall_clock::now().seconds)
-}
-
-#[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// An entry of which nothing is known.
-    pub(crate) fn bare(id: &str, data: &str) -> TelemetryEntry {
-        TelemetryEntry {
-            id: id.to_owned(),
-            data: data.to_owned(),
-            command: None,
-            subcommand: None,
-            args: None,
-            option_keys: None,
-            global_options: None,
-            status: None,
-            error_type: None,
-            error_message: None,
-            exit_code: None,
-            started_at: None,
-            completed_at: None,
-            duration_ms: None,
-            swamp_version: None,
-            platform: None,
-        }
-    }
+    (protocol.outcome)(&answer, || wall_clock::now().seconds)?;
+    Ok(vec![Outcome::Taken; entries.len()])
 }

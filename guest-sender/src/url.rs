@@ -3,7 +3,7 @@
 use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 
-use crate::bindings::exports::swamp::telemetry::sender::SendError;
+use crate::bindings::swamp::telemetry::types::Failure;
 
 /// What `wasi:http` wants to know of a URL, one by one.
 #[derive(Debug, PartialEq)]
@@ -19,10 +19,10 @@ pub(crate) struct Url {
 impl Url {
     /// The URL of `resource`, a path without a slash at its ends, at the endpoint: whether or not that has a path itself
     /// or ends in a slash.
-    pub(crate) fn at(endpoint: &str, resource: &str) -> Result<Self, SendError> {
+    pub(crate) fn at(endpoint: &str, resource: &str) -> Result<Self, Failure> {
         // The endpoint is not quoted: one with user information in it would spread a password.
         let unusable = || {
-            SendError::InvalidConfiguration(
+            Failure::InvalidConfiguration(
             "the endpoint must be an http or https URL without user information, query and fragment, \
              such as https://example.com/telemetry"
                 .to_owned(),
@@ -63,7 +63,7 @@ mod tests {
                 url.authority,
                 url.path
             ),
-            Err(SendError::InvalidConfiguration(_)) => "invalid".to_owned(),
+            Err(Failure::InvalidConfiguration(_)) => "invalid".to_owned(),
             Err(other) => format!("{other:?}"),
         }
     }

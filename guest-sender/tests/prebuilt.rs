@@ -19,7 +19,7 @@ const SOURCES: [&str; 4] = [
     "guest-sender/Cargo.toml",
     "guest-sender/build.rs",
     "guest-sender/src",
-    "wit",
+    "wit/0.2.0",
 ];
 
 #[test]

@@ -27,7 +27,7 @@ fn importing(imports: &'static str) -> String {
 
 #[test]
 fn another_version_of_the_contract_is_told_with_both() {
-    for version in ["0.0.9", "0.1.1", "0.2.0", "1.0.0", "0.1.0-rc.1"] {
+    for version in ["0.0.9", "0.1.1", "0.2.1", "1.0.0", "0.1.0-rc.1"] {
         let sender = Sender {
             version: format!("@{version}"),
             ..Sender::default()
@@ -35,7 +35,7 @@ fn another_version_of_the_contract_is_told_with_both() {
         assert_eq!(
             reason(&sender.text()),
             format!(
-                "it is for version {version} of the contract, and this host runs 0.1.0; build it for that version"
+                "it is for version {version} of the contract, and this host runs 0.1.0 and 0.2.0; build it for one of them"
             )
         );
     }
@@ -56,7 +56,7 @@ fn another_world_is_told() {
     for text in ["(component)", command, &unversioned.text()] {
         assert_eq!(
             reason(text),
-            "it does not export swamp:telemetry/sender@0.1.0, so it is not a telemetry sender"
+            "it does not export swamp:telemetry/sender@0.2.0, so it is not a telemetry sender"
         );
     }
 }
@@ -111,11 +111,11 @@ fn a_contract_of_the_same_name_with_other_types_is_told_by_the_item() {
         .map(reason)
         .join("\n"),
         @r#"
-        its swamp:telemetry/sender@0.1.0 is not the contract's: instance export `swamp:telemetry/sender@0.1.0` does not have export `send-batch`
-        its swamp:telemetry/sender@0.1.0 is not the contract's: type mismatch with parameters: expected 3-tuple, found 0-tuple
-        its swamp:telemetry/sender@0.1.0 is not the contract's: type mismatch with results: expected variant of 5 cases, found 6 cases
-        its swamp:telemetry/sender@0.1.0 is not the contract's: type mismatch with results: type mismatch for case rejected: type mismatch for field status: expected `u16` found `u32`
-        its swamp:telemetry/sender@0.1.0 is not the contract's: type mismatch with parameters: expected record field named platform, found system
+        its sender is not that of contract 0.1.0: instance export `swamp:telemetry/sender@0.1.0` does not have export `send-batch`
+        its sender is not that of contract 0.1.0: type mismatch with parameters: expected 3-tuple, found 0-tuple
+        its sender is not that of contract 0.1.0: type mismatch with results: expected variant of 5 cases, found 6 cases
+        its sender is not that of contract 0.1.0: type mismatch with results: type mismatch for case rejected: type mismatch for field status: expected `u16` found `u32`
+        its sender is not that of contract 0.1.0: type mismatch with parameters: expected record field named platform, found system
         "#
     );
 }

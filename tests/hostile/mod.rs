@@ -123,7 +123,8 @@ impl Attack {
 fn batch(sender: &mut ComponentSender, time: Duration) -> Result<(), SendError> {
     let name = EntryName::parse("telemetry-2026-02-11-entry.json").unwrap();
     let entry = SpooledEntry::parse(name, br#"{"id":"entry"}"#.to_vec()).unwrap();
-    sender.send_batch(&[entry], "the-repo", Deadline::after(time))
+    let delivered = sender.send_batch(&[entry], "the-repo", Deadline::after(time))?;
+    delivered.in_full()
 }
 
 /// One line of bounded length in plain words, with nothing in it that a terminal would act on.

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use serde_json::{Map, Value};
 
-use crate::bindings::exports::swamp::telemetry::sender::TelemetryEntry;
+use crate::bindings::swamp::telemetry::types::EntryFields;
 
 /// What stands for the version of a tool that nobody has named.
 const UNKNOWN_VERSION: &str = "unknown";
@@ -14,8 +14,8 @@ const UNKNOWN_VERSION: &str = "unknown";
 pub(super) struct Data(Value);
 
 impl Data {
-    pub(super) fn of(entry: &TelemetryEntry) -> Self {
-        Self(serde_json::from_slice(entry.data.as_bytes()).unwrap_or_default())
+    pub(super) fn of(data: &str) -> Self {
+        Self(serde_json::from_slice(data.as_bytes()).unwrap_or_default())
     }
 
     pub(super) fn fields(&self) -> Option<&Map<String, Value>> {
@@ -33,8 +33,8 @@ impl Data {
     }
 
     /// The version of what the entry is of, as far as it is known.
-    pub(super) fn version<'a>(&self, entry: &'a TelemetryEntry) -> Option<&'a str> {
-        let version = entry.swamp_version.as_deref();
+    pub(super) fn version<'a>(&self, fields: &'a EntryFields) -> Option<&'a str> {
+        let version = fields.swamp_version.as_deref();
         version.filter(|version| self.tool().is_none() || *version != UNKNOWN_VERSION)
     }
 

@@ -7,8 +7,9 @@ use alloc::vec::Vec;
 
 use serde_json::{Map, Value, json};
 
+use super::KnownEntry;
 use super::data::Data;
-use crate::bindings::exports::swamp::telemetry::sender::{InvocationStatus, TelemetryEntry};
+use crate::bindings::swamp::telemetry::types::InvocationStatus;
 
 const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
 
@@ -57,7 +58,7 @@ fn text(text: &str) -> Value {
     json!({ "stringValue": text })
 }
 
-pub(super) fn log_record(entry: &TelemetryEntry, data: &Data) -> Value {
+pub(super) fn log_record(entry: &KnownEntry<'_>, data: &Data) -> Value {
     let mut record = Map::new();
     let mut put = |key: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -65,9 +66,12 @@ pub(super) fn log_record(entry: &TelemetryEntry, data: &Data) -> Value {
         }
     };
     let nanoseconds = |millis| Some(json!(nanoseconds(millis)?.to_string()));
-    let severity = entry.status.map(severity);
-    put("timeUnixNano", nanoseconds(entry.started_at));
-    put("observedTimeUnixNano", nanoseconds(entry.completed_at));
+    let severity = entry.fields.status.map(severity);
+    put("timeUnixNano", nanoseconds(entry.fields.started_at));
+    put(
+        "observedTimeUnixNano",
+        nanoseconds(entry.fields.completed_at),
+    );
     put("severityNumber", severity.map(|(number, _)| number.into()));
     put("severityText", severity.map(|(_, name)| name.into()));
     put("body", command_line(entry, data).map(|line| text(&line)));
@@ -75,21 +79,21 @@ pub(super) fn log_record(entry: &TelemetryEntry, data: &Data) -> Value {
     Value::Object(record)
 }
 
-fn attributes(entry: &TelemetryEntry, data: &Data) -> Attributes {
+fn attributes(entry: &KnownEntry<'_>, data: &Data) -> Attributes {
     let mut attributes = Attributes::default();
-    attributes.text("swamp.entry.id", Some(&entry.id));
-    attributes.text("swamp.command", entry.command.as_deref());
-    attributes.text("swamp.subcommand", entry.subcommand.as_deref());
-    attributes.texts("swamp.args", entry.args.as_ref());
-    attributes.texts("swamp.option_keys", entry.option_keys.as_ref());
-    attributes.texts("swamp.global_options", entry.global_options.as_ref());
-    attributes.text("swamp.status", entry.status.map(status_word));
+    attributes.text("swamp.entry.id", Some(entry.id));
+    attributes.text("swamp.command", entry.fields.command.as_deref());
+    attributes.text("swamp.subcommand", entry.fields.subcommand.as_deref());
+    attributes.texts("swamp.args", entry.fields.args.as_ref());
+    attributes.texts("swamp.option_keys", entry.fields.option_keys.as_ref());
+    attributes.texts("swamp.global_options", entry.fields.global_options.as_ref());
+    attributes.text("swamp.status", entry.fields.status.map(status_word));
     attributes.integer("swamp.duration_ms", duration(entry));
-    attributes.integer("process.exit.code", entry.exit_code.map(i64::from));
-    attributes.text("error.type", entry.error_type.as_deref());
+    attributes.integer("process.exit.code", entry.fields.exit_code.map(i64::from));
+    attributes.text("error.type", entry.fields.error_type.as_deref());
     // The conventions have given up `error.message`.
-    attributes.text("exception.message", entry.error_message.as_deref());
-    attributes.text("os.type", entry.platform.as_deref());
+    attributes.text("exception.message", entry.fields.error_message.as_deref());
+    attributes.text("os.type", entry.fields.platform.as_deref());
     attributes.text("swamp.install.id", data.text("installId"));
     attributes.text("swamp.parent.entry.id", data.text("parentInvocationId"));
     let boolean = |key| data.context(key).and_then(Value::as_bool);
@@ -102,19 +106,19 @@ fn attributes(entry: &TelemetryEntry, data: &Data) -> Attributes {
     let agent = data.context("detectedAiTool").and_then(Value::as_str);
     attributes.text("swamp.context.agent", agent);
     if has_more(entry, data) {
-        attributes.text("swamp.entry.data", Some(&entry.data));
+        attributes.text("swamp.entry.data", Some(entry.data));
     }
     attributes
 }
 
 /// The command line as far as it was recorded, which is without options: their keys are attributes.
-fn command_line(entry: &TelemetryEntry, data: &Data) -> Option<String> {
-    let mut words = vec![entry.command.as_deref()?];
+fn command_line(entry: &KnownEntry<'_>, data: &Data) -> Option<String> {
+    let mut words = vec![entry.fields.command.as_deref()?];
     if data.tool().is_none() {
         words.insert(0, "swamp");
     }
-    words.extend(entry.subcommand.as_deref());
-    words.extend(entry.args.iter().flatten().map(String::as_str));
+    words.extend(entry.fields.subcommand.as_deref());
+    words.extend(entry.fields.args.iter().flatten().map(String::as_str));
     Some(words.join(" "))
 }
 
@@ -139,13 +143,13 @@ fn nanoseconds(millis: Option<u64>) -> Option<u64> {
     millis?.checked_mul(NANOSECONDS_PER_MILLISECOND)
 }
 
-fn duration(entry: &TelemetryEntry) -> Option<i64> {
-    i64::try_from(entry.duration_ms?).ok()
+fn duration(entry: &KnownEntry<'_>) -> Option<i64> {
+    i64::try_from(entry.fields.duration_ms?).ok()
 }
 
 /// Whether the entry's data holds anything that the rest of the record does not: fields of a later version, or in a
 /// spelling that the host does not know.
-fn has_more(entry: &TelemetryEntry, data: &Data) -> bool {
+fn has_more(entry: &KnownEntry<'_>, data: &Data) -> bool {
     let Some(data) = data.fields() else {
         return true;
     };
@@ -158,7 +162,7 @@ fn has_more(entry: &TelemetryEntry, data: &Data) -> bool {
 }
 
 /// Whether the record tells this field of the entry's data, which is within `parent` or, if that is empty, at the top.
-fn is_told(entry: &TelemetryEntry, parent: &str, key: &str, value: &Value) -> bool {
+fn is_told(entry: &KnownEntry<'_>, parent: &str, key: &str, value: &Value) -> bool {
     let is_instant = |typed| {
         nanoseconds(typed).is_some()
             && value
@@ -168,12 +172,12 @@ fn is_told(entry: &TelemetryEntry, parent: &str, key: &str, value: &Value) -> bo
     value.is_null()
         || match (parent, key) {
             ("", "id") => true,
-            ("", "startedAt") => is_instant(entry.started_at),
-            ("", "completedAt") => is_instant(entry.completed_at),
+            ("", "startedAt") => is_instant(entry.fields.started_at),
+            ("", "completedAt") => is_instant(entry.fields.completed_at),
             // The host rounds fractions.
             ("", "durationMs") => value.is_u64() && duration(entry).is_some(),
-            ("", "swampVersion") => entry.swamp_version.is_some(),
-            ("", "platform") => entry.platform.is_some(),
+            ("", "swampVersion") => entry.fields.swamp_version.is_some(),
+            ("", "platform") => entry.fields.platform.is_some(),
             ("", "installId" | "parentInvocationId") | ("invocationContext", "detectedAiTool") => {
                 value.is_string()
             }
@@ -181,26 +185,26 @@ fn is_told(entry: &TelemetryEntry, parent: &str, key: &str, value: &Value) -> bo
                 value.is_boolean()
             }
             ("invocation", "commandPath") => is_command_path(entry, value),
-            ("invocation", "command") => entry.command.is_some(),
-            ("invocation", "subcommand") => entry.subcommand.is_some(),
-            ("invocation", "args") => entry.args.is_some(),
-            ("invocation", "optionKeys") => entry.option_keys.is_some(),
-            ("invocation", "globalOptions") => entry.global_options.is_some(),
-            ("result", "status") => entry.status.is_some(),
-            ("result", "errorType") => entry.error_type.is_some(),
-            ("result", "errorMessage") => entry.error_message.is_some(),
-            ("result", "exitCode") => entry.exit_code.is_some(),
+            ("invocation", "command") => entry.fields.command.is_some(),
+            ("invocation", "subcommand") => entry.fields.subcommand.is_some(),
+            ("invocation", "args") => entry.fields.args.is_some(),
+            ("invocation", "optionKeys") => entry.fields.option_keys.is_some(),
+            ("invocation", "globalOptions") => entry.fields.global_options.is_some(),
+            ("result", "status") => entry.fields.status.is_some(),
+            ("result", "errorType") => entry.fields.error_type.is_some(),
+            ("result", "errorMessage") => entry.fields.error_message.is_some(),
+            ("result", "exitCode") => entry.fields.exit_code.is_some(),
             _ => false,
         }
 }
 
 /// Whether this path says what the command and the subcommand do.
-fn is_command_path(entry: &TelemetryEntry, path: &Value) -> bool {
+fn is_command_path(entry: &KnownEntry<'_>, path: &Value) -> bool {
     let Some(path) = path.as_array() else {
         return false;
     };
-    let subcommand = entry.subcommand.iter();
+    let subcommand = entry.fields.subcommand.iter();
     let words = subcommand.flat_map(|words| words.split(' '));
-    let told = entry.command.as_deref().into_iter().chain(words);
+    let told = entry.fields.command.as_deref().into_iter().chain(words);
     path.iter().map(Value::as_str).eq(told.map(Some))
 }

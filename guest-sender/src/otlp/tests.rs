@@ -3,8 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::bindings::exports::swamp::telemetry::sender::InvocationStatus;
-use crate::protocol::tests::bare;
+use crate::bindings::swamp::telemetry::types::InvocationStatus;
 
 const REPO: &str = "0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5";
 
@@ -25,8 +24,59 @@ const SUCCESS_DATA: &str = r#"{
   "platform": "linux"
 }"#;
 
-fn success() -> TelemetryEntry {
-    TelemetryEntry {
+/// An entry with what the host says of it.
+#[derive(Clone)]
+struct Sample {
+    id: String,
+    data: String,
+    fields: EntryFields,
+}
+
+impl Sample {
+    fn known(&self) -> KnownEntry<'_> {
+        KnownEntry {
+            id: &self.id,
+            data: &self.data,
+            fields: self.fields.clone(),
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut EntryFields)) -> Self {
+        change(&mut self.fields);
+        self
+    }
+}
+
+/// An entry of which nothing is known.
+fn bare(id: &str, data: &str) -> Sample {
+    Sample {
+        id: id.to_owned(),
+        data: data.to_owned(),
+        fields: EntryFields {
+            command: None,
+            subcommand: None,
+            args: None,
+            option_keys: None,
+            global_options: None,
+            status: None,
+            error_type: None,
+            error_message: None,
+            exit_code: None,
+            started_at: None,
+            completed_at: None,
+            duration_ms: None,
+            swamp_version: None,
+            platform: None,
+        },
+    }
+}
+
+fn body_of_samples(samples: &[Sample]) -> Result<Vec<u8>, Failure> {
+    body_of(&samples.iter().map(Sample::known).collect::<Vec<_>>(), REPO)
+}
+
+fn success() -> Sample {
+    let fields = EntryFields {
         command: Some("sender".to_owned()),
         subcommand: Some("use".to_owned()),
         args: Some(vec!["<REDACTED>".to_owned()]),
@@ -39,26 +89,26 @@ fn success() -> TelemetryEntry {
         duration_ms: Some(42),
         swamp_version: Some("0.1.0".to_owned()),
         platform: Some("linux".to_owned()),
-        ..bare("a", SUCCESS_DATA)
-    }
+        ..bare("a", SUCCESS_DATA).fields
+    };
+    bare("a", SUCCESS_DATA).with(|known| *known = fields)
 }
 
 /// A failure that the program before this one recorded.
-fn failure() -> TelemetryEntry {
-    TelemetryEntry {
-        command: Some("version".to_owned()),
-        subcommand: None,
-        status: Some(InvocationStatus::Error),
-        error_type: Some("io".to_owned()),
-        error_message: Some("a file could not be read or written".to_owned()),
-        exit_code: Some(1),
-        swamp_version: Some("20260211.1".to_owned()),
-        ..success()
-    }
+fn failure() -> Sample {
+    success().with(|known| {
+        known.command = Some("version".to_owned());
+        known.subcommand = None;
+        known.status = Some(InvocationStatus::Error);
+        known.error_type = Some("io".to_owned());
+        known.error_message = Some("a file could not be read or written".to_owned());
+        known.exit_code = Some(1);
+        known.swamp_version = Some("20260211.1".to_owned());
+    })
 }
 
-fn request(entries: &[TelemetryEntry]) -> Value {
-    serde_json::from_slice(&batch_body(entries, REPO).unwrap()).unwrap()
+fn request(samples: &[Sample]) -> Value {
+    serde_json::from_slice(&body_of_samples(samples).unwrap()).unwrap()
 }
 
 /// The only record's attributes with this key.
@@ -74,11 +124,11 @@ fn attributes<'a>(request: &'a Value, key: &str) -> Vec<&'a Value> {
 /// Whether the record of an entry with this data, of which the host understood all that [`success`] has, carries the
 /// data as well.
 fn carries(data: &str) -> bool {
-    let entry = TelemetryEntry {
+    let sample = Sample {
         data: data.to_owned(),
         ..success()
     };
-    let request = request(&[entry]);
+    let request = request(&[sample]);
     let sent = attributes(&request, "swamp.entry.data");
     assert!(sent.iter().all(|value| value["stringValue"] == data));
     !sent.is_empty()
@@ -92,9 +142,8 @@ fn entries_are_log_records_by_the_version_that_recorded_them() {
 
 #[test]
 fn entries_of_one_version_share_a_resource_in_their_order() {
-    let of = |id: &str, version: &str| TelemetryEntry {
-        swamp_version: Some(version.to_owned()),
-        ..bare(id, "{}")
+    let of = |id: &str, version: &str| {
+        bare(id, "{}").with(|known| known.swamp_version = Some(version.to_owned()))
     };
     let request = request(&[of("a", "2"), of("b", "1"), of("c", "2")]);
     let ids: Vec<Vec<_>> = request["resourceLogs"]
@@ -129,11 +178,12 @@ fn a_tool_is_a_service_of_its_own_name_and_version() {
     let data = |path: &str, more: &str| {
         format!(r#"{{"id":"a","invocation":{{"command":"deploy","commandPath":{path}}}{more}}}"#)
     };
-    let tool = |data: &str, version: &str| TelemetryEntry {
-        command: Some("deploy".to_owned()),
-        subcommand: Some("run".to_owned()),
-        swamp_version: Some(version.to_owned()),
-        ..bare("a", data)
+    let tool = |data: &str, version: &str| {
+        bare("a", data).with(|known| {
+            known.command = Some("deploy".to_owned());
+            known.subcommand = Some("run".to_owned());
+            known.swamp_version = Some(version.to_owned());
+        })
     };
     let ours = data(r#"["deploy","run"]"#, "");
     let request_of_ours = request(&[tool(&ours, "2.3")]);
@@ -183,11 +233,8 @@ fn what_is_known_of_the_invocation_is_told_in_attributes_of_its_own() {
 
 #[test]
 fn a_misuse_is_a_warning() {
-    let entry = TelemetryEntry {
-        status: Some(InvocationStatus::UserError),
-        ..success()
-    };
-    let record = record::log_record(&entry, &Data::of(&entry));
+    let sample = success().with(|known| known.status = Some(InvocationStatus::UserError));
+    let record = record::log_record(&sample.known(), &Data::of(&sample.data));
     assert_eq!(record["severityNumber"], 13);
     assert_eq!(record["severityText"], "WARN");
 }
@@ -213,12 +260,11 @@ fn data_is_sent_along_only_when_it_holds_more_than_the_record() {
 
 #[test]
 fn an_instant_that_nanoseconds_cannot_tell_is_left_to_the_data() {
-    let entry = TelemetryEntry {
-        started_at: Some(u64::MAX),
-        duration_ms: Some(u64::MAX),
-        ..success()
-    };
-    let request = request(&[entry]);
+    let sample = success().with(|known| {
+        known.started_at = Some(u64::MAX);
+        known.duration_ms = Some(u64::MAX);
+    });
+    let request = request(&[sample]);
     let record = &request["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
     assert!(record.get("timeUnixNano").is_none());
     assert!(attributes(&request, "swamp.duration_ms").is_empty());
@@ -231,19 +277,16 @@ fn a_batch_that_the_host_would_not_send_is_to_be_divided_and_one_entry_always_fi
     let word = "\"".repeat(120 * 1024);
     let data = json!({"id": "a", "invocation": {"command": word}, "later": 1}).to_string();
     assert!(data.len() < 256 * 1024);
-    let entry = TelemetryEntry {
-        command: Some(word),
-        ..bare("a", &data)
-    };
-    assert!(batch_body(std::slice::from_ref(&entry), REPO).is_ok());
-    let batch = vec![entry; 25];
+    let sample = bare("a", &data).with(|known| known.command = Some(word));
+    assert!(body_of_samples(std::slice::from_ref(&sample)).is_ok());
+    let batch = vec![sample; 25];
     assert!(matches!(
-        batch_body(&batch, REPO),
-        Err(SendError::Rejected(Rejection { status: 413, .. }))
+        body_of_samples(&batch),
+        Err(Failure::Rejected(Rejection { status: 413, .. }))
     ));
 }
 
-fn answered(status: u16, body: &str) -> Result<(), SendError> {
+fn answered(status: u16, body: &str) -> Result<(), Failure> {
     let answer = Answer {
         status,
         retry_after: Some("7".to_owned()),
@@ -252,8 +295,8 @@ fn answered(status: u16, body: &str) -> Result<(), SendError> {
     outcome(&answer, || 0)
 }
 
-fn rejected(status: u16, body: &str) -> Result<(), SendError> {
-    Err(SendError::Rejected(Rejection {
+fn rejected(status: u16, body: &str) -> Result<(), Failure> {
+    Err(Failure::Rejected(Rejection {
         status,
         body: body.to_owned(),
     }))
@@ -313,7 +356,7 @@ fn any_other_answer_is_a_refusal() {
         assert_eq!(answered(status, "why"), rejected(status, "why"));
     }
     for status in [429, 503] {
-        assert_eq!(answered(status, "busy"), Err(SendError::Throttled(Some(7))));
+        assert_eq!(answered(status, "busy"), Err(Failure::Throttled(Some(7))));
     }
 }
 
@@ -328,15 +371,14 @@ proptest! {
         started_at in any::<Option<u64>>(),
         data in any::<String>(),
     ) {
-        let entry = TelemetryEntry {
-            command: command.clone(),
-            args: args.clone(),
-            error_message: message.clone(),
-            exit_code,
-            started_at,
-            ..bare(&id, &data)
-        };
-        let request = request(&[entry]);
+        let sample = bare(&id, &data).with(|known| {
+            known.command.clone_from(&command);
+            known.args.clone_from(&args);
+            known.error_message.clone_from(&message);
+            known.exit_code = exit_code;
+            known.started_at = started_at;
+        });
+        let request = request(&[sample]);
         let text = |key: &str| {
             let found = attributes(&request, key);
             found.first().map(|value| value["stringValue"].as_str().unwrap().to_owned())

@@ -11,7 +11,9 @@ use hyper_util::rt::TokioIo;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::ownership::Owners;
 use swamp::config::user_config_file::{config_path, read_user_config};
-use swamp::domain::{Batches, Deadline, Endpoint, SendError, SpooledEntry, TelemetrySender};
+use swamp::domain::{
+    Batches, Deadline, Delivered, Endpoint, SendError, SpooledEntry, TelemetrySender,
+};
 use swamp::flush::{FlushJob, Flushed, Watch};
 use swamp::process::worker::{close_inherited_files, forbid_core_dumps};
 use swamp::spool::FileSpool;
@@ -44,7 +46,7 @@ impl TelemetrySender for NativeSender {
         entries: &[SpooledEntry],
         distinct_id: &str,
         deadline: Deadline,
-    ) -> Result<(), SendError> {
+    ) -> Result<Delivered, SendError> {
         let body = body(entries, distinct_id);
         let authority = self.url.authority().unwrap().as_str();
         let request = Request::post(self.url.path())
@@ -70,7 +72,7 @@ impl TelemetrySender for NativeSender {
             .unwrap();
         assert_eq!(status, StatusCode::ACCEPTED);
         self.connection = Some(connection);
-        Ok(())
+        Ok(Delivered::Whole)
     }
 }
 

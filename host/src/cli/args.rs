@@ -231,6 +231,9 @@ pub(crate) enum Sender {
         /// Use a file outside of the repository where it is, by its absolute path
         #[arg(long)]
         in_place: bool,
+        /// Set an option of the sender, and no others than these; repeat it for several
+        #[arg(long = "option", value_name = "KEY=VALUE", value_parser = key_and_value)]
+        options: Vec<(String, String)>,
     },
     /// Trust the sender in .swamp.yaml on this machine, as `swamp trust` does
     Trust {

@@ -8,7 +8,7 @@ use super::yaml::{Document, Entry, Kind, Node, YamlError, mapping};
 
 mod quoting;
 
-use quoting::written;
+use quoting::{written, written_pairs};
 
 pub(crate) use quoting::double_quoted;
 
@@ -28,8 +28,17 @@ pub enum Scalar {
 pub enum Edit {
     /// Gives the key this value, in its place if it is there, or else after the others.
     Set(&'static str, Scalar),
+    /// Gives the key these pairs of texts as its value, in one line.
+    SetPairs(&'static str, Vec<(String, String)>),
     /// Removes the key, and the rest of its line with it.
     Remove(&'static str),
+}
+
+impl Edit {
+    const fn key(&self) -> &'static str {
+        let (Self::Set(key, _) | Self::SetPairs(key, _) | Self::Remove(key)) = self;
+        key
+    }
 }
 
 /// Why nothing was changed.
@@ -70,7 +79,7 @@ type Splices = Vec<(Range<usize>, String)>;
 
 fn apply(text: &str, change: &Edit) -> Result<String, EditError> {
     let document = Document::parse(text)?;
-    let (Edit::Set(key, _) | Edit::Remove(key)) = change;
+    let key = change.key();
     let entry = document.get(key);
     let candidates: Vec<Splices> = match (change, entry) {
         (Edit::Remove(_), None) => return Ok(text.to_owned()),
@@ -80,7 +89,11 @@ fn apply(text: &str, change: &Edit) -> Result<String, EditError> {
         (Edit::Set(_, scalar), Some(entry)) => {
             replacement(text, entry, scalar).into_iter().collect()
         }
-        (Edit::Set(_, scalar), None) => additions(text, &document, key, scalar),
+        (Edit::Set(_, scalar), None) => additions(text, &document, key, &written(scalar, None)),
+        (Edit::SetPairs(_, pairs), Some(entry)) => {
+            pairs_replacement(text, entry, pairs).into_iter().collect()
+        }
+        (Edit::SetPairs(_, pairs), None) => additions(text, &document, key, &written_pairs(pairs)),
         (Edit::Remove(_), Some(entry)) => removal(text, &document, entry).into_iter().collect(),
     };
     candidates
@@ -128,19 +141,19 @@ fn spliced(text: &str, splices: Splices) -> String {
 
 /// Whether `edited` has the same keys and values in the same order as `text`, but for what was to change.
 fn is_only_change(text: &str, edited: &str, change: &Edit) -> bool {
-    let (Edit::Set(key, _) | Edit::Remove(key)) = change;
+    let key = change.key();
     let Ok(now) = Document::parse(edited) else {
         return false;
     };
     let as_wanted = match (change, now.get(key)) {
         (Edit::Set(_, scalar), Some(entry)) => is(&entry.value, scalar),
-        (Edit::Remove(_), None) => true,
+        (Edit::SetPairs(..), Some(_)) | (Edit::Remove(_), None) => true,
         _ => false,
     };
     let (Ok(before), Ok(after)) = (mapping(text), mapping(edited)) else {
         return false;
     };
-    let key = serde_yaml::Value::from(*key);
+    let key = serde_yaml::Value::from(key);
     let others = |mapping: serde_yaml::Mapping| {
         mapping
             .into_iter()
@@ -151,6 +164,11 @@ fn is_only_change(text: &str, edited: &str, change: &Edit) -> bool {
         Edit::Set(_, Scalar::Text(text)) => Some(text.as_str().into()),
         Edit::Set(_, Scalar::Bool(on)) => Some((*on).into()),
         Edit::Set(_, Scalar::Number(number)) => Some((*number).into()),
+        Edit::SetPairs(_, pairs) => {
+            let pairs = pairs.iter();
+            let pairs = pairs.map(|(key, value)| (key.as_str().into(), value.as_str().into()));
+            Some(serde_yaml::Value::Mapping(pairs.collect()))
+        }
         Edit::Remove(_) => None,
     };
     as_wanted && after.get(&key) == wanted.as_ref() && others(before) == others(after)
@@ -238,8 +256,30 @@ fn replacement(text: &str, entry: &Entry, scalar: &Scalar) -> Option<Splices> {
     )
 }
 
-fn additions(text: &str, document: &Document, key: &str, scalar: &Scalar) -> Vec<Splices> {
-    let pair = format!("{key}: {}", written(scalar, None));
+/// In place of a scalar, or of a mapping without comments.
+fn pairs_replacement(text: &str, entry: &Entry, pairs: &[(String, String)]) -> Option<Splices> {
+    let written = format!(" {}", written_pairs(pairs));
+    if !matches!(entry.value.kind, Kind::Mapping(_)) {
+        let (own, below) = value_parts(text, entry)?;
+        let removed = below.map(|below| (below, String::new()));
+        let colon = after_colon(text, entry)?;
+        return Some(
+            std::iter::once((colon..own.end, written))
+                .chain(removed)
+                .collect(),
+        );
+    }
+    if entry.value.decorated || entry.key_node.decorated {
+        return None;
+    }
+    let colon = after_colon(text, entry)?;
+    let end = text[..entry.value.span.end].trim_end().len();
+    let old = text.get(colon..end)?;
+    (!old.contains('#')).then(|| vec![(colon..end, written)])
+}
+
+fn additions(text: &str, document: &Document, key: &str, value: &str) -> Vec<Splices> {
+    let pair = format!("{key}: {value}");
     let first = document
         .entries
         .first()
@@ -250,7 +290,7 @@ fn additions(text: &str, document: &Document, key: &str, scalar: &Scalar) -> Vec
             .first()
             .is_some_and(|entry| text[entry.key_node.span.clone()].starts_with('"'));
         let pair = if quoted {
-            format!("\"{key}\": {}", written(scalar, None))
+            format!("\"{key}\": {value}")
         } else {
             pair
         };

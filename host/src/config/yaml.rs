@@ -273,12 +273,8 @@ impl<'a> Reader<'a> {
                 )
             }
             Event::MappingStart(anchor, tag) => {
-                let entries = self.entries(depth)?;
-                (
-                    Kind::Mapping(entries),
-                    anchor != 0 || tag.is_some(),
-                    start.end,
-                )
+                let (entries, end) = self.entries(depth)?;
+                (Kind::Mapping(entries), anchor != 0 || tag.is_some(), end)
             }
             Event::Alias(_) => return Err(YamlError::Alias(line)),
             _ => return Err(YamlError::NotAMapping(line)),
@@ -291,13 +287,14 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn entries(&mut self, depth: usize) -> Result<Vec<Entry>, YamlError> {
+    /// The entries of a mapping that has begun, and where it ends.
+    fn entries(&mut self, depth: usize) -> Result<(Vec<Entry>, usize), YamlError> {
         let mut entries = Vec::new();
         let mut keys = HashSet::new();
         loop {
             let first = self.next()?;
             if matches!(first.0, Event::MappingEnd) {
-                return Ok(entries);
+                return Ok((entries, self.range(first.1).end));
             }
             let key = match &first.0 {
                 Event::Scalar(text, ..) => Some(text.to_string()),

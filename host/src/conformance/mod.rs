@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use glob::Pattern;
 
 use crate::config::SenderLimits;
-use crate::domain::{Deadline, Endpoint, SendError, TelemetrySender as _};
+use crate::domain::{Deadline, Delivered, Endpoint, SendError, TelemetrySender as _};
 use crate::egress::{Environment, Network, Reach};
 use crate::process::cpu::Stopwatch;
 use crate::process::timer::Timer;
@@ -267,7 +267,9 @@ impl<'a> Run<'a> {
                 _ => self.limits.deadline,
             };
             let began = Instant::now();
-            let said = sender.send_batch(&entries, DISTINCT_ID, Deadline::after(limit));
+            let said = sender
+                .send_batch(&entries, DISTINCT_ID, Deadline::after(limit))
+                .and_then(Delivered::in_full);
             *output = sender.take_output();
             if said.is_ok() {
                 self.report.batch_time = self.report.batch_time.max(began.elapsed());

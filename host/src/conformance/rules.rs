@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn every_rule_stands_in_the_contract() {
-        let contract = include_str!("../../wit/sender.wit");
+        let contract = include_str!("../../wit/0.1.0/sender.wit");
         let words: Vec<_> = contract
             .split_whitespace()
             .filter(|word| *word != "///")

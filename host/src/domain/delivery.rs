@@ -4,8 +4,8 @@ use std::mem;
 use std::slice;
 
 use super::{
-    Backlog, Deadline, FlushConfig, FlushFailure, FlushOutcome, SendError, SpooledEntry,
-    TelemetryRepository, TelemetrySender,
+    Backlog, Deadline, Delivered, EntryOutcome, FlushConfig, FlushFailure, FlushOutcome, SendError,
+    SpooledEntry, TelemetryRepository, TelemetrySender,
 };
 
 /// The most requests for one batch where the endpoint accepts nothing.
@@ -22,6 +22,10 @@ const MOST_REFUSALS: usize = 8;
 /// flushes before have failed with it, once its newest entry was accepted, and an entry is quarantined only when it is
 /// refused alone, and once more after another was accepted. A sender that breaks down over a batch (a trap, its memory)
 /// is isolated as a refusal for the content, and an entry is quarantined as for other refusals.
+///
+/// A sender may tell of each entry what became of it. An entry that was refused beside others that were taken is
+/// quarantined at once; where none was taken, the answer counts as a refusal of the batch for its content. What the
+/// endpoint wants later waits, and ends the flush, but where flushes before have ended with it: then it is passed over.
 pub(super) struct Delivery<'a, R> {
     repository: &'a R,
     sender: &'a mut dyn TelemetrySender,
@@ -31,6 +35,8 @@ pub(super) struct Delivery<'a, R> {
     pub(super) outcome: FlushOutcome,
     /// How many requests were accepted.
     accepted: usize,
+    /// Whether what the endpoint wants later is passed over, since flushes before have ended with it.
+    passes_over: bool,
     batch: Batch,
 }
 
@@ -65,6 +71,7 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
             deadline: config.deadline,
             outcome: FlushOutcome::default(),
             accepted: 0,
+            passes_over: false,
             batch: Batch::default(),
         }
     }
@@ -97,10 +104,17 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
                 .is_some_and(|name| name == oldest.name.to_string()),
             ..Batch::default()
         };
+        self.passes_over |= self.batch.any_answer;
         match self.send(entries) {
-            Ok(()) => {}
+            Ok(()) => self.set_suspects_aside(backlog),
             Err(error) if self.is_refusal(&error) => self.isolate(entries, &error, backlog),
-            Err(error) => self.fail(error),
+            Err(error) => {
+                // Refused beside others that were taken, while the rest is wanted later.
+                if self.has_accepted() {
+                    self.set_suspects_aside(backlog);
+                }
+                self.fail(error);
+            }
         }
         let was_answered = matches!(
             &self.outcome.failure,
@@ -208,8 +222,49 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
 
     fn send(&mut self, entries: &[SpooledEntry]) -> Result<(), SendError> {
         self.batch.requests += 1;
-        self.sender
-            .send_batch(entries, self.config.distinct_id, self.deadline)?;
+        let (deadline, distinct_id) = (self.deadline, self.config.distinct_id);
+        match self.sender.send_batch(entries, distinct_id, deadline)? {
+            Delivered::Whole => self.accept(&entries.iter().collect::<Vec<_>>()),
+            Delivered::Each(outcomes) => self.sort(entries, outcomes)?,
+        }
+        Ok(())
+    }
+
+    /// Deals with entries by what became of each.
+    fn sort(
+        &mut self,
+        entries: &[SpooledEntry],
+        outcomes: Vec<EntryOutcome>,
+    ) -> Result<(), SendError> {
+        let mut taken = Vec::new();
+        let mut refused = Vec::new();
+        let mut later = 0;
+        for (entry, outcome) in entries.iter().zip(outcomes) {
+            match outcome {
+                EntryOutcome::Taken => taken.push(entry),
+                EntryOutcome::Rejected { reason } => refused.push((entry, reason)),
+                EntryOutcome::Later => later += 1,
+            }
+        }
+        if taken.is_empty()
+            && let Some((_, reason)) = refused.pop()
+        {
+            return Err(SendError::Refused { reason });
+        }
+        if !taken.is_empty() {
+            self.accept(&taken);
+        }
+        for (entry, reason) in refused {
+            self.suspect(entry, SendError::Refused { reason });
+        }
+        if later > 0 && !self.passes_over {
+            return Err(SendError::Later { entries: later });
+        }
+        Ok(())
+    }
+
+    /// Notes that the endpoint took responsibility for these.
+    fn accept(&mut self, entries: &[&SpooledEntry]) {
         self.accepted += 1;
         self.outcome.delivered += entries.len();
         self.repository.count_delivered(entries);
@@ -219,7 +274,6 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
                 self.fail(error);
             }
         }
-        Ok(())
     }
 
     fn find_newest(&mut self, backlog: &mut Backlog) -> Option<SpooledEntry> {

@@ -122,7 +122,7 @@ impl History {
 
     /// Counts entries that were delivered and are not marked yet; `is_there` tells of the file of an entry that was
     /// counted before whether it still is.
-    pub fn count_delivered(&mut self, entries: &[SpooledEntry], is_there: impl Fn(&str) -> bool) {
+    pub fn count_delivered(&mut self, entries: &[&SpooledEntry], is_there: impl Fn(&str) -> bool) {
         self.counted.retain(|name| is_there(name));
         for SpooledEntry { name, fields, .. } in entries {
             if self.counted.insert(name.to_string()) {
@@ -182,24 +182,24 @@ mod tests {
     fn what_is_counted_and_not_yet_marked_does_not_count_twice() {
         let batch = [entry("a", "x"), entry("b", "x")];
         let mut history = History::default();
-        history.count_delivered(&batch, |_| true);
+        history.count_delivered(&[&batch[0], &batch[1]], |_| true);
         // Killed here, the next process reads what is stored, and sends both again with a third.
         let json = serde_json::to_string(&history).unwrap();
         let mut history: History = serde_json::from_str(&json).unwrap();
         let [a, b] = batch;
         assert!(history.has_counted(&a.name));
-        history.count_delivered(&[a, b, entry("c", "x")], |_| true);
+        history.count_delivered(&[&a, &b, &entry("c", "x")], |_| true);
         assert_eq!(counts(&history), [("x", 3)]);
         // Those are gone then, and a new entry of that id is another.
-        history.count_delivered(&[entry("d", "x")], |_| false);
-        history.count_delivered(&[entry("a", "x")], |_| true);
+        history.count_delivered(&[&entry("d", "x")], |_| false);
+        history.count_delivered(&[&entry("a", "x")], |_| true);
         assert_eq!(counts(&history), [("x", 5)]);
     }
 
     #[test]
     fn what_is_stored_comes_back_but_for_machines() {
         let mut history = History::default();
-        history.count_delivered(&[entry("a", "x"), entry("b", "y")], |_| true);
+        history.count_delivered(&[&entry("a", "x"), &entry("b", "y")], |_| true);
         let json = serde_json::to_string(&history).unwrap();
         assert_eq!(serde_json::from_str::<History>(&json).unwrap(), history);
         insta::assert_snapshot!(json, @r#"{"usage":[[{"day":"2026-02-11","command":"x","status":"error"},{"count":1,"durations":{"totalMs":40,"buckets":{"36":1}},"options":{"--all":1,"-l":1}}],[{"day":"2026-02-11","command":"y","status":"error"},{"count":1,"durations":{"totalMs":40,"buckets":{"36":1}},"options":{"--all":1,"-l":1}}]],"counted":["telemetry-2026-02-11-a.json","telemetry-2026-02-11-b.json"]}"#);
@@ -223,7 +223,7 @@ mod tests {
                 },
             );
         }
-        history.count_delivered(&[entry("a", "x")], |_| true);
+        history.count_delivered(&[&entry("a", "x")], |_| true);
         assert_eq!(history.usage().count(), MAX_KINDS);
         assert!(counts(&history).contains(&("x", 1)), "the oldest go");
     }

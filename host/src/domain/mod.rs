@@ -63,7 +63,9 @@ pub use telemetry_entry::{
     EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,
     TelemetryEntry, Undeliverable, with_dashes,
 };
-pub use telemetry_sender::{Doing, SendError, SenderFailure, SenderFailureKind, TelemetrySender};
+pub use telemetry_sender::{
+    Delivered, Doing, EntryOutcome, SendError, SenderFailure, SenderFailureKind, TelemetrySender,
+};
 pub use telemetry_service::{
     BATCH_SIZE, Batches, FlushConfig, FlushFailure, FlushOutcome, TelemetryService,
 };

@@ -62,7 +62,7 @@ pub trait TelemetryRepository {
 
     /// Counts entries that were delivered, before they are marked. An entry that is delivered again, since it could not be
     /// marked, counts once. By default nothing is counted.
-    fn count_delivered(&self, _entries: &[SpooledEntry]) {}
+    fn count_delivered(&self, _entries: &[&SpooledEntry]) {}
 
     /// Notes that an entry was delivered: removes it, or with `keep_flushed` keeps it as sent.
     ///

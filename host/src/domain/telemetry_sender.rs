@@ -12,18 +12,60 @@ pub trait TelemetrySender {
     ///
     /// # Errors
     ///
-    /// Whenever the endpoint did not take responsibility for the whole batch.
+    /// Whenever the endpoint did not take responsibility for any of it.
     fn send_batch(
         &mut self,
         entries: &[SpooledEntry],
         distinct_id: &str,
         deadline: Deadline,
-    ) -> Result<(), SendError>;
+    ) -> Result<Delivered, SendError>;
 
     /// Whether it takes entries such as this one. Those that it does not wait for another sender.
     fn takes(&self, _entry: &SpooledEntry) -> bool {
         true
     }
+}
+
+/// How much of a batch the endpoint took responsibility for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// All of it.
+    Whole,
+    /// What became of each entry, in the order of the batch.
+    Each(Vec<EntryOutcome>),
+}
+
+impl Delivered {
+    /// Whether the endpoint took all of it.
+    ///
+    /// # Errors
+    ///
+    /// What became of the first entry that it did not take.
+    pub fn in_full(self) -> Result<(), SendError> {
+        let Self::Each(outcomes) = self else {
+            return Ok(());
+        };
+        let not_taken = outcomes.into_iter().find_map(|outcome| match outcome {
+            EntryOutcome::Taken => None,
+            EntryOutcome::Rejected { reason } => Some(SendError::Refused { reason }),
+            EntryOutcome::Later => Some(SendError::Later { entries: 1 }),
+        });
+        not_taken.map_or(Ok(()), Err)
+    }
+}
+
+/// What became of one entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EntryOutcome {
+    /// The endpoint took responsibility for it.
+    Taken,
+    /// The endpoint refused it.
+    Rejected {
+        /// Why, in its words or the sender's.
+        reason: String,
+    },
+    /// The endpoint wants it later.
+    Later,
 }
 
 /// Why a batch was not delivered.
@@ -36,6 +78,18 @@ pub enum SendError {
         status: u16,
         /// The first bytes of the answer.
         body: String,
+    },
+    /// The endpoint refused single entries, and took none beside them.
+    #[error("the endpoint refused what was sent: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// The endpoint wants some of it later.
+    #[error("the endpoint wants {} later", in_entries(*entries))]
+    Later {
+        /// How many entries.
+        entries: usize,
     },
     /// The endpoint asked to be left alone.
     #[error("the endpoint asked to wait{}", for_how_long(*retry_after))]
@@ -65,6 +119,13 @@ fn quoted(body: &str) -> String {
     }
 }
 
+fn in_entries(count: usize) -> String {
+    match count {
+        1 => "1 entry".to_owned(),
+        count => format!("{count} entries"),
+    }
+}
+
 fn for_how_long(retry_after: Option<Duration>) -> String {
     retry_after.map_or_else(String::new, |duration| {
         format!(" for {} seconds", duration.as_secs())
@@ -76,7 +137,8 @@ impl SendError {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Rejected { .. } => "rejected",
+            Self::Rejected { .. } | Self::Refused { .. } => "rejected",
+            Self::Later { .. } => "later",
             Self::Throttled { .. } => "throttled",
             Self::Unreachable(_) => "unreachable",
             Self::InvalidConfiguration(_) => "invalid-configuration",
@@ -90,7 +152,10 @@ impl SendError {
     pub const fn is_an_answer(&self) -> bool {
         matches!(
             self,
-            Self::Rejected { .. } | Self::Throttled { retry_after: None }
+            Self::Rejected { .. }
+                | Self::Refused { .. }
+                | Self::Later { .. }
+                | Self::Throttled { retry_after: None }
         )
     }
 
@@ -111,10 +176,11 @@ impl SendError {
     pub const fn is_about_content(&self) -> bool {
         matches!(
             self,
-            Self::Rejected {
-                status: 400 | 413 | 422,
-                ..
-            }
+            Self::Refused { .. }
+                | Self::Rejected {
+                    status: 400 | 413 | 422,
+                    ..
+                }
         )
     }
 }
@@ -184,8 +250,13 @@ pub enum SenderFailureKind {
         /// What it asked for.
         request: String,
     },
-    /// It said `ok`, but the host saw no success.
+    /// It said that entries were taken, but the host saw no success.
     Unconfirmed,
+    /// It answered what its contract does not allow.
+    OutOfContract {
+        /// What it answered.
+        answer: String,
+    },
 }
 
 /// What a sender was doing when its time was up.
@@ -227,6 +298,7 @@ impl SenderFailureKind {
             Self::OutOfMemory { .. } => "out-of-memory",
             Self::Denied { .. } => "denied",
             Self::Unconfirmed => "unconfirmed",
+            Self::OutOfContract { .. } => "out-of-contract",
         }
     }
 
@@ -260,6 +332,7 @@ impl SenderFailureKind {
             Self::Denied { request } => format!(
                 "the sandbox denied {sender} {request}; a sender may only POST or PUT to the endpoint's origin"
             ),
+            Self::OutOfContract { answer } => format!("{sender} broke its contract: {answer}"),
             Self::Unconfirmed => format!(
                 "{sender} reported success, but the host saw no 2xx answer from the endpoint"
             ),

@@ -17,6 +17,7 @@ impl FlushSetup {
         let prepared = self.prepare(watch)?;
         let deadline = Deadline::after(self.marker.telemetry_sender_limits.deadline);
         let mut sender = start(prepared, watch.timer(), deadline)?;
-        sender.send_batch(&[spooled], self.repo_id.as_str(), deadline)
+        let delivered = sender.send_batch(&[spooled], self.repo_id.as_str(), deadline)?;
+        delivered.in_full()
     }
 }

@@ -3,7 +3,7 @@
 use super::{ScaffoldFile, ScaffoldLang, ScaffoldTemplate, SenderName};
 
 /// The contract, as every scaffold carries it.
-pub(super) const CONTRACT: &str = include_str!("../../wit/sender.wit");
+pub(super) const CONTRACT: &str = include_str!("../../wit/0.1.0/sender.wit");
 
 macro_rules! template {
     ($path:expr) => {

@@ -37,9 +37,14 @@ const USE_IS_NOTED: Duration = Duration::from_hours(1);
 /// The most bytes that are read of a remembered failure.
 const FAILURE_BYTES: u64 = 4 * 1024;
 
+/// The most bytes of what a component says of itself.
+const DESCRIPTION_BYTES: u64 = 256 * 1024;
+
 const CODE: &str = ".cwasm";
 
 const FAILURE: &str = ".failed";
+
+const DESCRIPTION: &str = ".about";
 
 const LOCK: &str = ".lock";
 
@@ -250,16 +255,39 @@ impl Cache {
 
     /// Remembers that the component could not be compiled.
     pub(super) fn keep_failure(&self, key: &Key, reason: &str) {
-        let keep = || {
-            let mut unfinished = Unfinished::create(self.create()?)?;
-            unfinished.file.write_all(reason.as_bytes())?;
-            let secret = &unfinished.cache.secret;
-            let code = secret.code_of(&key.what(FAILURE), reason.as_bytes());
-            unfinished.rename_to(&format!("{}-{code}{FAILURE}", key.prefix(secret)))
-        };
-        if let Err(error) = keep() {
+        if let Err(error) = self.keep_text(key, FAILURE, reason.as_bytes()) {
             debug!("could not remember that a component failed to compile: {error}");
         }
+    }
+
+    /// Remembers what the component says of itself.
+    pub(super) fn keep_description(&self, key: &Key, text: &[u8]) {
+        if let Err(error) = self.keep_text(key, DESCRIPTION, text) {
+            debug!("could not remember what a component says of itself: {error}");
+        }
+    }
+
+    fn keep_text(&self, key: &Key, kind: &str, text: &[u8]) -> io::Result<()> {
+        let mut unfinished = Unfinished::create(self.create()?)?;
+        unfinished.file.write_all(text)?;
+        let secret = &unfinished.cache.secret;
+        let code = secret.code_of(&key.what(kind), text);
+        unfinished.rename_to(&format!("{}-{code}{kind}", key.prefix(secret)))
+    }
+
+    /// What the component said of itself, if that is remembered.
+    pub(super) fn find_description(&self, key: &Key) -> Option<Vec<u8>> {
+        let cache = self.open()?;
+        cache.names_of(key).into_iter().find_map(|name| {
+            let (code, kind) = code_and_kind(&name)?;
+            if kind != DESCRIPTION {
+                return None;
+            }
+            let file = RegularFile::find_in(&cache.dir, &name).ok()?;
+            private::check_own(file.metadata()).ok()?;
+            let text = file.read(DESCRIPTION_BYTES).ok()?;
+            (cache.secret.code_of(&key.what(kind), &text) == code).then_some(text)
+        })
     }
 
     fn open(&self) -> Option<Opened> {
@@ -332,10 +360,7 @@ impl Opened {
     }
 
     fn found(&self, key: &Key, name: &str) -> io::Result<Option<Found>> {
-        let Some((code, kind)) = (name.rsplit_once('-')).and_then(|(_, rest)| {
-            let (code, kind) = rest.split_at(rest.find('.')?);
-            Some((blake3::Hash::from_hex(code).ok()?, kind))
-        }) else {
+        let Some((code, kind @ (CODE | FAILURE))) = code_and_kind(name) else {
             return Ok(None);
         };
         let file = RegularFile::find_in(&self.dir, name)?;
@@ -352,7 +377,7 @@ impl Opened {
                 let reason = String::from_utf8(reason).map_err(io::Error::other)?;
                 Ok(Some(Found::Failure(reason)))
             }
-            CODE => {
+            _ => {
                 let file = file.open()?;
                 if self.secret.code(&key.what(CODE), &file)? != code {
                     return forged();
@@ -364,9 +389,15 @@ impl Opened {
                 }
                 Ok(Some(Found::Code(file)))
             }
-            _ => Ok(None),
         }
     }
+}
+
+/// What a file's name says of its content.
+fn code_and_kind(name: &str) -> Option<(blake3::Hash, &str)> {
+    let (_, rest) = name.rsplit_once('-')?;
+    let (code, kind) = rest.split_at(rest.find('.')?);
+    Some((blake3::Hash::from_hex(code).ok()?, kind))
 }
 
 /// A file without a name, in the directory for temporary files, or in memory where there is none.

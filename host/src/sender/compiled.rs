@@ -85,6 +85,14 @@ impl Compiled {
         &self.engine
     }
 
+    pub(super) const fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    pub(super) const fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// Maps the machine code into this process, or has it in memory where it may not be run from its file.
     pub(super) fn load(&self) -> Result<Component, SenderFailure> {
         let loaded = map(&self.engine, &self.code).or_else(|error| match system_error(&error) {

@@ -70,8 +70,6 @@ fn config(space: AddressSpace) -> Config {
         .wasm_threads(false)
         .wasm_memory64(false)
         .shared_memory(false)
-        .wasm_component_model_async(false)
-        .concurrency_support(false)
         .generate_address_map(false)
         .native_unwind_info(cfg!(windows));
     if space == AddressSpace::Scarce {

@@ -21,8 +21,8 @@ impl Grant {
         let (name, version) = import.split_once('@').unwrap_or((import, ""));
         match find(name) {
             None => Self::NotOffered,
-            Some(interface) if is_offered_version(version) => interface.grant,
-            Some(_) => Self::OtherVersion(VERSION),
+            Some(interface) if interface.versions.has(version) => interface.grant,
+            Some(interface) => Self::OtherVersion(interface.versions.in_words()),
         }
     }
 
@@ -49,20 +49,40 @@ impl Grant {
 /// functions, is linked only for a component that wants some of it.
 pub(super) fn is_usual(import: &str) -> bool {
     let (name, version) = import.split_once('@').unwrap_or((import, ""));
-    is_offered_version(version) && find(name).is_some_and(|interface| interface.usual)
+    find(name).is_some_and(|interface| interface.usual && interface.versions.has(version))
 }
 
-/// The version of WASI that the host offers, in words.
-const VERSION: &str = "0.2";
+/// In which versions the host offers an interface.
+#[derive(Clone, Copy)]
+enum Versions {
+    /// Every release of WASI 0.2: each has what the earlier ones had.
+    Wasi02,
+    /// This one alone.
+    Exactly(&'static str),
+}
 
-/// Of WASI 0.2, each version is as good as another: each later one has what the earlier ones had.
-fn is_offered_version(version: &str) -> bool {
-    let patch = version.strip_prefix("0.2.");
-    patch.is_some_and(|patch| patch.parse::<u32>().is_ok())
+impl Versions {
+    fn has(self, version: &str) -> bool {
+        match self {
+            Self::Wasi02 => {
+                let patch = version.strip_prefix("0.2.");
+                patch.is_some_and(|patch| patch.parse::<u32>().is_ok())
+            }
+            Self::Exactly(offered) => version == offered,
+        }
+    }
+
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::Wasi02 => "0.2",
+            Self::Exactly(version) => version,
+        }
+    }
 }
 
 struct Interface {
     name: &'static str,
+    versions: Versions,
     grant: Grant,
     usual: bool,
 }
@@ -74,14 +94,24 @@ fn find(name: &str) -> Option<&'static Interface> {
 const fn usual(name: &'static str, words: &'static str) -> Interface {
     Interface {
         name,
+        versions: Versions::Wasi02,
         grant: Grant::Granted(words),
         usual: true,
+    }
+}
+
+/// What is not of WASI 0.2, and linked wherever it is wanted.
+const fn only(name: &'static str, version: &'static str, words: &'static str) -> Interface {
+    Interface {
+        versions: Versions::Exactly(version),
+        ..usual(name, words)
     }
 }
 
 const fn empty(name: &'static str, words: &'static str) -> Interface {
     Interface {
         name,
+        versions: Versions::Wasi02,
         grant: Grant::Empty(words),
         usual: false,
     }
@@ -97,7 +127,13 @@ const TERMINAL: &str = "terminal: none";
 const FILES: &str = "filesystem: none";
 const SOCKETS: &str = "sockets: none";
 
-const INTERFACES: [Interface; 29] = [
+const INTERFACES: [Interface; 33] = [
+    only(
+        "swamp:telemetry/batch",
+        "0.2.0",
+        "the fields of the batch's entries",
+    ),
+    only("swamp:telemetry/types", "0.2.0", "the contract's types"),
     empty("wasi:cli/environment", ENVIRONMENT),
     Interface {
         usual: false,
@@ -116,6 +152,11 @@ const INTERFACES: [Interface; 29] = [
     empty("wasi:cli/terminal-stdout", TERMINAL),
     usual("wasi:clocks/monotonic-clock", TIME),
     usual("wasi:clocks/wall-clock", TIME),
+    only(
+        "wasi:config/store",
+        "0.2.0-rc.1",
+        "configuration: the sender's options",
+    ),
     empty("wasi:filesystem/preopens", FILES),
     empty("wasi:filesystem/types", FILES),
     usual(
@@ -134,6 +175,7 @@ const INTERFACES: [Interface; 29] = [
         usual: false,
         ..usual("wasi:random/insecure-seed", RANDOM)
     },
+    only("wasi:logging/logging", "0.1.0-draft", OUTPUT),
     usual("wasi:random/random", RANDOM),
     empty("wasi:sockets/instance-network", SOCKETS),
     empty("wasi:sockets/ip-name-lookup", SOCKETS),
@@ -149,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn wasi_0_2_is_offered_in_all_its_versions_and_nothing_else() {
+    fn wasi_0_2_is_offered_in_all_its_versions_and_the_rest_in_one() {
         for (import, offered) in [
             ("wasi:http/types@0.2.0", true),
             ("wasi:http/types@0.2.99", true),
@@ -158,6 +200,12 @@ mod tests {
             ("wasi:http/types", false),
             ("wasi:http/incoming-handler@0.2.0", false),
             ("wasi:keyvalue/store@0.2.0", false),
+            ("wasi:config/store@0.2.0-rc.1", true),
+            ("wasi:config/store@0.2.0", false),
+            ("wasi:logging/logging@0.1.0-draft", true),
+            ("wasi:logging/logging@0.1.0", false),
+            ("swamp:telemetry/batch@0.2.0", true),
+            ("swamp:telemetry/batch@0.2.1", false),
             ("run", false),
         ] {
             assert_eq!(Grant::of(import).is_offered(), offered, "{import}");

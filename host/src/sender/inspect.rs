@@ -2,15 +2,12 @@
 
 use super::compiled::Compiled;
 use super::compiler;
-use super::contract::{INTERFACE, VERSION, reason};
+use super::contract::{reason, version_of};
 use super::file::ComponentFile;
 use super::grants::Grant;
 use super::outline::Outline;
 use super::run::{ComponentSender, SenderConfig};
-use crate::config::SenderLimits;
-use crate::domain::{DEFAULT_ENDPOINT, Deadline, Endpoint, SendError, SenderFailure};
-use crate::egress::{Network, Reach};
-use crate::process::timer::Timer;
+use crate::domain::{Deadline, SendError, SenderFailure};
 
 /// One interface that a component imports, and what it gets for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,9 +30,6 @@ pub struct Inspection {
     /// Why this host would not run it.
     pub verdict: Result<(), SendError>,
 }
-
-/// The version of the contract that this host runs.
-pub const CONTRACT_VERSION: &str = VERSION;
 
 /// Inspects a component.
 ///
@@ -68,14 +62,14 @@ impl Inspection {
     }
 
     fn new(outline: Outline, verdict: Result<(), SendError>) -> Self {
-        let version =
-            |name: &String| Some(name.strip_prefix(INTERFACE)?.strip_prefix('@')?.to_owned());
+        let exports = outline.exports.iter().map(String::as_str);
+        let contract = version_of(exports).map(str::to_owned);
         let import = |name: String| Import {
             grant: Grant::of(&name),
             name,
         };
         Self {
-            contract: outline.exports.iter().find_map(version),
+            contract,
             imports: outline.imports.into_iter().map(import).collect(),
             exports: outline.exports,
             verdict,
@@ -86,17 +80,7 @@ impl Inspection {
 /// Whether the component comes to life in a sandbox without a network: only then is its contract known to be ours to
 /// the last type.
 fn verdict(compiled: &Compiled) -> Result<(), SendError> {
-    let limits = SenderLimits::default();
-    let config = SenderConfig {
-        endpoint: Endpoint::parse(DEFAULT_ENDPOINT)
-            .map_err(|error| SendError::InvalidConfiguration(error.to_string()))?,
-        user_agent: String::new(),
-        options: Vec::new(),
-        limits,
-        network: Network::DryRun,
-        reach: Reach::default(),
-        headers: Vec::new(),
-        timer: Timer::default(),
-    };
-    ComponentSender::new(compiled, config)?.instantiate(Deadline::after(limits.deadline))
+    let config = SenderConfig::without_network()?;
+    let limit = config.limits.deadline;
+    ComponentSender::new(compiled, config)?.instantiate(Deadline::after(limit))
 }

@@ -5,25 +5,29 @@ use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
-use super::contract::{INTERFACE, SenderPre, VERSION, reason};
+use super::contract::{self, Contract, SenderPre, reason};
 use super::grants::{Grant, is_usual};
 use super::sandbox::Guest;
+use super::services;
 
 /// How many imports that are not offered are named.
 const NAMED: usize = 5;
 
 /// A component whose export of the right name has another type than the contract's.
 #[derive(Debug, Error)]
-#[error("its {INTERFACE}@{VERSION} is not the contract's")]
-pub(super) struct TypeMismatch;
+#[error("its sender is not that of contract {0}")]
+pub(super) struct TypeMismatch(
+    /// The version of the contract.
+    pub(super) &'static str,
+);
 
-/// Links `component` to WASI 0.2 as the sandbox grants it, and finds its sender.
+/// Links `component` to what the sandbox grants it, and finds its sender.
 ///
 /// # Errors
 ///
 /// Names what is missing on either side.
-pub(super) fn link(engine: &Engine, component: &Component) -> Result<SenderPre<Guest>, String> {
-    check_export(engine, component)?;
+pub(super) fn link(engine: &Engine, component: &Component) -> Result<SenderPre, String> {
+    let contract = contract(engine, component)?;
     check_imports(engine, component)?;
     let linker = linker(engine, component).map_err(|error| error.to_string())?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
@@ -37,16 +41,17 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<SenderPre<G
             "what it imports is not what this host offers: {what}"
         ))
     })?;
-    SenderPre::new(pre).map_err(|error| {
-        reason(&format!(
-            "its {INTERFACE}@{VERSION} is not the contract's: {error:#}"
-        ))
+    contract.find(pre).map_err(|error| {
+        let mismatch = TypeMismatch(contract.version());
+        reason(&format!("{mismatch}: {error:#}"))
     })
 }
 
 fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     let component_type = component.component_type();
+    contract::add_to_linker(&mut linker)?;
+    services::add_to_linker(&mut linker)?;
     if component_type
         .imports(engine)
         .all(|(name, _)| is_usual(name))
@@ -92,28 +97,10 @@ pub(super) fn not_offered(imports: &[String]) -> String {
     format!("it imports {named}, which this host does not offer")
 }
 
-fn check_export(engine: &Engine, component: &Component) -> Result<(), String> {
-    let wanted = format!("{INTERFACE}@{VERSION}");
+fn contract(engine: &Engine, component: &Component) -> Result<Contract, String> {
     let component_type = component.component_type();
-    let mut other = None;
-    for (name, item) in component_type.exports(engine) {
-        if !matches!(item.ty, ComponentItem::ComponentInstance(_)) {
-            continue;
-        }
-        if name == wanted {
-            return Ok(());
-        }
-        if let Some(version) = name
-            .strip_prefix(INTERFACE)
-            .and_then(|rest| rest.strip_prefix('@'))
-        {
-            other = Some(reason(version));
-        }
-    }
-    Err(match other {
-        Some(version) => format!(
-            "it is for version {version} of the contract, and this host runs {VERSION}; build it for that version"
-        ),
-        None => format!("it does not export {wanted}, so it is not a telemetry sender"),
-    })
+    let instances = component_type
+        .exports(engine)
+        .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentInstance(_)));
+    Contract::of(instances.map(|(name, _)| name))
 }

@@ -9,6 +9,7 @@ mod cache;
 mod compiled;
 mod compiler;
 mod contract;
+mod description;
 mod engine;
 mod failure;
 mod file;
@@ -22,12 +23,17 @@ mod processor;
 mod run;
 mod sandbox;
 mod secret;
+mod services;
 
 pub use cache::Cache;
 pub use compiled::Compiled;
 pub use compiler::{CompileError, Compiler, Patience, bound_compilation, compile};
+pub use contract::{CONTRACT_VERSIONS, contract_versions};
+pub use description::{
+    Description, OptionDescription, OptionProblem, cached_description, describe,
+};
 pub use engine::AddressSpace;
 pub use file::ComponentFile;
 pub use grants::Grant;
-pub use inspect::{CONTRACT_VERSION, Import, Inspection, inspect};
+pub use inspect::{Import, Inspection, inspect};
 pub use run::{ComponentSender, SenderConfig};

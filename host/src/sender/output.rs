@@ -22,7 +22,7 @@ const WRITE_BYTES: usize = 64 * 1024;
 pub(super) struct Output(Arc<Mutex<VecDeque<u8>>>);
 
 impl Output {
-    fn append(&self, bytes: &[u8]) {
+    pub(super) fn append(&self, bytes: &[u8]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let news = &bytes[bytes.len().saturating_sub(limits::OUTPUT_BYTES)..];
         let excess = (kept.len() + news.len()).saturating_sub(limits::OUTPUT_BYTES);

@@ -16,14 +16,15 @@ use wasmtime::{Engine, Store};
 
 use super::alarm::interrupting;
 use super::compiled::Compiled;
-use super::contract::{self, Destination, Sender, SenderPre};
+use super::contract::{self, Batch, Sender, SenderPre};
+use super::description::Description;
 use super::failure::{Interruption, frames, out_of_space, system_error};
 use super::link::{TypeMismatch, link};
 use super::sandbox::Guest;
 use crate::config::{BuiltinSender, SenderLimits};
 use crate::domain::{
-    Deadline, Doing, Endpoint, ForeignText, SendError, SenderFailure, SenderFailureKind,
-    SpooledEntry, TelemetrySender,
+    DEFAULT_ENDPOINT, Deadline, Delivered, Doing, Endpoint, EntryOutcome, ForeignText, SendError,
+    SenderFailure, SenderFailureKind, SpooledEntry, TelemetrySender,
 };
 use crate::egress::{
     DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network, Reach, Secrets,
@@ -52,13 +53,34 @@ pub struct SenderConfig {
     pub timer: Timer,
 }
 
+impl SenderConfig {
+    /// That of a sender which is only looked at: whatever it requests stays here.
+    ///
+    /// # Errors
+    ///
+    /// None, as long as the default endpoint is one.
+    pub(super) fn without_network() -> Result<Self, SendError> {
+        Ok(Self {
+            endpoint: Endpoint::parse(DEFAULT_ENDPOINT)
+                .map_err(|error| SendError::InvalidConfiguration(error.to_string()))?,
+            user_agent: String::new(),
+            options: Vec::new(),
+            limits: SenderLimits::default(),
+            network: Network::DryRun,
+            reach: Reach::default(),
+            headers: Vec::new(),
+            timer: Timer::default(),
+        })
+    }
+}
+
 /// A sender component, linked and ready. Its instance lives from its first batch to its first trap, and serves
 /// all batches between.
 pub struct ComponentSender {
     name: ForeignText,
     engine: Engine,
     alarm: Alarm,
-    linked: SenderPre<Guest>,
+    linked: SenderPre,
     config: Arc<SenderConfig>,
     /// Kept out of whatever the guest says.
     secrets: Secrets,
@@ -82,8 +104,6 @@ struct Instance {
     store: Store<Guest>,
     sender: Option<Arc<Sender>>,
 }
-
-type CallResult = Result<(), contract::GuestError>;
 
 /// How long what the guest did not read of an answer is waited for, so that its connection is closed in order.
 const UNREAD_PATIENCE: Duration = Duration::from_millis(100);
@@ -143,10 +163,56 @@ impl ComponentSender {
     ///
     /// When it does not fit the contract after all, or does not get through its own beginning.
     pub fn instantiate(&mut self, deadline: Deadline) -> Result<(), SendError> {
-        let instantiate = async |instance: &mut Instance, linked: &SenderPre<Guest>| {
+        let instantiate = async |instance: &mut Instance, linked: &SenderPre| {
             instance.sender(linked).await.map(drop)
         };
         self.within(deadline, instantiate).map(drop)
+    }
+
+    /// Asks it what it is. `None` where its contract does not have it say.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer by `deadline`, or makes a request for it.
+    pub(super) fn describe(
+        &mut self,
+        deadline: Deadline,
+    ) -> Result<Option<Description>, SendError> {
+        let describe = async |instance: &mut Instance, linked: &SenderPre| {
+            let sender = instance.sender(linked).await?;
+            sender.describe(&mut instance.store).await
+        };
+        let (description, report) = self.within(deadline, describe)?;
+        if report.phase.is_some() || report.saw_success || !self.take_dry_run_requests().is_empty()
+        {
+            let answer = "it made a request to describe itself".to_owned();
+            let failure = SenderFailureKind::OutOfContract { answer };
+            return Err(failure.by(self.name.clone()).into());
+        }
+        Ok(description)
+    }
+
+    /// Asks it by `deadline` whether it could work with its destination and options. It need not have an answer.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::InvalidConfiguration`] says what is wrong, and any other how it failed.
+    pub fn check_config(&mut self, distinct_id: &str, deadline: Deadline) -> Result<(), SendError> {
+        let config = Arc::clone(&self.config);
+        let secrets = self.secrets.clone();
+        let batch = Batch {
+            endpoint: &config.endpoint.to_string(),
+            user_agent: &config.user_agent,
+            options: &config.options,
+            distinct_id,
+            entries: &[],
+            secrets: &secrets,
+        };
+        let (answer, _) = self.within(deadline, async |instance, linked| {
+            let sender = instance.sender(linked).await?;
+            sender.check_config(&mut instance.store, &batch).await
+        })?;
+        answer.map_err(SendError::InvalidConfiguration)
     }
 
     /// Does `work` with the instance, or ends it at `deadline`, whatever it is doing by then. Gives what the host saw
@@ -154,7 +220,7 @@ impl ComponentSender {
     fn within<T>(
         &mut self,
         deadline: Deadline,
-        work: impl AsyncFnOnce(&mut Instance, &SenderPre<Guest>) -> wasmtime::Result<T>,
+        work: impl AsyncFnOnce(&mut Instance, &SenderPre) -> wasmtime::Result<T>,
     ) -> Result<(T, EgressReport), SendError> {
         let Some(runtime) = &self.runtime else {
             return Err(SendError::Other("it was shut down".into()));
@@ -209,7 +275,12 @@ impl ComponentSender {
             headers.clone(),
         );
         Instance {
-            store: Guest::store(&self.engine, egress, limits.memory_mib * 1024 * 1024),
+            store: Guest::store(
+                &self.engine,
+                egress,
+                limits.memory_mib * 1024 * 1024,
+                &self.config.options,
+            ),
             sender: None,
         }
     }
@@ -255,13 +326,22 @@ impl ComponentSender {
         }
     }
 
-    /// What a guest's answer amounts to, given what the host itself saw.
-    fn judge(&self, answer: CallResult, report: EgressReport) -> Result<(), SendError> {
+    /// What a guest's answer about `count` entries amounts to, given what the host itself saw.
+    fn judge(
+        &self,
+        answer: Result<Delivered, SendError>,
+        count: usize,
+        report: EgressReport,
+    ) -> Result<Delivered, SendError> {
         let component = self.name.clone();
         let error = match answer {
-            Ok(()) if report.saw_success => return Ok(()),
-            Ok(()) => return Err(SenderFailureKind::Unconfirmed.by(component).into()),
-            Err(error) => contract::send_error(error, &self.secrets),
+            Ok(delivered) => {
+                return match disbelief(&delivered, count, &report) {
+                    None => Ok(delivered),
+                    Some(why) => Err(why.by(component).into()),
+                };
+            }
+            Err(error) => error,
         };
         Err(match (error, report.denied, report.failure) {
             (SendError::Unreachable(_) | SendError::Other(_), Some(request), _) => {
@@ -299,8 +379,44 @@ impl ComponentSender {
             debug!("{} wrote to stderr: {line}", self.name);
             written.push(line);
         }
+        for line in guest.log.take_lines(&self.secrets) {
+            debug!("{} logged {line}", self.name);
+            written.push(line);
+        }
         written
     }
+}
+
+/// Why an answer about `count` entries is not believed.
+fn disbelief(
+    delivered: &Delivered,
+    count: usize,
+    report: &EgressReport,
+) -> Option<SenderFailureKind> {
+    let outcomes = match delivered {
+        Delivered::Whole => &[EntryOutcome::Taken][..],
+        Delivered::Each(outcomes) if outcomes.len() == count => outcomes,
+        Delivered::Each(outcomes) => {
+            let answer = format!(
+                "it told of {} entries, and was given {count}",
+                outcomes.len()
+            );
+            return Some(SenderFailureKind::OutOfContract { answer });
+        }
+    };
+    let has = |wanted: fn(&EntryOutcome) -> bool| outcomes.iter().any(wanted);
+    if has(|outcome| matches!(outcome, EntryOutcome::Taken)) && !report.saw_success {
+        return Some(SenderFailureKind::Unconfirmed);
+    }
+    if has(|outcome| matches!(outcome, EntryOutcome::Rejected { .. }))
+        && report.last_status.is_none()
+    {
+        let answer =
+            "it told of entries that were refused, and the host saw no answer from the endpoint"
+                .to_owned();
+        return Some(SenderFailureKind::OutOfContract { answer });
+    }
+    None
 }
 
 impl TelemetrySender for ComponentSender {
@@ -309,30 +425,23 @@ impl TelemetrySender for ComponentSender {
         entries: &[SpooledEntry],
         distinct_id: &str,
         deadline: Deadline,
-    ) -> Result<(), SendError> {
-        let strings = contract::listed_strings(entries);
-        let entries = contract::entries(entries, &strings);
+    ) -> Result<Delivered, SendError> {
         let config = Arc::clone(&self.config);
-        let options: Vec<_> = config
-            .options
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
-            .collect();
-        let endpoint = config.endpoint.to_string();
-        let destination = Destination {
-            endpoint: &endpoint,
+        let secrets = self.secrets.clone();
+        let batch = Batch {
+            endpoint: &config.endpoint.to_string(),
             user_agent: &config.user_agent,
-            options: &options,
+            options: &config.options,
+            distinct_id,
+            entries,
+            secrets: &secrets,
         };
         let (answer, report) = self.within(deadline, async |instance, linked| {
             let sender = instance.sender(linked).await?;
-            sender
-                .swamp_telemetry_sender()
-                .call_send_batch(&mut instance.store, destination, &entries, distinct_id)
-                .await
+            sender.send_batch(&mut instance.store, &batch).await
         })?;
         let (denied, failure) = (report.denied.clone(), report.failure.clone());
-        let judged = self.judge(answer, report);
+        let judged = self.judge(answer, entries.len(), report);
         // What the sender failed with is told by whoever is told that it failed.
         let told = judged.as_ref().err().map(ToString::to_string);
         let is_told = |what: &String| told.as_ref().is_some_and(|told| told.contains(what));
@@ -347,7 +456,7 @@ impl TelemetrySender for ComponentSender {
 
     /// Other senders get what their contract promises them, and those that come with the program everything.
     fn takes(&self, entry: &SpooledEntry) -> bool {
-        BuiltinSender::parse(self.name.as_written()).is_some() || contract::promises(entry)
+        BuiltinSender::parse(self.name.as_written()).is_some() || self.linked.promises(entry)
     }
 }
 
@@ -364,16 +473,11 @@ fn event_loop() -> io::Result<Runtime> {
 
 impl Instance {
     /// The contract's side of the instance, which is instantiated the first time.
-    async fn sender(&mut self, linked: &SenderPre<Guest>) -> wasmtime::Result<Arc<Sender>> {
+    async fn sender(&mut self, linked: &SenderPre) -> wasmtime::Result<Arc<Sender>> {
         if let Some(sender) = &self.sender {
             return Ok(Arc::clone(sender));
         }
-        let instance = linked
-            .instance_pre()
-            .instantiate_async(&mut self.store)
-            .await?;
-        let sender = Sender::new(&mut self.store, &instance);
-        let sender = Arc::new(sender.map_err(|error| error.context(TypeMismatch))?);
+        let sender = Arc::new(linked.instantiate(&mut self.store).await?);
         self.sender = Some(Arc::clone(&sender));
         Ok(sender)
     }

@@ -3,8 +3,10 @@
 use wasmtime::component::ResourceTable;
 use wasmtime::{Engine, ResourceLimiter, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use super::contract::EntryFields;
 use super::limits;
 use super::output::Output;
 use crate::egress::Egress;
@@ -18,11 +20,22 @@ pub(super) struct Guest {
     pub(super) quota: Quota,
     pub(super) stdout: Output,
     pub(super) stderr: Output,
+    /// What it logged by `wasi:logging`.
+    pub(super) log: Output,
+    /// What `wasi:config` tells it.
+    pub(super) options: WasiConfigVariables,
+    /// Empty unless a batch is being delivered by a sender that asks for them.
+    pub(super) entry_fields: EntryFields,
 }
 
 impl Guest {
-    /// A store for one instance, with `memory_bytes` of memory and `egress` for its requests.
-    pub(super) fn store(engine: &Engine, egress: Egress, memory_bytes: u64) -> Store<Self> {
+    /// A store for one instance, with `memory_bytes` of memory, `egress` for its requests, and these options.
+    pub(super) fn store(
+        engine: &Engine,
+        egress: Egress,
+        memory_bytes: u64,
+        options: &[(String, String)],
+    ) -> Store<Self> {
         let (stdout, stderr) = (Output::default(), Output::default());
         let mut wasi = WasiCtx::builder();
         wasi.stdout(stdout.clone())
@@ -43,6 +56,9 @@ impl Guest {
             quota: Quota::new(memory_bytes),
             stdout,
             stderr,
+            log: Output::default(),
+            options: options.iter().cloned().collect(),
+            entry_fields: EntryFields::new(),
         };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.quota);

@@ -44,7 +44,7 @@ impl FileSpool {
     }
 
     /// Counts delivered entries. Where it cannot be stored they are not counted, which is no reason to send them again.
-    pub(super) fn count(&self, entries: &[SpooledEntry]) {
+    pub(super) fn count(&self, entries: &[&SpooledEntry]) {
         let mut counting = self.counting();
         let history = counting.get_or_insert_with(|| self.history().unwrap_or_default());
         history.count_delivered(entries, |name| self.dir.symlink_metadata(name).is_ok());

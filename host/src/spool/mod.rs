@@ -350,7 +350,7 @@ impl TelemetryRepository for FileSpool {
         None
     }
 
-    fn count_delivered(&self, entries: &[SpooledEntry]) {
+    fn count_delivered(&self, entries: &[&SpooledEntry]) {
         self.count(entries);
     }
 

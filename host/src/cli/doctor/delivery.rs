@@ -13,7 +13,7 @@ use swamp::domain::{
 use swamp::egress::{Environment, Reach, probe};
 use swamp::flush::{FlushSetup, Watch};
 use swamp::recorder::repo::StartTime;
-use swamp::sender::{Compiled, inspect};
+use swamp::sender::{Compiled, Description, OptionProblem, describe, inspect};
 use swamp::spool::FileSpool;
 
 use super::Check;
@@ -206,6 +206,28 @@ impl Delivery<'_> {
         });
     }
 
+    /// Whether the sender takes the options of the marker, where it says which it takes.
+    fn options(&self, description: Option<&Description>) -> Vec<Check> {
+        let options = &self.marker.telemetry_sender_options;
+        let Some(description) = description else {
+            return Vec::new();
+        };
+        let problems = description.problems(options);
+        if problems.is_empty() {
+            return match options.len() {
+                0 => Vec::new(),
+                count => vec![Check::ok(
+                    "options",
+                    format!("{count}, all known to the sender"),
+                )],
+            };
+        }
+        let remedy = "correct telemetrySenderOptions in .swamp.yaml, or set them with `swamp sender use SENDER \
+                      --option KEY=VALUE`; `swamp sender show` lists them";
+        let wrong = |problem: &OptionProblem| Check::wrong("options", problem.to_string(), remedy);
+        problems.iter().map(wrong).collect()
+    }
+
     /// Whether the sender runs.
     fn sender(&self, setup: &FlushSetup, checks: &mut Vec<Check>) -> Result<bool, CommandError> {
         let file = match setup.component_file() {
@@ -216,23 +238,27 @@ impl Delivery<'_> {
             }
         };
         let name = file.name().to_owned();
-        let verdict = match try_compile(&file, self.context)? {
+        let said = match try_compile(&file, self.context)? {
             Ok((compiled, _)) => inspect(&compiled)
                 .map_err(SendError::from)
-                .and_then(|inspection| inspection.verdict),
+                .and_then(|inspection| inspection.verdict)
+                .and_then(|()| describe(&compiled)),
             Err(failure) => Err(failure.into()),
         };
-        if let Err(error) = verdict {
-            checks.push(match &error {
-                SendError::Sender(failure) => of_failure(failure),
-                error => Check::wrong(
-                    "sender",
-                    error.to_string(),
-                    format!("run `swamp sender check {name}`"),
-                ),
-            });
-            return Ok(false);
-        }
+        let description = match said {
+            Ok(description) => description,
+            Err(error) => {
+                checks.push(match &error {
+                    SendError::Sender(failure) => of_failure(failure),
+                    error => Check::wrong(
+                        "sender",
+                        error.to_string(),
+                        format!("run `swamp sender check {}`", name.in_shell()),
+                    ),
+                });
+                return Ok(false);
+            }
+        };
         let is_builtin = matches!(self.marker.telemetry_sender, SenderSource::Builtin(_));
         checks.push(Check::ok(
             "sender",
@@ -247,15 +273,7 @@ impl Delivery<'_> {
                 "make ~/.cache/swamp a directory of yours that nobody else can write to, or set XDG_CACHE_HOME",
             ));
         }
-        let options = &self.marker.telemetry_sender_options;
-        if is_builtin && !options.is_empty() {
-            let keys: Vec<_> = options.iter().map(|(key, _)| key.as_str()).collect();
-            checks.push(Check::wrong(
-                "options",
-                format!("{name} has no options, and ignores {}", keys.join(", ")),
-                "remove telemetrySenderOptions from .swamp.yaml",
-            ));
-        }
+        checks.extend(self.options(description.as_ref()));
         let may_spend = setup.known.may_spend(Sender {
             digest: file.digest(),
             is_builtin,

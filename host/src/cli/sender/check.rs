@@ -6,9 +6,11 @@ use anstyle::Style;
 use serde::Serialize;
 use swamp::config::BuiltinSender;
 use swamp::domain::{ForeignText, SendError, SenderFailure, SenderFailureKind, printable};
-use swamp::sender::{CONTRACT_VERSION, Compiled, ComponentFile, Inspection, inspect};
+use swamp::sender::{
+    Compiled, ComponentFile, Description, Inspection, contract_versions, describe, inspect,
+};
 
-use super::{hint_at_use, try_compile};
+use super::{described, hint_at_use, try_compile};
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::ui::{BAD, BOLD, GOOD};
@@ -22,6 +24,9 @@ struct Check<'a> {
     bytes: usize,
     /// The version of the contract that it is for; missing where it exports none.
     contract: Option<&'a str>,
+    /// What it says of itself; missing where its contract does not have it say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<Description>,
     exports: &'a [String],
     imports: Vec<ImportCheck<'a>>,
     /// Whether its machine code was in the cache already.
@@ -81,8 +86,18 @@ pub(super) fn component(name: &Path) -> Result<ComponentFile, CommandError> {
 pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
     let file = component(name)?;
     let cached = Compiled::is_cached(&file, &context.cache());
+    let mut description = None;
     let (inspection, took) = match try_compile(&file, context)? {
-        Ok((compiled, took)) => (inspect(&compiled)?, Some(took)),
+        Ok((compiled, took)) => {
+            let mut inspection = inspect(&compiled)?;
+            if inspection.verdict.is_ok() {
+                match describe(&compiled) {
+                    Ok(said) => description = said,
+                    Err(why) => inspection.verdict = Err(why),
+                }
+            }
+            (inspection, Some(took))
+        }
         Err(refused) => (Inspection::of_refused(&file, refused), None),
     };
     let check = Check {
@@ -90,6 +105,7 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
         digest: file.digest().to_string(),
         bytes: file.bytes().len(),
         contract: inspection.contract.as_deref(),
+        description,
         exports: &inspection.exports,
         imports: inspection
             .imports
@@ -134,9 +150,10 @@ fn why_not(failure: &SendError) -> String {
 
 impl Check<'_> {
     fn in_words(&self, inspection: &Inspection) -> String {
+        let versions = contract_versions();
         let contract = match self.contract {
-            Some(version) => format!("{version} (this host runs {CONTRACT_VERSION})"),
-            None => format!("none (this host runs {CONTRACT_VERSION})"),
+            Some(version) => format!("{version} (this host runs {versions})"),
+            None => format!("none (this host runs {versions})"),
         };
         let compiled = match self.compile_ms {
             Some(ms) if self.cached => format!("found in the cache, in {ms} ms"),
@@ -155,8 +172,10 @@ impl Check<'_> {
             row("exports", &self.exports.join(", ")),
             row("compiled", &compiled),
             row("verdict", &verdict),
-            format!("{BOLD}imports{BOLD:#}"),
         ];
+        let described = self.description.iter().flat_map(described);
+        lines.extend(described.map(|(name, text)| row(name, &text)));
+        lines.push(format!("{BOLD}imports{BOLD:#}"));
         let width = self
             .imports
             .iter()

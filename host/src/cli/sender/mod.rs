@@ -16,7 +16,7 @@ use indicatif::HumanBytes;
 use swamp::config::{BuiltinSender, SenderSource};
 use swamp::domain::{ForeignText, SendError, SenderFailure};
 use swamp::process::worker::Program;
-use swamp::sender::{Compiled, Compiler, ComponentFile};
+use swamp::sender::{Compiled, Compiler, ComponentFile, Description, OptionDescription};
 
 use super::args::Sender;
 use super::context::{Context, Repo};
@@ -32,7 +32,11 @@ pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandErro
         Sender::Check { file } => check::run(file, context),
         Sender::Test(args) => test::run(args, context),
         Sender::New(args) => new::run(args, context),
-        Sender::Use { sender, in_place } => r#use::run(sender, *in_place, context),
+        Sender::Use {
+            sender,
+            in_place,
+            options,
+        } => r#use::run(sender, *in_place, options, context),
         Sender::Trust { yes } => trust::trust(*yes, context),
         Sender::Wrap(args) => wrap::run(args, context),
     }
@@ -74,6 +78,56 @@ pub(crate) fn try_compile(
     drop(work);
     drop(ctrl_c);
     Ok(compiled.map(|compiled| (compiled, began.elapsed())))
+}
+
+/// What a sender says of itself and of its options, in rows.
+fn described(description: &Description) -> Vec<(&'static str, String)> {
+    let Description {
+        name,
+        version,
+        description,
+        homepage,
+        license,
+        options,
+    } = description;
+    let mut rows = vec![("about", format!("{name} {version}: {description}"))];
+    rows.extend(
+        homepage
+            .iter()
+            .map(|homepage| ("homepage", homepage.clone())),
+    );
+    rows.extend(license.iter().map(|license| ("license", license.clone())));
+    if options.is_empty() {
+        rows.push(("options", "none".to_owned()));
+    }
+    rows.extend(
+        options
+            .iter()
+            .map(|option| ("option", option_in_words(option))),
+    );
+    rows
+}
+
+fn option_in_words(option: &OptionDescription) -> String {
+    let mut notes = Vec::new();
+    if option.required {
+        notes.push("required".to_owned());
+    }
+    if !option.allowed.is_empty() {
+        notes.push(format!("one of {}", option.allowed.join(", ")));
+    }
+    notes.extend(
+        option
+            .default
+            .iter()
+            .map(|default| format!("default {default}")),
+    );
+    let notes = if notes.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", notes.join("; "))
+    };
+    format!("{}: {}{notes}", option.name, option.meaning)
 }
 
 /// Says how a component that was named by its path gets to be the sender, where a person looks and it is none yet.

@@ -6,9 +6,11 @@ use swamp::config::known::Known;
 use swamp::config::trust::Sender;
 use swamp::domain::{ForeignText, printable};
 use swamp::flush::component_file;
-use swamp::sender::Compiled;
+use swamp::process::worker::Program;
+use swamp::sender::{Compiled, Compiler, ComponentFile, Description, cached_description, describe};
 
 use super::check::row;
+use super::described;
 use crate::cli::context::{Context, known};
 use crate::cli::error::CommandError;
 
@@ -36,6 +38,9 @@ struct Show {
     untrusted_because: Option<String>,
     /// Whether its machine code is in the cache.
     cached: bool,
+    /// What it says of itself; missing where its contract does not have it say, or where it has not run yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<Description>,
 }
 
 pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
@@ -67,6 +72,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
         trusted: untrusted_because.is_none(),
         untrusted_because,
         cached: Compiled::is_cached(&file, &context.cache()),
+        description: description(&file, context),
     };
     if context.ui.wants_json() {
         context.ui.json(&show)?;
@@ -74,6 +80,20 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
         context.ui.answer(&show.in_words())?;
     }
     Ok(())
+}
+
+/// What it says of itself, as the cache remembers it, or by running it where it is compiled already.
+fn description(file: &ComponentFile, context: &Context) -> Option<Description> {
+    let cache = context.cache();
+    if let Some(known) = cached_description(file, &cache) {
+        return Some(known);
+    }
+    if !Compiled::is_cached(file, &cache) {
+        return None;
+    }
+    let program = Program::current().ok()?;
+    let cached = Compiled::obtain(file, &cache, &Compiler::new(program)).ok()?;
+    describe(&cached).ok().flatten()
 }
 
 impl Show {
@@ -95,7 +115,7 @@ impl Show {
             ),
         };
         let cached = if self.cached { "yes" } else { "not yet" };
-        [
+        let mut rows = vec![
             row(
                 "component",
                 &format!("{} ({})", self.component, self.source),
@@ -105,7 +125,9 @@ impl Show {
             row("pinned", pinned),
             row("trusted", &trusted),
             row("compiled", cached),
-        ]
-        .join("\n")
+        ];
+        let described = self.description.iter().flat_map(described);
+        rows.extend(described.map(|(name, text)| row(name, &text)));
+        rows.join("\n")
     }
 }

@@ -6,14 +6,19 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::sender_copy::write_sender_copy;
-use swamp::config::{BuiltinSender, Edit, Scalar};
-use swamp::domain::{ForeignText, RepoId, printable};
+use swamp::config::{BuiltinSender, Edit, Marker, Scalar};
+use swamp::domain::{Deadline, ForeignText, RepoId, printable};
+use swamp::egress::{Environment, Network, Reach};
 use swamp::flush::component_file;
-use swamp::sender::{ComponentFile, Import, Inspection, inspect};
+use swamp::process::timer::Timer;
+use swamp::sender::{
+    Compiled, ComponentFile, ComponentSender, Description, Import, Inspection, SenderConfig,
+    describe, inspect,
+};
 
 use super::check::component;
-use super::compiled;
-use crate::cli::context::Context;
+use super::{compiled, described};
+use crate::cli::context::{Context, VERSION, endpoint, followed};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::trust::remember;
 
@@ -28,6 +33,12 @@ struct Used {
     /// The file outside of the repository that it was copied from.
     #[serde(skip_serializing_if = "Option::is_none")]
     copied_from: Option<ForeignText>,
+    /// What the sender says of itself; missing where its contract does not have it say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<Description>,
+    /// What is odd about its options, which were there before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// How the marker spells the sender.
@@ -46,11 +57,16 @@ struct Facts {
     digest: String,
     bytes: usize,
     contract: Option<String>,
-    /// The interfaces that it imports, without their versions.
+    /// The interfaces that it imports besides the contract's, without their versions.
     imports: BTreeSet<String>,
 }
 
-pub(crate) fn run(name: &Path, in_place: bool, context: &Context) -> Result<(), CommandError> {
+pub(crate) fn run(
+    name: &Path,
+    in_place: bool,
+    options: &[(String, String)],
+    context: &Context,
+) -> Result<(), CommandError> {
     let (root, marker) = context.repo()?;
     let file = component(name)?;
     let spelled = Spelled::of(name, root, in_place)?;
@@ -59,6 +75,28 @@ pub(crate) fn run(name: &Path, in_place: bool, context: &Context) -> Result<(), 
     if let Err(why) = &inspection.verdict {
         return Err(why.clone().into());
     }
+    let description = describe(&compiled_file)?;
+    let problems = |options: &[(String, String)]| {
+        description
+            .as_ref()
+            .map_or_else(Vec::new, |description| description.problems(options))
+    };
+    let asked_for = if options.is_empty() {
+        &marker.telemetry_sender_options
+    } else {
+        options
+    };
+    let problems = problems(asked_for);
+    if !options.is_empty()
+        && let Some(problem) = problems.first()
+    {
+        let sentence = format!("could not use {}: {problem}", file.name());
+        return Err(CommandError::msg(ErrorKind::Usage, sentence).hint(format!(
+            "run `swamp sender check {}` to see its options",
+            file.name().in_shell()
+        )));
+    }
+    check_config(&compiled_file, root, marker, asked_for)?;
     let from = component_file(root, &marker.telemetry_sender, context.owners())
         .ok()
         .and_then(|before| {
@@ -92,6 +130,9 @@ pub(crate) fn run(name: &Path, in_place: bool, context: &Context) -> Result<(), 
             Edit::Set("telemetrySenderDigest", Scalar::Text(digest))
         };
         let mut edits = vec![Edit::Set("telemetrySender", Scalar::Text(spelled)), pin];
+        if !options.is_empty() {
+            edits.push(Edit::SetPairs("telemetrySenderOptions", options.to_vec()));
+        }
         if marker.repo_id.is_none() {
             // What is remembered names it.
             let repo_id = RepoId::generate().to_string();
@@ -104,6 +145,8 @@ pub(crate) fn run(name: &Path, in_place: bool, context: &Context) -> Result<(), 
         from,
         to,
         copied_from,
+        description,
+        warnings: problems.iter().map(ToString::to_string).collect(),
     };
     if context.ui.wants_json() {
         context.ui.json(&used)?;
@@ -111,6 +154,34 @@ pub(crate) fn run(name: &Path, in_place: bool, context: &Context) -> Result<(), 
         context.ui.answer(&used.in_words())?;
     }
     Ok(())
+}
+
+/// Asks the sender whether it could work with this repository's endpoint and `options`, where it has an answer.
+fn check_config(
+    compiled: &Compiled,
+    root: &Path,
+    marker: &Marker,
+    options: &[(String, String)],
+) -> Result<(), CommandError> {
+    let (Ok(endpoint), _) = endpoint(marker) else {
+        return Ok(());
+    };
+    let marker = followed(root, marker);
+    let limits = marker.telemetry_sender_limits;
+    let config = SenderConfig {
+        endpoint,
+        user_agent: format!("swamp/{VERSION}"),
+        options: options.to_vec(),
+        limits,
+        network: Network::live(Environment::read(|name| std::env::var_os(name))),
+        reach: Reach::default(),
+        headers: Vec::new(),
+        timer: Timer::default(),
+    };
+    let repo_id = marker.repo_id.as_ref().map(ToString::to_string);
+    let mut sender = ComponentSender::new(compiled, config)?;
+    let deadline = Deadline::after(limits.deadline);
+    Ok(sender.check_config(&repo_id.unwrap_or_default(), deadline)?)
 }
 
 impl Spelled {
@@ -157,7 +228,9 @@ impl Facts {
             digest: file.digest().to_string(),
             bytes: file.bytes().len(),
             contract: inspection.contract.clone(),
-            imports: inspection.imports.iter().map(interface).collect(),
+            imports: (inspection.imports.iter().map(interface))
+                .filter(|name| !name.starts_with("swamp:telemetry/"))
+                .collect(),
         }
     }
 }
@@ -179,6 +252,7 @@ impl Used {
         let Some(from) = &self.from else {
             lines.push(format!("  digest    {}", to.digest));
             lines.push("  before    a sender that cannot be read".to_owned());
+            lines.extend(self.about());
             return lines.join("\n");
         };
         let none = || "none".to_owned();
@@ -213,6 +287,18 @@ impl Used {
                 format!("  {sign} import  {import}")
             });
         lines.extend(changes);
+        lines.extend(self.about());
         lines.join("\n")
+    }
+
+    /// What the sender is and takes, and what is odd about that.
+    fn about(&self) -> Vec<String> {
+        let described = self.description.iter().flat_map(described);
+        let warnings = self.warnings.iter();
+        let warnings = warnings.map(|warning| ("warning", printable(warning).into_owned()));
+        described
+            .chain(warnings)
+            .map(|(name, text)| format!("  {name:<9} {text}"))
+            .collect()
     }
 }

@@ -12,6 +12,7 @@ use swamp::domain::{
     EntryName, EntryState, ForeignText, Listing, TelemetryRepository as _, printable,
 };
 use swamp::flush::{component_file, held_back};
+use swamp::sender::cached_description;
 use swamp::spool::{FailureRecord, FileSpool, LastFlush, Totals};
 
 use super::format::{ago, duration, entries};
@@ -229,8 +230,27 @@ pub(super) fn status(context: &Context) -> Result<Status, CommandError> {
         kept: count(&listing.flushed),
         totals,
         last_flush: last.map(FlushStatus::from),
-        warnings: context.warnings(),
+        warnings: context
+            .warnings()
+            .into_iter()
+            .chain(option_warnings(context, root, marker))
+            .collect(),
     })
+}
+
+/// What is wrong with the sender's options, where it has said which it takes. Nothing runs for this.
+fn option_warnings(context: &Context, root: &Path, marker: &Marker) -> Vec<String> {
+    let file = component_file(root, &marker.telemetry_sender, context.owners());
+    let description = file
+        .ok()
+        .and_then(|file| cached_description(&file, &context.cache()));
+    let problems = description
+        .map(|description| description.problems(&marker.telemetry_sender_options))
+        .unwrap_or_default();
+    problems
+        .iter()
+        .map(|problem| format!("telemetrySenderOptions in .swamp.yaml: {problem}"))
+        .collect()
 }
 
 fn sender(context: &Context, root: &Path, marker: &Marker, known: Option<&Known>) -> SenderStatus {

@@ -21,6 +21,14 @@ pub(super) fn written(scalar: &Scalar, style: Option<char>) -> String {
     }
 }
 
+/// Pairs of texts as a mapping in one line.
+pub(super) fn written_pairs(pairs: &[(String, String)]) -> String {
+    let pairs = pairs.iter();
+    let pairs =
+        pairs.map(|(key, value)| format!("{}: {}", double_quoted(key), double_quoted(value)));
+    format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+}
+
 /// Whether no parser, of YAML 1.1 or 1.2, could take the bare text for something else.
 fn is_plainly_safe(text: &str) -> bool {
     const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];

@@ -57,6 +57,32 @@ fn a_value_is_replaced_in_its_place_and_its_quotes() {
 }
 
 #[test]
+fn pairs_replace_what_was_there_but_never_a_comment() {
+    let pairs = |text: &str| {
+        let pairs = vec![("a".to_owned(), "1 \"x\"".to_owned())];
+        edit(text, &[Edit::SetPairs("k", pairs)])
+    };
+    let now = r#"k: {"a": "1 \"x\""}"#;
+    for before in [
+        "k: {b: 2}",
+        "k:\n  b: 2\n  c: 3",
+        "k: 5",
+        "k:",
+        "k: [1]",
+        "k: |\n  two",
+    ] {
+        let text = format!("x: 1\n{before}\nz: 1\n");
+        match pairs(&text) {
+            Ok(text) => assert_eq!(text, format!("x: 1\n{now}\nz: 1\n")),
+            Err(why) => assert_eq!(before, "k: [1]", "{why}"),
+        }
+    }
+    assert_eq!(pairs("x: 1\n"), Ok(format!("x: 1\n{now}\n")));
+    assert!(pairs("k:\n  # why\n  b: 2\n").is_err());
+    assert_eq!(pairs(now), Ok(now.to_owned()));
+}
+
+#[test]
 fn a_new_key_comes_last_with_the_files_own_line_ending() {
     for (before, after) in [
         ("", "k: \"v\"\n"),

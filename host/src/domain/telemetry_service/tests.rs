@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::{
-    Cutoffs, EntryFields, EntryId, Expired, Listing, SenderFailureKind, TelemetryEntry,
+    Cutoffs, Delivered, EntryFields, EntryId, EntryOutcome, Expired, Listing, SenderFailureKind,
+    TelemetryEntry,
 };
 use chrono::DateTime;
 use std::cell::RefCell;
@@ -87,7 +88,7 @@ impl TelemetrySender for Picky {
         entries: &[SpooledEntry],
         distinct_id: &str,
         _: Deadline,
-    ) -> Result<(), SendError> {
+    ) -> Result<Delivered, SendError> {
         assert_eq!(distinct_id, "repo");
         self.batches.push(entries.len());
         if entries
@@ -96,7 +97,7 @@ impl TelemetrySender for Picky {
         {
             return Err(self.refusal.clone());
         }
-        Ok(())
+        Ok(Delivered::Whole)
     }
 }
 
@@ -350,7 +351,12 @@ struct Flapping<F> {
 }
 
 impl<F: Fn(usize) -> bool> TelemetrySender for Flapping<F> {
-    fn send_batch(&mut self, _: &[SpooledEntry], _: &str, _: Deadline) -> Result<(), SendError> {
+    fn send_batch(
+        &mut self,
+        _: &[SpooledEntry],
+        _: &str,
+        _: Deadline,
+    ) -> Result<Delivered, SendError> {
         self.requests += 1;
         if (self.is_down)(self.requests - 1) {
             return Err(SendError::Rejected {
@@ -358,7 +364,7 @@ impl<F: Fn(usize) -> bool> TelemetrySender for Flapping<F> {
                 body: String::new(),
             });
         }
-        Ok(())
+        Ok(Delivered::Whole)
     }
 }
 
@@ -396,10 +402,10 @@ impl TelemetrySender for Bounded {
         entries: &[SpooledEntry],
         _: &str,
         _: Deadline,
-    ) -> Result<(), SendError> {
+    ) -> Result<Delivered, SendError> {
         self.0.push(entries.len());
         assert!(entries.iter().all(|entry| !entry.data.ends_with('0')));
-        Ok(())
+        Ok(Delivered::Whole)
     }
 
     fn takes(&self, entry: &SpooledEntry) -> bool {
@@ -414,4 +420,91 @@ fn what_the_sender_does_not_take_waits_and_makes_room_for_the_next() {
     assert_eq!((outcome.delivered, outcome.withheld), (25, 3));
     assert_eq!(sender.0, [25]);
     assert_eq!(memory.waiting()[..3], ["000", "010", "020"]);
+}
+
+/// Says of each entry what its content says: `later`, `never`, or anything else for taken.
+#[derive(Default)]
+struct Sorting {
+    batches: Vec<Vec<String>>,
+}
+
+impl TelemetrySender for Sorting {
+    fn send_batch(
+        &mut self,
+        entries: &[SpooledEntry],
+        _: &str,
+        _: Deadline,
+    ) -> Result<Delivered, SendError> {
+        let ids = entries.iter().map(|entry| entry.data.clone());
+        self.batches.push(ids.collect());
+        let outcome = |entry: &SpooledEntry| match entry.data.split_once('-') {
+            Some((_, "later")) => EntryOutcome::Later,
+            Some((_, "never")) => EntryOutcome::Rejected {
+                reason: "no good".to_owned(),
+            },
+            _ => EntryOutcome::Taken,
+        };
+        Ok(Delivered::Each(entries.iter().map(outcome).collect()))
+    }
+}
+
+fn named(ids: &[&str]) -> Vec<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
+}
+
+#[test]
+fn what_was_taken_beside_what_was_refused_is_not_sent_again() {
+    let mut sender = Sorting::default();
+    let entries = named(&["1", "2-never", "3", "4-never"]);
+    let (outcome, memory) = run(Memory::with(entries.clone()), &mut sender, config(false));
+    assert_eq!((outcome.delivered, outcome.quarantined), (2, 2));
+    assert_eq!(sender.batches, [entries]);
+    assert_eq!(memory.waiting(), Vec::<String>::new());
+    assert_eq!(
+        outcome.refusal.unwrap().to_string(),
+        "the endpoint refused what was sent: no good"
+    );
+}
+
+#[test]
+fn where_each_entry_is_refused_none_is_set_aside() {
+    let mut sender = Sorting::default();
+    let entries: Vec<_> = (0..30).map(|n| format!("{n:03}-never")).collect();
+    let (outcome, memory) = run(Memory::with(entries.clone()), &mut sender, config(false));
+    assert_eq!((outcome.delivered, outcome.quarantined), (0, 0));
+    assert_eq!(outcome.failure.unwrap().kind(), "rejected");
+    assert!(sender.batches.len() <= 8, "{}", sender.batches.len());
+    assert_eq!(memory.waiting(), entries);
+}
+
+#[test]
+fn what_is_wanted_later_waits_and_ends_the_flush() {
+    let mut sender = Sorting::default();
+    let entries = named(&["1", "2-later", "3", "4-never"]);
+    let (outcome, memory) = run(Memory::with(entries), &mut sender, config(false));
+    assert_eq!((outcome.delivered, outcome.quarantined), (2, 1));
+    assert_eq!(
+        outcome.failure.unwrap().to_string(),
+        "the endpoint wants 1 entry later"
+    );
+    assert_eq!(memory.waiting(), ["2-later"]);
+}
+
+#[test]
+fn what_is_wanted_later_again_and_again_blocks_nothing_and_is_never_set_aside() {
+    let mut entries: Vec<_> = (0..60).map(|n| format!("{n:03}-later")).collect();
+    entries.extend(["060".to_owned(), "061".to_owned()]);
+    let first = EntryName::pending(DateTime::UNIX_EPOCH, EntryId::parse("000-later").unwrap());
+    let (outcome, memory) = run(
+        Memory::with(entries.clone()),
+        &mut Sorting::default(),
+        config(false),
+    );
+    assert_eq!(outcome.delivered, 0);
+    assert_eq!(outcome.refused_at, Some(first.clone()));
+    assert_eq!(memory.waiting().len(), 62);
+    let mut sender = Sorting::default();
+    let (outcome, memory) = retried(memory, &mut sender, Some(&first));
+    assert_eq!((outcome.delivered, outcome.quarantined), (2, 0));
+    assert_eq!(memory.waiting(), entries[..60]);
 }

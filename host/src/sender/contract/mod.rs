@@ -1,8 +1,201 @@
-//! The contract between host and component: a module a published version.
+//! The contracts between host and component: a module a published version. Nothing outside of here knows which of them a
+//! component is for.
 
 mod v0_1;
+mod v0_2;
 
-pub(super) use v0_1::{
-    Destination, GuestError, INTERFACE, Sender, SenderPre, VERSION, entries, listed_strings,
-    promises, reason, send_error,
-};
+use wasmtime::Store;
+use wasmtime::component::{InstancePre, Linker};
+
+use super::description::Description;
+use super::limits;
+use super::sandbox::Guest;
+use crate::domain::{Delivered, SendError, SpooledEntry, printable};
+use crate::egress::Secrets;
+
+pub(super) use v0_2::EntryFields;
+
+/// The export that a sender is known by, without its version.
+const INTERFACE: &str = "swamp:telemetry/sender";
+
+/// The versions of the contract that this host runs, oldest first.
+pub const CONTRACT_VERSIONS: [&str; 2] = [v0_1::VERSION, v0_2::VERSION];
+
+/// The version of the contract that a component of these exports is for, if it exports any.
+pub(super) fn version_of<'a>(exports: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    exports.into_iter().find_map(|export| {
+        let (name, version) = export.split_once('@')?;
+        (name == INTERFACE).then_some(version)
+    })
+}
+
+/// The versions that this host runs, in words.
+#[must_use]
+pub fn contract_versions() -> String {
+    CONTRACT_VERSIONS.join(" and ")
+}
+
+/// A version of the contract that this host runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Contract {
+    V0_1,
+    V0_2,
+}
+
+impl Contract {
+    /// That of a component with these exports.
+    ///
+    /// # Errors
+    ///
+    /// Says what it exports instead, and what to do.
+    pub(super) fn of<'a>(exports: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+        match version_of(exports) {
+            Some(v0_1::VERSION) => Ok(Self::V0_1),
+            Some(v0_2::VERSION) => Ok(Self::V0_2),
+            Some(other) => Err(format!(
+                "it is for version {} of the contract, and this host runs {}; build it for one of them",
+                reason(other),
+                contract_versions()
+            )),
+            None => Err(format!(
+                "it does not export {INTERFACE}@{}, so it is not a telemetry sender",
+                v0_2::VERSION
+            )),
+        }
+    }
+
+    /// The version.
+    pub(super) const fn version(self) -> &'static str {
+        match self {
+            Self::V0_1 => v0_1::VERSION,
+            Self::V0_2 => v0_2::VERSION,
+        }
+    }
+
+    /// Finds the contract's exports in a component that is linked.
+    pub(super) fn find(self, linked: InstancePre<Guest>) -> wasmtime::Result<SenderPre> {
+        Ok(match self {
+            Self::V0_1 => SenderPre::V0_1(v0_1::SenderPre::new(linked)?),
+            Self::V0_2 => SenderPre::V0_2(v0_2::SenderPre::new(linked)?),
+        })
+    }
+}
+
+/// Adds what contracts offer to import: nothing that a component can use unless it is for that contract.
+pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    v0_2::add_to_linker(linker)
+}
+
+/// A component that is linked.
+pub(super) enum SenderPre {
+    V0_1(v0_1::SenderPre),
+    V0_2(v0_2::SenderPre),
+}
+
+impl SenderPre {
+    /// Brings it to life.
+    ///
+    /// # Errors
+    ///
+    /// When it traps, or has a [`TypeMismatch`](super::link::TypeMismatch).
+    pub(super) async fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<Sender> {
+        Ok(match self {
+            Self::V0_1(linked) => Sender::V0_1(linked.instantiate(store).await?),
+            Self::V0_2(linked) => Sender::V0_2(linked.instantiate(store).await?),
+        })
+    }
+
+    /// Whether the contract promises senders entries such as this one.
+    pub(super) fn promises(&self, entry: &SpooledEntry) -> bool {
+        match self {
+            Self::V0_1(_) => v0_1::promises(entry),
+            Self::V0_2(_) => true,
+        }
+    }
+}
+
+/// What a sender is called with.
+pub(super) struct Batch<'a> {
+    pub(super) endpoint: &'a str,
+    pub(super) user_agent: &'a str,
+    pub(super) options: &'a [(String, String)],
+    pub(super) distinct_id: &'a str,
+    pub(super) entries: &'a [SpooledEntry],
+    /// Kept out of whatever the guest says.
+    pub(super) secrets: &'a Secrets,
+}
+
+impl Batch<'_> {
+    fn options(&self) -> Vec<(&str, &str)> {
+        let options = self.options.iter();
+        options
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect()
+    }
+
+    /// A guest's or an endpoint's words, without the user's secrets, which an endpoint may have echoed.
+    fn reason(&self, text: &str) -> String {
+        reason(&self.secrets.mask(text))
+    }
+}
+
+/// An instance of a component.
+pub(super) enum Sender {
+    V0_1(v0_1::Sender),
+    V0_2(v0_2::Sender),
+}
+
+impl Sender {
+    /// Calls it. What it answers is not believed yet.
+    ///
+    /// # Errors
+    ///
+    /// When it traps.
+    pub(super) async fn send_batch(
+        &self,
+        store: &mut Store<Guest>,
+        batch: &Batch<'_>,
+    ) -> wasmtime::Result<Result<Delivered, SendError>> {
+        match self {
+            Self::V0_1(sender) => sender.send_batch(store, batch).await,
+            Self::V0_2(sender) => sender.send_batch(store, batch).await,
+        }
+    }
+
+    /// Asks it what it is. `None` where its contract does not have it say.
+    ///
+    /// # Errors
+    ///
+    /// When it traps.
+    pub(super) async fn describe(
+        &self,
+        store: &mut Store<Guest>,
+    ) -> wasmtime::Result<Option<Description>> {
+        match self {
+            Self::V0_1(_) => Ok(None),
+            Self::V0_2(sender) => sender.describe(store).await.map(Some),
+        }
+    }
+
+    /// Asks it whether it could work with the destination and the options of `batch`. Where it has no answer, it could.
+    ///
+    /// # Errors
+    ///
+    /// When it traps. Its own answer says what is wrong.
+    pub(super) async fn check_config(
+        &self,
+        store: &mut Store<Guest>,
+        batch: &Batch<'_>,
+    ) -> wasmtime::Result<Result<(), String>> {
+        match self {
+            Self::V0_1(_) => Ok(Ok(())),
+            Self::V0_2(sender) => sender.check_config(store, batch).await,
+        }
+    }
+}
+
+/// A guest's or an endpoint's words, short and harmless to a terminal.
+pub(super) fn reason(text: &str) -> String {
+    let short: String = text.trim().chars().take(limits::REASON_CHARS).collect();
+    printable(&short).into_owned()
+}

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use crate::domain::{SendError, SpooledEntry, Status, printable};
+use wasmtime::Store;
+use wasmtime::component::InstancePre;
 
-use crate::egress::Secrets;
-use crate::sender::limits;
+use super::Batch;
+use crate::domain::{Delivered, SendError, SpooledEntry, Status};
+use crate::sender::link::TypeMismatch;
+use crate::sender::sandbox::Guest;
 
 #[allow(
     missing_docs,
@@ -19,7 +22,7 @@ use crate::sender::limits;
 )]
 mod bindings {
     wasmtime::component::bindgen!({
-        path: "wit",
+        path: "wit/0.1.0",
         world: "telemetry-sender",
         exports: { default: async },
         // Copying a batch to hand it over would take as long as handing it over.
@@ -27,30 +30,63 @@ mod bindings {
     });
 }
 
-pub(crate) use bindings::exports::swamp::telemetry::sender::{
-    Destination, SendError as GuestError, TelemetryEntry,
-};
-pub(crate) use bindings::{TelemetrySender as Sender, TelemetrySenderPre as SenderPre};
-
 use bindings::exports::swamp::telemetry::sender as wit;
+use wit::{Destination, TelemetryEntry};
 
-/// The export that a sender is known by, without its version.
-pub(crate) const INTERFACE: &str = "swamp:telemetry/sender";
-
-/// The version of the contract that this host runs.
-pub(crate) const VERSION: &str = "0.1.0";
+pub(super) const VERSION: &str = "0.1.0";
 
 /// The most bytes of an entry's data.
 const DATA_BYTES: usize = 256 * 1024;
 
 /// Whether the contract promises senders entries such as this one.
-pub(crate) fn promises(entry: &SpooledEntry) -> bool {
+pub(super) fn promises(entry: &SpooledEntry) -> bool {
     entry.id.is_recordable() && entry.data.len() <= DATA_BYTES
+}
+
+pub(in crate::sender) struct SenderPre(bindings::TelemetrySenderPre<Guest>);
+
+impl SenderPre {
+    pub(super) fn new(linked: InstancePre<Guest>) -> wasmtime::Result<Self> {
+        bindings::TelemetrySenderPre::new(linked).map(Self)
+    }
+
+    pub(super) async fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<Sender> {
+        let instance = self.0.instance_pre().instantiate_async(&mut *store).await?;
+        bindings::TelemetrySender::new(store, &instance)
+            .map(Sender)
+            .map_err(|error| error.context(TypeMismatch(VERSION)))
+    }
+}
+
+pub(in crate::sender) struct Sender(bindings::TelemetrySender);
+
+impl Sender {
+    pub(super) async fn send_batch(
+        &self,
+        store: &mut Store<Guest>,
+        batch: &Batch<'_>,
+    ) -> wasmtime::Result<Result<Delivered, SendError>> {
+        let strings = listed_strings(batch.entries);
+        let entries = entries(batch.entries, &strings);
+        let destination = Destination {
+            endpoint: batch.endpoint,
+            user_agent: batch.user_agent,
+            options: &batch.options(),
+        };
+        let sender = self.0.swamp_telemetry_sender();
+        let answer = sender
+            .call_send_batch(store, destination, &entries, batch.distinct_id)
+            .await?;
+        Ok(match answer {
+            Ok(()) => Ok(Delivered::Whole),
+            Err(error) => Err(send_error(error, batch)),
+        })
+    }
 }
 
 /// The strings of a batch's lists, of which the contract wants slices of slices: all of them one after the other, in the
 /// order in which [`entries`] takes them. The contract promises option keys without dashes.
-pub(crate) fn listed_strings(entries: &[SpooledEntry]) -> Vec<&str> {
+fn listed_strings(entries: &[SpooledEntry]) -> Vec<&str> {
     let mut strings = Vec::new();
     for SpooledEntry { fields, .. } in entries {
         strings.extend(fields.args.iter().flatten().map(String::as_str));
@@ -62,10 +98,7 @@ pub(crate) fn listed_strings(entries: &[SpooledEntry]) -> Vec<&str> {
 }
 
 /// A batch as the contract has it, given its [`listed_strings`].
-pub(crate) fn entries<'a>(
-    entries: &'a [SpooledEntry],
-    mut strings: &'a [&'a str],
-) -> Vec<TelemetryEntry<'a>> {
+fn entries<'a>(entries: &'a [SpooledEntry], mut strings: &'a [&'a str]) -> Vec<TelemetryEntry<'a>> {
     let mut take = |list: &Option<Vec<String>>| {
         let (taken, left) = strings.split_at(list.as_ref()?.len());
         strings = left;
@@ -107,25 +140,19 @@ fn entry_of<'a>(
     }
 }
 
-/// A guest's error, without the user's secrets, which an endpoint may have echoed.
-pub(crate) fn send_error(error: wit::SendError, secrets: &Secrets) -> SendError {
-    let reason = |text: &str| reason(&secrets.mask(text));
+fn send_error(error: wit::SendError, batch: &Batch<'_>) -> SendError {
     match error {
         wit::SendError::Rejected(wit::Rejection { status, body }) => SendError::Rejected {
             status,
-            body: reason(&body),
+            body: batch.reason(&body),
         },
         wit::SendError::Throttled(seconds) => SendError::Throttled {
             retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
         },
-        wit::SendError::Unreachable(why) => SendError::Unreachable(reason(&why)),
-        wit::SendError::InvalidConfiguration(why) => SendError::InvalidConfiguration(reason(&why)),
-        wit::SendError::Other(why) => SendError::Other(reason(&why)),
+        wit::SendError::Unreachable(why) => SendError::Unreachable(batch.reason(&why)),
+        wit::SendError::InvalidConfiguration(why) => {
+            SendError::InvalidConfiguration(batch.reason(&why))
+        }
+        wit::SendError::Other(why) => SendError::Other(batch.reason(&why)),
     }
-}
-
-/// A guest's or an endpoint's words, short and harmless to a terminal.
-pub(crate) fn reason(text: &str) -> String {
-    let short: String = text.trim().chars().take(limits::REASON_CHARS).collect();
-    printable(&short).into_owned()
 }

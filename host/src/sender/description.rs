@@ -1,0 +1,201 @@
+//! What a sender says of itself, and which options it takes.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tracing::debug;
+
+use super::cache::{Cache, Key};
+use super::compiled::Compiled;
+use super::engine;
+use super::file::ComponentFile;
+use super::run::{ComponentSender, SenderConfig};
+use crate::domain::{Deadline, SendError};
+
+/// How long a sender that describes itself is waited for: ten times what the contract allows, since a busy machine is not
+/// its fault.
+const DESCRIBE_TIME: Duration = Duration::from_secs(1);
+
+/// What a sender says of itself. All texts are short and harmless to a terminal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Description {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// What it does, in one sentence.
+    pub description: String,
+    /// Where to read more.
+    pub homepage: Option<String>,
+    /// Its licence.
+    pub license: Option<String>,
+    /// All options that it takes.
+    pub options: Vec<OptionDescription>,
+}
+
+/// An option that a sender takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OptionDescription {
+    /// Its key.
+    pub name: String,
+    /// What it is for, in one sentence.
+    pub meaning: String,
+    /// Whether the sender does not work without it.
+    pub required: bool,
+    /// What holds where it is not set.
+    pub default: Option<String>,
+    /// The values that it may have. Empty: any.
+    pub allowed: Vec<String>,
+}
+
+/// What is wrong with the options that a sender is given.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum OptionProblem {
+    /// The sender does not take it.
+    #[error("the sender takes no option {name}{}", known(known_names))]
+    Unknown {
+        /// The option.
+        name: String,
+        /// Those that it takes.
+        known_names: Vec<String>,
+    },
+    /// The sender takes it, but not with this value.
+    #[error("the option {name} must be one of {}", allowed.join(", "))]
+    NotAllowed {
+        /// The option.
+        name: String,
+        /// The values that it may have.
+        allowed: Vec<String>,
+    },
+    /// It is not set, and the sender does not work without it.
+    #[error("the sender needs the option {name}: {meaning}")]
+    Missing {
+        /// The option.
+        name: String,
+        /// What it is for.
+        meaning: String,
+    },
+}
+
+fn known(names: &[String]) -> String {
+    match names {
+        [] => " (it takes none)".to_owned(),
+        names => format!(" (it takes {})", names.join(", ")),
+    }
+}
+
+impl Description {
+    /// What is wrong with these options, if anything.
+    #[must_use]
+    pub fn problems(&self, options: &[(String, String)]) -> Vec<OptionProblem> {
+        let find = |name: &str| self.options.iter().find(|option| option.name == name);
+        let wrong = options.iter().filter_map(|(name, value)| match find(name) {
+            None => Some(OptionProblem::Unknown {
+                name: name.clone(),
+                known_names: self
+                    .options
+                    .iter()
+                    .map(|option| option.name.clone())
+                    .collect(),
+            }),
+            Some(known) if !known.allowed.is_empty() && !known.allowed.contains(value) => {
+                Some(OptionProblem::NotAllowed {
+                    name: name.clone(),
+                    allowed: known.allowed.clone(),
+                })
+            }
+            Some(_) => None,
+        });
+        let is_set = |name: &String| options.iter().any(|(set, _)| set == name);
+        let missing = self
+            .options
+            .iter()
+            .filter(|option| option.required && !is_set(&option.name))
+            .map(|option| OptionProblem::Missing {
+                name: option.name.clone(),
+                meaning: option.meaning.clone(),
+            });
+        wrong.chain(missing).collect()
+    }
+}
+
+/// Asks a sender what it is, or the cache, which remembers. `None` for a sender whose contract does not have it say.
+///
+/// # Errors
+///
+/// When it does not run, or does not answer in [`DESCRIBE_TIME`] without a request.
+pub fn describe(compiled: &Compiled) -> Result<Option<Description>, SendError> {
+    if let Some(known) = cached(compiled.cache(), compiled.key()) {
+        return Ok(Some(known));
+    }
+    let config = SenderConfig::without_network()?;
+    let limit = config.limits.deadline;
+    let mut sender = ComponentSender::new(compiled, config)?;
+    sender.instantiate(Deadline::after(limit))?;
+    let description = sender.describe(Deadline::after(DESCRIBE_TIME))?;
+    if let Some(description) = &description
+        && let Ok(text) = serde_json::to_vec(description)
+    {
+        compiled.cache().keep_description(compiled.key(), &text);
+    }
+    Ok(description)
+}
+
+/// What the cache remembers of what `file` says of itself. Nothing runs.
+#[must_use]
+pub fn cached_description(file: &ComponentFile, cache: &Cache) -> Option<Description> {
+    let engine = engine::running().ok()?;
+    cached(cache, &Key::new(file.digest(), &engine))
+}
+
+fn cached(cache: &Cache, key: &Key) -> Option<Description> {
+    let text = cache.find_description(key)?;
+    serde_json::from_slice(&text)
+        .inspect_err(|error| debug!("ignored a description in the cache: {error}"))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn option(name: &str, required: bool, allowed: &[&str]) -> OptionDescription {
+        OptionDescription {
+            name: name.into(),
+            meaning: "what it is for".into(),
+            required,
+            default: None,
+            allowed: allowed.iter().map(|value| (*value).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn options_are_held_to_what_the_sender_takes() {
+        let description = Description {
+            name: "ours".into(),
+            version: "1".into(),
+            description: "Posts".into(),
+            homepage: None,
+            license: None,
+            options: vec![
+                option("format", false, &["json", "text"]),
+                option("team", true, &[]),
+            ],
+        };
+        let told = |options: &[(&str, &str)]| {
+            let options: Vec<_> = options
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect();
+            let problems = description.problems(&options);
+            let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            lines.join("; ")
+        };
+        assert_eq!(told(&[("team", "x"), ("format", "json")]), "");
+        insta::assert_snapshot!(told(&[("team", ""), ("fromat", "json"), ("format", "xml")]), @"the sender takes no option fromat (it takes format, team); the option format must be one of json, text");
+        insta::assert_snapshot!(told(&[]), @"the sender needs the option team: what it is for");
+    }
+}

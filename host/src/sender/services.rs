@@ -1,0 +1,56 @@
+//! What the host offers to components besides WASI 0.2 and the contract: their options by `wasi:config`, and a log by
+//! `wasi:logging`.
+
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi_config::WasiConfig;
+
+use super::sandbox::Guest;
+
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all,
+    clippy::pedantic,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "generated from wit/"
+)]
+mod bindings {
+    wasmtime::component::bindgen!({
+        path: "wit/wasi-logging",
+        world: "imports",
+    });
+}
+
+use bindings::wasi::logging::logging::{self, Level};
+
+/// Offers both.
+pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    wasmtime_wasi_config::add_to_linker(linker, |guest: &mut Guest| {
+        WasiConfig::from(&guest.options)
+    })?;
+    logging::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
+}
+
+impl logging::Host for Guest {
+    fn log(&mut self, level: Level, context: String, message: String) {
+        let level = match level {
+            Level::Trace => "trace",
+            Level::Debug => "debug",
+            Level::Info => "info",
+            Level::Warn => "warning",
+            Level::Error => "error",
+            Level::Critical => "critical error",
+        };
+        let context = if context.is_empty() {
+            context
+        } else {
+            format!("{context}: ")
+        };
+        // Each message is a line.
+        let message = message.replace(['\r', '\n'], " ");
+        self.log
+            .append(format!("{level}: {context}{message}\n").as_bytes());
+    }
+}
