@@ -426,6 +426,15 @@ fn the_reference_is_what_the_types_say() {
     }
 }
 
+#[test]
+fn every_key_has_a_meaning() {
+    for (command, file, name, shape) in ANSWERS {
+        for row in rows(file, name, *shape) {
+            assert_ne!(row.meaning, "", "{command}: {}", row.path);
+        }
+    }
+}
+
 /// The types of `cli/` that are serialized, and the files that they are in.
 #[test]
 fn no_type_that_is_printed_is_left_out() {

@@ -20,22 +20,13 @@ pub(crate) use self::telemetry::{
 use super::completers::{program_words, scenario_names, sender_names, tool_names};
 use super::ui::Color;
 
-const FIRST_STEPS: &str = "\
-Examples:
-  swamp demo                            Run everything once in a scratch directory
-  swamp init --endpoint https://HOST    Set up telemetry in this directory
-  swamp status                          Show where telemetry goes and what is pending
-  swamp doctor                          Check that it works, and print a fix for each problem
-  swamp telemetry disable               Turn telemetry off in this repository";
-
 /// Records command-line invocations and delivers them through a sandboxed WebAssembly sender.
 #[derive(Debug, Parser)]
 #[command(
     name = "swamp",
     version,
     propagate_version = false,
-    arg_required_else_help = true,
-    after_help = FIRST_STEPS
+    arg_required_else_help = true
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

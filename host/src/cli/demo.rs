@@ -38,13 +38,17 @@ const COMMANDS: [(&[&str], bool); 5] = [
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Demo {
+    /// The URL of the receiver that ran for it.
     endpoint: String,
+    /// The id of the scratch repository.
     repo_id: String,
-    /// How many invocations were recorded, and in how many milliseconds.
+    /// How many invocations were recorded.
     recorded: usize,
+    /// How long that took.
     recorded_ms: u128,
     /// How many different events arrived.
     arrived: usize,
+    /// The requests that arrived, in their order.
     batches: Vec<DemoBatch>,
     /// How long the flush took, the compilation of the component included.
     flushed_ms: u128,
@@ -56,7 +60,9 @@ struct Demo {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct DemoBatch {
+    /// How many events were in it.
     events: usize,
+    /// The length of its body.
     bytes: usize,
     /// When it arrived, in milliseconds since the flush began.
     after_ms: u128,

@@ -19,6 +19,27 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Other", &["completions", "man", "version", "help"]),
 ];
 
+/// First steps, and what each does.
+const EXAMPLES: [(&str, &str); 5] = [
+    ("swamp demo", "Run everything once in a scratch directory"),
+    (
+        "swamp init --endpoint https://HOST",
+        "Set up telemetry in this directory",
+    ),
+    (
+        "swamp status",
+        "Show where telemetry goes and what is pending",
+    ),
+    (
+        "swamp doctor",
+        "Check that it works, and print a fix for each problem",
+    ),
+    (
+        "swamp telemetry disable",
+        "Turn telemetry off in this repository",
+    ),
+];
+
 /// The columns of a line where the output is no terminal, and at most, as clap has it.
 const MAX_COLUMNS: usize = 100;
 
@@ -39,10 +60,11 @@ pub(crate) fn may_be_wanted(argv: &[OsString]) -> bool {
 pub(crate) fn in_groups(root: Command, columns: Option<usize>) -> Command {
     let columns = columns.unwrap_or(MAX_COLUMNS).min(MAX_COLUMNS);
     let groups = groups(&root, columns);
+    let examples = examples(&root, columns);
     let header = root.get_styles().get_header();
     let options = format!("{header}Options:{header:#}\n{{options}}");
     root.help_template(format!(
-        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{groups}\n{options}{{after-help}}"
+        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{groups}\n{options}\n\n{examples}"
     ))
 }
 
@@ -64,27 +86,59 @@ fn groups(root: &Command, columns: usize) -> String {
         Some(of?.get_about()?.to_string())
     };
     let names = GROUPS.iter().flat_map(|(_, names)| names.iter());
-    let indent = names.map(|name| name.len()).max().unwrap_or(0) + 4;
-    let (indent, own_line) = if indent + MIN_COLUMNS > columns {
-        (10, true)
-    } else {
-        (indent, false)
-    };
+    let place = Place::behind(names.map(|name| name.len()), columns);
     let mut text = String::new();
     for (group, names) in GROUPS {
         write!(text, "\n{header}{group}:{header:#}\n").ok();
         for name in names {
             let about = about(name).unwrap_or_else(|| "Print the help of a command".to_owned());
-            let pad = if own_line {
-                format!("\n{:indent$}", "")
-            } else {
-                " ".repeat(indent - 2 - name.len())
-            };
-            let about = wrapped(&about, columns.saturating_sub(indent), indent);
-            writeln!(text, "  {literal}{name}{literal:#}{pad}{about}").ok();
+            let about = place.put(name.len(), &about);
+            writeln!(text, "  {literal}{name}{literal:#}{about}").ok();
         }
     }
     text
+}
+
+fn examples(root: &Command, columns: usize) -> String {
+    let header = root.get_styles().get_header();
+    let place = Place::behind(EXAMPLES.iter().map(|(line, _)| line.len()), columns);
+    let mut text = format!("{header}Examples:{header:#}");
+    for (line, does) in EXAMPLES {
+        write!(text, "\n  {line}{}", place.put(line.len(), does)).ok();
+    }
+    text
+}
+
+/// Where it stands what a command does.
+#[derive(Clone, Copy)]
+struct Place {
+    indent: usize,
+    own_line: bool,
+    columns: usize,
+}
+
+impl Place {
+    /// Behind the longest of names of these lengths, or on lines of its own where there is no room.
+    fn behind(lengths: impl Iterator<Item = usize>, columns: usize) -> Self {
+        let indent = lengths.max().unwrap_or(0) + 4;
+        let own_line = indent + MIN_COLUMNS > columns;
+        Self {
+            indent: if own_line { 10 } else { indent },
+            own_line,
+            columns,
+        }
+    }
+
+    /// `text` as it follows a name of this length, which stands behind two spaces.
+    fn put(self, length: usize, text: &str) -> String {
+        let indent = self.indent;
+        let pad = if self.own_line {
+            format!("\n{:indent$}", "")
+        } else {
+            " ".repeat(indent - 2 - length)
+        };
+        pad + &wrapped(text, self.columns.saturating_sub(indent), indent)
+    }
 }
 
 /// `text` in lines of at most `columns`, each but the first behind so many spaces.
@@ -135,11 +189,13 @@ mod tests {
     #[test]
     fn no_line_is_wider_than_the_terminal_but_for_single_words() {
         for columns in [20, 30, 40, 80, 160] {
-            let groups = groups(
-                &Cli::command().styles(clap::builder::Styles::plain()),
-                columns,
-            );
-            for line in groups.lines() {
+            let root = Cli::command().styles(clap::builder::Styles::plain());
+            let text = groups(&root, columns) + &examples(&root, columns);
+            for line in text.lines() {
+                // An example is one line to copy.
+                if line.starts_with("  swamp ") && columns < 40 {
+                    continue;
+                }
                 let is_word = line.split_whitespace().count() == 1 || line.ends_with(':');
                 assert!(
                     is_word || line.chars().count() <= columns,

@@ -21,13 +21,17 @@ use super::trust::remember;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Initialized<'a> {
+    /// The directory that was set up.
     repository: &'a Path,
+    /// The id that the repository was given.
     repo_id: &'a str,
 }
 
 #[derive(Serialize)]
 struct Upgraded<'a> {
+    /// The version of `swamp` that had last set up or upgraded it; null where it names none.
     from: Option<&'a str>,
+    /// The version that it has now.
     to: &'a str,
 }
 

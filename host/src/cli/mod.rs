@@ -25,6 +25,7 @@ mod output_dir;
 mod progress;
 mod sender;
 mod shorthand;
+mod suggestions;
 mod telemetry;
 mod trust;
 mod ui;
@@ -71,7 +72,7 @@ pub(crate) fn run() -> ExitCode {
     let argv = shorthand::in_full(&root, argv);
     let parsed = root
         .try_get_matches_from_mut(&argv)
-        .map_err(|error| suggesting_short_forms(error, &root, &argv))
+        .map_err(|error| suggestions::for_command(error, &root, &argv))
         .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     match parsed {
         Ok((cli, matches)) => command(start, cli, &root, &matches),
@@ -81,19 +82,6 @@ pub(crate) fn run() -> ExitCode {
 
 #[cfg(not(unix))]
 const fn survive_file_limits() {}
-
-/// The same error, which suggests short forms too where a command is misspelled.
-fn suggesting_short_forms(
-    error: clap::Error,
-    root: &clap::Command,
-    argv: &[OsString],
-) -> clap::Error {
-    if error.kind() != clap::error::ErrorKind::InvalidSubcommand {
-        return error;
-    }
-    let with_all = shorthand::with_short_forms(root.clone());
-    with_all.try_get_matches_from(argv).err().unwrap_or(error)
-}
 
 fn worker_task() -> Option<WorkerTask> {
     let told = context::env_var(VARIABLE).and_then(|task| WorkerTask::parse(&task));

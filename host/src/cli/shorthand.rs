@@ -7,19 +7,21 @@ use clap::{ArgAction, Command};
 /// The commands of `telemetry` that can be typed without it. None of them is a command of the program itself.
 pub(crate) const SHORT: [&str; 4] = ["status", "stats", "list", "flush"];
 
+/// Whether this is an option of `root` whose value is the next argument.
+pub(crate) fn takes_value(root: &Command, option: &str) -> bool {
+    root.get_arguments().any(|arg| {
+        let long = arg.get_long().map(|long| format!("--{long}"));
+        let short = arg.get_short().map(|short| format!("-{short}"));
+        matches!(arg.get_action(), ArgAction::Set)
+            && [long, short]
+                .into_iter()
+                .flatten()
+                .any(|name| name == option)
+    })
+}
+
 /// The command line `argv` of `root` in full.
 pub(crate) fn in_full(root: &Command, mut argv: Vec<OsString>) -> Vec<OsString> {
-    let takes_value = |option: &str| {
-        root.get_arguments().any(|arg| {
-            let long = arg.get_long().map(|long| format!("--{long}"));
-            let short = arg.get_short().map(|short| format!("-{short}"));
-            matches!(arg.get_action(), ArgAction::Set)
-                && [long, short]
-                    .into_iter()
-                    .flatten()
-                    .any(|name| name == option)
-        })
-    };
     let mut place = 1;
     while let Some(arg) = argv.get(place).and_then(|arg| arg.to_str()) {
         if arg == "--" {
@@ -28,7 +30,7 @@ pub(crate) fn in_full(root: &Command, mut argv: Vec<OsString>) -> Vec<OsString> 
         if !arg.starts_with('-') {
             break;
         }
-        place += if takes_value(arg) { 2 } else { 1 };
+        place += if takes_value(root, arg) { 2 } else { 1 };
     }
     let is_short = argv
         .get(place)

@@ -22,7 +22,9 @@ use super::ui::BOLD;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Trusted {
+    /// Where the repository is.
     repository: PathBuf,
+    /// The repository's id.
     repo_id: String,
     /// What in the repository belongs to another user, and is used from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,15 +35,22 @@ struct Trusted {
     /// What of this user's the group could not use so far, below the repository.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     opened: Vec<String>,
+    /// Where it sends entries.
     endpoint: String,
     #[serde(skip)]
     endpoint_source: EndpointSource,
+    /// The sender, as `telemetrySender` names it.
     component: ForeignText,
+    /// The digest of its bytes.
     digest: String,
+    /// What the marker hands to the sender: name and value.
     options: Vec<(String, String)>,
     #[serde(rename = "memoryMiB")]
+    /// How much memory the sender may take, in MiB.
     memory_mib: u64,
+    /// How long a batch may take.
     deadline_ms: u128,
+    /// For how many days entries that were sent are kept.
     retention_days: u16,
     /// The headers of this user's configuration that the sender spends: the URL that each is for with its name, and its
     /// value with `${NAME}` for each variable.

@@ -12,6 +12,7 @@ use swamp::domain::{printable, variables};
 
 use super::context::env_var;
 use super::error::{CommandError, ErrorKind};
+use super::suggestions;
 
 /// The one place that prints.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +98,9 @@ impl Color {
 /// What `--json` prints of a failure. Its keys are stable.
 #[derive(Serialize)]
 struct JsonError<'a> {
+    /// What went wrong, in one stable word.
     kind: &'a str,
+    /// What went wrong, in one sentence.
     message: &'a str,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -248,7 +251,8 @@ impl Ui {
             let text = error.render().to_string();
             let first = text.lines().next().unwrap_or_default();
             let message = first.strip_prefix("error: ").unwrap_or(first);
-            self.json_error(&format!("{:?}", error.kind()), message, None);
+            let hint = suggestions::of(error);
+            self.json_error(&format!("{:?}", error.kind()), message, hint.as_deref());
             Ok(())
         } else {
             error.print().and_then(|()| io::stdout().flush())

@@ -7,6 +7,7 @@ use super::error::CommandError;
 
 #[derive(Serialize)]
 struct Version {
+    /// The version of `swamp`.
     version: &'static str,
 }
 

@@ -4,7 +4,6 @@
 //! A file each, and not one list: what a command leaves here needs neither a lock nor a rewrite.
 
 use std::ffi::OsString;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -13,6 +12,7 @@ use cap_std::fs::Dir;
 use tracing::debug;
 
 use super::user_dirs::UserDir;
+use crate::domain::Digest;
 use crate::files::regular::RegularFile;
 use crate::files::{PRIVATE_FILE, create_new, private};
 
@@ -174,11 +174,9 @@ fn remembered(dir: &Dir) -> io::Result<Vec<Remembered>> {
     Ok(all)
 }
 
-/// What the file of a path is called. Another build may call it otherwise, and then takes it for damaged.
+/// What the file of a path is called: the same in every build, since programs with a recorder and `swamp` share the files.
 fn file_name(path: &str) -> String {
-    let mut hasher = DefaultHasher::new();
-    path.hash(&mut hasher);
-    format!("{:016x}", hasher.finish())
+    Digest::of(path.as_bytes()).to_string().replace(':', "-")
 }
 
 #[cfg(all(test, unix))]

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-#[cfg(feature = "sender")]
 use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of some bytes.
@@ -13,7 +12,6 @@ impl Digest {
     const PREFIX: &str = "sha256:";
 
     /// The digest of `bytes`.
-    #[cfg(feature = "sender")]
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
@@ -66,7 +64,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[cfg(feature = "sender")]
     #[test]
     fn the_digest_of_nothing_is_the_well_known_one() {
         insta::assert_snapshot!(

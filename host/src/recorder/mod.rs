@@ -11,15 +11,13 @@
 //! debug level. An entry beyond the largest size of a file (`ulimit -f`) is lost in the same way: its SIGXFSZ does not
 //! reach the program, whose signal handlers stay as they are.
 //!
-//! ```
+//! ```no_run
 //! use std::process::ExitCode;
 //!
 //! use swamp::recorder::clap::{ArgMatches, Command};
 //! use swamp::recorder::{Failure, Recorder};
 //!
 //! fn main() -> ExitCode {
-//!     # // Whoever runs this: nothing is recorded.
-//!     # std::env::set_current_dir(std::env::temp_dir()).unwrap();
 //!     let command = Command::new("greet").subcommand(Command::new("hello"));
 //!
 //!     let recorder = Recorder::new("greet", "1.2.3");
@@ -142,10 +140,9 @@ impl Recorder {
     ///
     /// `command` is what `matches` come from.
     ///
-    /// ```
+    /// ```no_run
     /// use swamp::recorder::{Recorder, clap::Command};
     ///
-    /// # std::env::set_current_dir(std::env::temp_dir()).unwrap();
     /// let command = Command::new("greet").subcommand(Command::new("hello"));
     /// let matches = command.clone().get_matches_from(["greet", "hello"]);
     /// let recording = Recorder::new("greet", "1.2.3").begin(&command, &matches);
@@ -165,10 +162,9 @@ impl Recorder {
     /// Records a command line that clap has not taken: a wrong one as an error of the user, and a request for help
     /// or the version as a success. `argv` starts with the program's name.
     ///
-    /// ```
+    /// ```no_run
     /// use swamp::recorder::{Recorder, clap::Command};
     ///
-    /// # std::env::set_current_dir(std::env::temp_dir()).unwrap();
     /// let command = Command::new("greet").subcommand(Command::new("hello"));
     /// let argv = ["greet", "hullo"];
     /// if let Err(error) = command.clone().try_get_matches_from(argv) {

@@ -4,6 +4,7 @@ use tracing::debug;
 
 use super::file_limit::FileLimit;
 use super::{Failure, flush};
+use crate::domain::variables::PARENT_INVOCATION_ID;
 use crate::domain::{InvocationResult, Status, TelemetryEntry, TelemetryRepository as _};
 use crate::recorder::repo::{Repo, StartTime};
 use crate::spool::{FileSpool, UnfinishedEntry};
@@ -31,13 +32,27 @@ impl Recording {
         Self(running)
     }
 
+    /// What a program that this command starts is to find in its environment, so that what is recorded there names this
+    /// invocation as its parent. `None` where nothing is recorded.
+    ///
+    /// ```no_run
+    /// # fn start(recording: &swamp::recorder::Recording) -> std::io::Result<()> {
+    /// std::process::Command::new("make").envs(recording.environment()).status()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn environment(&self) -> Option<(&'static str, String)> {
+        let running = self.0.as_ref()?;
+        Some((PARENT_INVOCATION_ID, running.entry.name().id.to_string()))
+    }
+
     /// Records how the command ended: with this failure, or with `None` successfully. Starts the delivery where it
     /// succeeded.
     ///
-    /// ```
+    /// ```no_run
     /// use swamp::recorder::{Failure, Recorder, clap::Command};
     ///
-    /// # std::env::set_current_dir(std::env::temp_dir()).unwrap();
     /// let command = Command::new("greet");
     /// let matches = command.clone().get_matches_from(["greet"]);
     /// let recorder = Recorder::new("greet", "1.2.3");

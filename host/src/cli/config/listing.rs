@@ -37,6 +37,7 @@ pub(super) const NAMES: [&str; 18] = [
 /// A setting. Its keys are stable.
 #[derive(Serialize)]
 pub(super) struct Setting {
+    /// The key, as `config get` takes it.
     pub(super) key: &'static str,
     /// Its value; of maps, whose values may be secret, the names. Missing where nothing is set and nothing is the
     /// default.

@@ -18,6 +18,7 @@ use super::ui::{BAD, BOLD, GOOD};
 struct Report {
     /// Whether nothing is wrong.
     ok: bool,
+    /// What was looked at, in the order in which it is shown.
     checks: Vec<Check>,
 }
 
@@ -26,6 +27,7 @@ struct Report {
 struct Check {
     /// A stable name.
     name: &'static str,
+    /// Whether this is as it should be.
     ok: bool,
     /// What was found, in one sentence or less.
     found: String,

@@ -19,21 +19,27 @@ use crate::cli::ui::{BAD, BOLD, GOOD};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Check<'a> {
+    /// The sender that was checked.
     component: &'a ForeignText,
+    /// The digest of its bytes.
     digest: String,
+    /// How large it is.
     bytes: usize,
     /// The version of the contract that it is for; missing where it exports none.
     contract: Option<&'a str>,
     /// What it says of itself; missing where its contract does not have it say.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Description>,
+    /// The interfaces that it exports.
     exports: &'a [String],
+    /// The interfaces that it imports.
     imports: Vec<ImportCheck<'a>>,
     /// Whether its machine code was in the cache already.
     cached: bool,
     /// How long compiling it took, or finding it in the cache. Missing where it could not be compiled.
     #[serde(skip_serializing_if = "Option::is_none")]
     compile_ms: Option<u128>,
+    /// Whether it fits this host and gets through its own beginning.
     runs: bool,
     /// Why it does not run: one stable word, and one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,15 +48,19 @@ struct Check<'a> {
 
 #[derive(Serialize)]
 struct ImportCheck<'a> {
+    /// The interface.
     name: &'a str,
     /// What the host grants, in words.
     grant: String,
+    /// Whether the host offers it.
     offered: bool,
 }
 
 #[derive(Serialize)]
 struct Problem {
+    /// One stable word.
     kind: &'static str,
+    /// One sentence.
     reason: String,
 }
 

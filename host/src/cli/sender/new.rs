@@ -17,9 +17,13 @@ use crate::cli::output_dir::OutputDir;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Made<'a> {
+    /// The directory that was made.
     directory: &'a str,
+    /// The files in it.
     files: Vec<&'static str>,
+    /// The tools that the project needs and that are not there.
     missing: Vec<Missing>,
+    /// The commands that build and use it, in their order.
     next: Vec<String>,
     /// The command that runs the project's own tests; missing where it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,7 +33,9 @@ struct Made<'a> {
 /// A tool that is not there, and what brings it.
 #[derive(Serialize)]
 struct Missing {
+    /// The tool.
     tool: &'static str,
+    /// How to install it.
     install: &'static str,
 }
 

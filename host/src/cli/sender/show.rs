@@ -18,10 +18,13 @@ use crate::cli::error::CommandError;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Show {
+    /// The sender, as `telemetrySender` names it.
     component: ForeignText,
     /// Who names it: `marker`, or `default` where the marker does not.
     source: &'static str,
+    /// The digest of its bytes, `sha256:` and 64 hexadecimal digits.
     digest: String,
+    /// How large it is.
     bytes: usize,
     /// The digest that the marker pins.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -22,27 +22,37 @@ use crate::cli::ui::{BAD, DIM, GOOD};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Tested<'a> {
+    /// The sender that was tested.
     component: &'a ForeignText,
+    /// The digest of its bytes.
     digest: String,
+    /// How many scenarios it passed.
     passed: usize,
+    /// How many it failed.
     failed: usize,
+    /// How many were skipped.
     skipped: usize,
     /// The format that was checked as `telemetry receive` checks it: `ingest` or `otlp`. Missing where it is another.
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<&'static str>,
+    /// How long all of it took.
     duration_ms: u128,
-    /// The most memory that an instance took, and the limit.
+    /// The most memory that an instance took.
     memory_bytes: u64,
+    /// The most memory that an instance may take.
     memory_limit_bytes: u64,
-    /// The longest that a delivered batch took, and the limit.
+    /// The longest that a delivered batch took.
     batch_ms: u128,
+    /// The longest that a batch may take.
     batch_limit_ms: u128,
+    /// What it was put through.
     scenarios: Vec<Scenario<'a>>,
 }
 
 /// A line of `--list`.
 #[derive(Serialize)]
 struct ListedScenario<'a> {
+    /// The name, as `--only` takes it.
     name: &'a str,
     /// The contract's words that it is about.
     rule: &'a str,
@@ -51,16 +61,20 @@ struct ListedScenario<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Scenario<'a> {
+    /// The name, as `--only` takes it.
     name: &'a str,
     /// Missing where the scenario was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     passed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// What the contract asks for; missing where the scenario was skipped.
     expected: Option<&'a str>,
     /// What came instead, or why the scenario was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     received: Option<&'a str>,
+    /// The contract's words that it is about.
     rule: &'a str,
+    /// How long it took.
     duration_ms: u128,
     /// How much of the duration the sender and its host computed; the rest was waiting. Missing where the system does not tell.
     #[serde(skip_serializing_if = "Option::is_none")]

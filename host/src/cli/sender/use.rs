@@ -53,9 +53,13 @@ enum Spelled {
 /// What is compared of two senders.
 #[derive(PartialEq, Eq, Serialize)]
 struct Facts {
+    /// The sender, as `telemetrySender` names it.
     component: ForeignText,
+    /// The digest of its bytes.
     digest: String,
+    /// How large it is.
     bytes: usize,
+    /// The version of the contract that it is for; null where it exports none.
     contract: Option<String>,
     /// The interfaces that it imports besides the contract's, without their versions.
     imports: BTreeSet<String>,

@@ -22,7 +22,9 @@ use crate::cli::progress::Work;
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
 struct Wrapped {
+    /// The file that was written.
     component: String,
+    /// How large it is.
     bytes: usize,
     /// The command that tells what the component is.
     next: String,

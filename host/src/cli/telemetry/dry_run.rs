@@ -15,7 +15,9 @@ use crate::cli::ui::BOLD;
 /// One request. The keys of the answer, a list of these, are stable.
 #[derive(Serialize)]
 struct Request {
+    /// The method.
     method: String,
+    /// The URL that it would go to.
     url: String,
     /// The header fields in their order; of the user's own, `${NAME}` for each variable.
     headers: Vec<(String, String)>,

@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FlushReport {
+    /// Where they were sent.
     endpoint: String,
     /// How many entries were delivered.
     delivered: u64,

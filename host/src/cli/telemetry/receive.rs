@@ -25,19 +25,26 @@ const TICK: Duration = Duration::from_millis(50);
 enum Line<'a> {
     /// It listens.
     #[serde(rename_all = "camelCase")]
-    Listening { endpoint: String },
+    Listening {
+        /// The URL to send to.
+        endpoint: String,
+    },
     /// A request has arrived.
     #[serde(rename_all = "camelCase")]
     Request {
+        /// When it arrived.
         at: String,
+        /// Its method.
         method: &'a str,
+        /// Its path.
         path: &'a str,
         /// `ingest`, or `otlp` for what was sent to a path of OTLP's logs.
         format: &'static str,
         /// The length of the body, not compressed any more.
         bytes: usize,
-        /// How many events in it are new, and how many had arrived before.
+        /// How many events in it are new.
         fresh: usize,
+        /// How many events in it had arrived before.
         repeated: usize,
         /// The status of the answer; missing where the connection was closed instead.
         answered: Option<u16>,
@@ -51,10 +58,15 @@ enum Line<'a> {
     /// It has ended.
     #[serde(rename_all = "camelCase")]
     Summary {
+        /// How many requests there were.
         requests: u64,
+        /// How many events there were, those that came again among them.
         events: u64,
+        /// How many different events there were.
         unique: u64,
+        /// How many of the events had arrived before.
         repeated: u64,
+        /// How many requests were refused for what they held.
         bad_requests: u64,
     },
 }

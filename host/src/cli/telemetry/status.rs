@@ -49,10 +49,12 @@ pub(super) struct Status {
     /// The random id of this user on this machine; missing where the user wants none.
     #[serde(skip_serializing_if = "Option::is_none")]
     install_id: Option<String>,
+    /// Where entries are sent.
     endpoint: EndpointStatus,
     /// What is to be said of the user's headers, which would go out unencrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     header_warning: Option<String>,
+    /// What delivers them.
     sender: SenderStatus,
     /// How many entries wait to be sent.
     pub(super) pending: u64,
@@ -80,6 +82,7 @@ pub(super) struct Status {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct EndpointStatus {
+    /// The URL; null where what is named is none.
     url: Option<String>,
     /// Who names it: `environment`, `marker` or `default`.
     source: &'static str,
@@ -115,10 +118,15 @@ struct SenderStatus {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FlushStatus {
+    /// When it ended.
     at: DateTime<Utc>,
+    /// How many entries it delivered.
     delivered: u64,
+    /// How many it set aside.
     quarantined: u64,
+    /// How long it took.
     duration_ms: u64,
+    /// Why it did not deliver the rest; null where it did.
     failure: Option<FailureRecord>,
     /// Until when the endpoint asked to be left alone.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,9 +166,13 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ForeignStatus {
+    /// Always false.
     enabled: bool,
+    /// Always `owner`.
     off_by: &'static str,
+    /// Whose the repository is.
     reason: String,
+    /// What to do where its owner is trusted.
     hint: String,
 }
 

@@ -33,6 +33,7 @@ use crate::cli::ui::Ui;
 struct RecordReport {
     /// The ids of the entries that are recorded.
     recorded: Vec<String>,
+    /// What is no entry.
     refused: Vec<Refusal>,
 }
 
@@ -40,6 +41,7 @@ struct RecordReport {
 struct Refusal {
     /// The line of the input that it began at.
     line: u64,
+    /// What is wrong with it, in one sentence.
     reason: String,
 }
 

@@ -26,21 +26,30 @@ const MOST_TOLD: usize = 10;
 pub(super) struct Stats {
     /// The days that were looked at, today among them.
     days_analyzed: u64,
+    /// How many invocations there were.
     total_invocations: u64,
+    /// How many of them succeeded.
     success_count: u64,
+    /// How many failed.
     error_count: u64,
+    /// How many failed by a mistake of the user, such as a wrong command line.
     user_error_count: u64,
+    /// How many of a hundred succeeded.
     success_rate: f64,
+    /// How many of a hundred failed.
     error_rate: f64,
     /// Machines with an install id.
     #[serde(skip_serializing_if = "Option::is_none")]
     machines: Option<usize>,
     /// How often swamp's own commands were used, which are not in the other numbers unless they are asked for.
     own_invocations: u64,
+    /// How often each command was used.
     command_frequency: Map<String, Value>,
+    /// How often each option was used.
     option_frequency: Map<String, Value>,
     /// In milliseconds.
     average_duration_by_command: Map<String, Value>,
+    /// How many invocations there were on each platform.
     platform_distribution: Map<String, Value>,
     /// `commands`, `tools`, `days` or `results`, as asked for.
     #[serde(flatten)]
@@ -60,15 +69,20 @@ struct Group {
     /// `command`, `tool`, `day` or `result`.
     #[serde(flatten)]
     name: BTreeMap<&'static str, String>,
+    /// How many invocations there were.
     invocations: u64,
+    /// How many of them succeeded.
     succeeded: u64,
+    /// How many failed.
     errors: u64,
+    /// How many failed by a mistake of the user.
     user_errors: u64,
     /// About half of the invocations took no longer; missing where no duration is known.
     median_ms: Option<u64>,
     /// About 19 of 20 took no longer.
     p95_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    /// How many machines with an install id they were on; missing where none has one.
     machines: Option<usize>,
 }
 
