@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::slice;
+use std::time::Duration;
 
 use super::{
     Backlog, Deadline, Delivered, EntryOutcome, FlushConfig, FlushFailure, FlushOutcome, SendError,
@@ -10,6 +11,10 @@ use super::{
 
 /// The most requests for one batch where the endpoint accepts nothing.
 const MOST_REFUSALS: usize = 8;
+
+/// How many calls share the time of a batch that the sender has computed over until its deadline: to find one entry
+/// of 25, and to try it again, takes seven calls that use up their share.
+const SHARES: u32 = 10;
 
 /// Delivers batches one after the other.
 ///
@@ -21,7 +26,9 @@ const MOST_REFUSALS: usize = 8;
 /// Other refusals (401, 403, 404, 5xx) mostly say nothing about the content. A batch is isolated for them only where
 /// flushes before have failed with it, once its newest entry was accepted, and an entry is quarantined only when it is
 /// refused alone, and once more after another was accepted. A sender that breaks down over a batch (a trap, its memory)
-/// is isolated as a refusal for the content, and an entry is quarantined as for other refusals.
+/// is isolated as a refusal for the content, and an entry is quarantined as for other refusals. A sender that computes
+/// until its deadline, as one that loops over an entry does, is treated as another refusal: it may have been slow once.
+/// One that waits for the network is never isolated.
 ///
 /// A sender may tell of each entry what became of it. An entry that was refused beside others that were taken is
 /// quarantined at once; where none was taken, the answer counts as a refusal of the batch for its content. What the
@@ -45,8 +52,10 @@ pub(super) struct Delivery<'a, R> {
 struct Batch {
     requests: usize,
     accepted_before: usize,
-    /// Whether refusals that do not speak of the content count as well.
-    any_answer: bool,
+    /// Whether refusals that do not speak of the content count as well, and so does a sender that computes too long.
+    is_stuck: bool,
+    /// The most that one call may take, where the calls share the batch's time.
+    share: Option<Duration>,
     suspects: Vec<Suspect>,
 }
 
@@ -96,15 +105,16 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
         let Some(oldest) = entries.first() else {
             return;
         };
+        let stuck = self.config.stuck;
+        let stuck = stuck.filter(|stuck| stuck.oldest == oldest.name.to_string());
+        let shares_time = stuck.is_some_and(|stuck| stuck.was_computing);
         self.batch = Batch {
             accepted_before: self.accepted,
-            any_answer: self
-                .config
-                .stuck_at
-                .is_some_and(|name| name == oldest.name.to_string()),
+            is_stuck: stuck.is_some(),
+            share: shares_time.then(|| self.deadline.remaining() / SHARES),
             ..Batch::default()
         };
-        self.passes_over |= self.batch.any_answer;
+        self.passes_over |= stuck.is_some() && !shares_time;
         match self.send(entries) {
             Ok(()) => self.set_suspects_aside(backlog),
             Err(error) if self.is_refusal(&error) => self.isolate(entries, &error, backlog),
@@ -116,11 +126,11 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
                 self.fail(error);
             }
         }
-        let was_answered = matches!(
+        let may_be_an_entry = matches!(
             &self.outcome.failure,
-            Some(FlushFailure::Send(error)) if error.is_an_answer()
+            Some(FlushFailure::Send(error)) if error.is_an_answer() || error.is_computing()
         );
-        self.outcome.refused_at = was_answered.then(|| oldest.name.clone());
+        self.outcome.refused_at = may_be_an_entry.then(|| oldest.name.clone());
     }
 
     fn isolate(&mut self, entries: &[SpooledEntry], refusal: &SendError, backlog: &mut Backlog) {
@@ -222,8 +232,14 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
 
     fn send(&mut self, entries: &[SpooledEntry]) -> Result<(), SendError> {
         self.batch.requests += 1;
-        let (deadline, distinct_id) = (self.deadline, self.config.distinct_id);
-        match self.sender.send_batch(entries, distinct_id, deadline)? {
+        let limit = (self.batch.share).map(|share| share.min(self.deadline.remaining()));
+        let deadline = limit.map_or(self.deadline, Deadline::after);
+        let sent = (self.sender).send_batch(entries, self.config.distinct_id, deadline);
+        let sent = sent.map_err(|error| match limit {
+            Some(limit) => error.within(limit),
+            None => error,
+        });
+        match sent? {
             Delivered::Whole => self.accept(&entries.iter().collect::<Vec<_>>()),
             Delivered::Each(outcomes) => self.sort(entries, outcomes)?,
         }
@@ -296,7 +312,7 @@ impl<'a, R: TelemetryRepository> Delivery<'a, R> {
     fn is_refusal(&self, error: &SendError) -> bool {
         error.is_about_content()
             || error.is_breakdown()
-            || self.batch.any_answer && error.is_an_answer()
+            || self.batch.is_stuck && (error.is_an_answer() || error.is_computing())
     }
 
     /// Whether any entry of the batch, or its witness, was accepted.

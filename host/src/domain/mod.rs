@@ -67,7 +67,7 @@ pub use telemetry_sender::{
     Delivered, Doing, EntryOutcome, SendError, SenderFailure, SenderFailureKind, TelemetrySender,
 };
 pub use telemetry_service::{
-    BATCH_SIZE, Batches, FlushConfig, FlushFailure, FlushOutcome, TelemetryService,
+    BATCH_SIZE, Batches, FlushConfig, FlushFailure, FlushOutcome, Stuck, TelemetryService,
 };
 pub use tool::{Label, Positions, Subcommands, Tool, Tools, UNKNOWN_VERSION, command_path};
 #[cfg(feature = "sender")]

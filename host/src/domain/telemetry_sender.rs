@@ -171,6 +171,35 @@ impl SendError {
         )
     }
 
+    /// Whether the sender was still computing at its deadline, so that it may loop over something that it was given. A
+    /// sender that waits for the network never counts.
+    #[must_use]
+    pub const fn is_computing(&self) -> bool {
+        matches!(
+            self,
+            Self::Sender(SenderFailure {
+                kind: SenderFailureKind::OutOfTime {
+                    doing: Doing::Computing,
+                    ..
+                },
+                ..
+            })
+        )
+    }
+
+    /// The same error of a call that had only `limit`, where it names one.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        if let Self::Sender(SenderFailure {
+            kind: SenderFailureKind::OutOfTime { limit: named, .. },
+            ..
+        }) = &mut self
+        {
+            *named = limit;
+        }
+        self
+    }
+
     /// Whether the refusal is about what was sent, so that sending less of it may succeed.
     #[must_use]
     pub const fn is_about_content(&self) -> bool {

@@ -41,9 +41,17 @@ pub struct FlushConfig<'a> {
     pub deadline: Deadline,
     /// How long each batch after it may take.
     pub time_limit: Duration,
-    /// The oldest entry of the batch that so many flushes before this one failed with that it is to be found out which
-    /// of its entries the endpoint refuses.
-    pub stuck_at: Option<&'a str>,
+    /// The batch that so many flushes before this one failed with that the entry which they failed for is to be found.
+    pub stuck: Option<Stuck<'a>>,
+}
+
+/// A batch that several flushes failed with, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck<'a> {
+    /// The name of its oldest entry.
+    pub oldest: &'a str,
+    /// Whether the sender was computing until its deadline, the last time.
+    pub was_computing: bool,
 }
 
 /// What came of a flush.
@@ -59,7 +67,7 @@ pub struct FlushOutcome {
     pub withheld: usize,
     /// Why what still waits of the batch was not delivered.
     pub failure: Option<FlushFailure>,
-    /// The oldest entry of the batch that failed, where the endpoint answered.
+    /// The oldest entry of the batch that failed, where the endpoint answered or the sender computed until its deadline.
     pub refused_at: Option<EntryName>,
 }
 

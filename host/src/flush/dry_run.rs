@@ -57,7 +57,7 @@ impl FlushSetup {
         let course = Course {
             batches: Batches::One,
             batch_size: BATCH_SIZE,
-            stuck_at: None,
+            stuck: None,
             watch,
         };
         let (outcome, sender) = deliver(

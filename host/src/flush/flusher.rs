@@ -15,7 +15,7 @@ use super::watch::Watch;
 use crate::config::Marker;
 use crate::domain::{
     Backlog, Batches, Deadline, FlushConfig, FlushOutcome, Listing, RepoId, Retention, SendError,
-    SpoolError, TelemetryRepository, TelemetrySender, TelemetryService, UnsentRule,
+    SpoolError, Stuck, TelemetryRepository, TelemetrySender, TelemetryService, UnsentRule,
 };
 use crate::process::timer::Timer;
 use crate::spool::{FileSpool, LastFlush};
@@ -125,7 +125,7 @@ pub fn flush<P, S: TelemetrySender>(
             let course = Course {
                 batches: how.batches,
                 batch_size: how.batch_size,
-                stuck_at: before.as_ref().and_then(LastFlush::stuck_at),
+                stuck: before.as_ref().and_then(LastFlush::stuck),
                 watch,
             };
             let (mut outcome, sender) =
@@ -158,7 +158,7 @@ pub fn flush<P, S: TelemetrySender>(
 pub(super) struct Course<'a> {
     pub(super) batches: Batches,
     pub(super) batch_size: usize,
-    pub(super) stuck_at: Option<&'a str>,
+    pub(super) stuck: Option<Stuck<'a>>,
     pub(super) watch: &'a Watch,
 }
 
@@ -178,7 +178,7 @@ pub(super) fn deliver<R: TelemetryRepository + Sync, P, S: TelemetrySender>(
     let Course {
         batches,
         batch_size,
-        stuck_at,
+        stuck,
         watch,
     } = course;
     let total = backlog.len();
@@ -207,7 +207,7 @@ pub(super) fn deliver<R: TelemetryRepository + Sync, P, S: TelemetrySender>(
         keep_from: job.retention.sent_before(Utc::now()),
         deadline,
         time_limit: job.time_limit,
-        stuck_at,
+        stuck,
     };
     watch.reset();
     let outcome = service.flush_telemetry(backlog, &mut sender, config, |so_far| {

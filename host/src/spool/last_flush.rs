@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{FlushFailure, FlushOutcome, ForeignText, SendError};
+use crate::domain::{FlushFailure, FlushOutcome, ForeignText, SendError, Stuck};
 
 pub(super) const FILE: &str = ".last-flush.json";
 
@@ -13,8 +13,8 @@ pub(super) const FILE: &str = ".last-flush.json";
 /// more must not make them.
 pub const MAX_RETRY_AFTER: Duration = Duration::from_hours(24);
 
-/// How many flushes must have failed with the same batch, each with an answer of the endpoint, until the next finds out
-/// which of its entries are refused.
+/// How many flushes must have failed with the same batch, each with an answer of the endpoint or with a sender that
+/// computed until its deadline, until the next finds out which of its entries they fail for.
 const STUCK: u32 = 3;
 
 /// The outcome of the last flush, and totals since the spool began.
@@ -42,7 +42,7 @@ pub struct LastFlush {
     /// How many entries it passed over, since they are beyond what the sender takes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub withheld: u64,
-    /// The batch that it failed with, where the endpoint answered.
+    /// The batch that it failed with, where the endpoint answered or the sender computed until its deadline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedBatch>,
     /// What became of everything so far.
@@ -57,6 +57,14 @@ pub struct RefusedBatch {
     pub oldest: String,
     /// How many flushes failed with it, one after the other.
     pub flushes: u32,
+    /// Whether the sender computed until its deadline, the last time.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub computing: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
@@ -121,18 +129,25 @@ impl LastFlush {
                 RefusedBatch {
                     oldest,
                     flushes: flushes.saturating_add(1),
+                    computing: matches!(
+                        &outcome.failure,
+                        Some(FlushFailure::Send(error)) if error.is_computing()
+                    ),
                 }
             }),
             totals,
         }
     }
 
-    /// The oldest entry of the batch that the last flushes have failed with, where there were so many of them that its
-    /// entries are to be told apart.
+    /// The batch that the last flushes have failed with, where there were so many of them that its entries are to be
+    /// told apart.
     #[must_use]
-    pub fn stuck_at(&self) -> Option<&str> {
+    pub fn stuck(&self) -> Option<Stuck<'_>> {
         let refused = self.refused.as_ref()?;
-        (refused.flushes >= STUCK).then_some(refused.oldest.as_str())
+        (refused.flushes >= STUCK).then_some(Stuck {
+            oldest: &refused.oldest,
+            was_computing: refused.computing,
+        })
     }
 
     /// Until when what was recorded is on the disk.
@@ -236,7 +251,7 @@ mod tests {
         ] {
             let now = DateTime::UNIX_EPOCH;
             let next = LastFlush::new(last.as_ref(), &refused(name), now, Duration::ZERO);
-            assert_eq!(next.stuck_at(), stuck_at);
+            assert_eq!(next.stuck().map(|stuck| stuck.oldest), stuck_at);
             last = Some(next);
         }
     }

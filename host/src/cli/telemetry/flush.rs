@@ -165,7 +165,7 @@ fn report(context: &Context, done: &Done) -> Result<(), CommandError> {
     }
     if let Some(refusal) = &outcome.refusal {
         context.ui.note(&format!(
-            "quarantined {}, because the endpoint refused: {refusal}",
+            "quarantined {}: {refusal}",
             entries(report.quarantined)
         ));
     }

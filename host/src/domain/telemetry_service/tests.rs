@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::{
-    Cutoffs, Delivered, EntryFields, EntryId, EntryOutcome, Expired, Listing, SenderFailureKind,
-    TelemetryEntry,
+    Cutoffs, Delivered, Doing, EntryFields, EntryId, EntryOutcome, Expired, Listing,
+    SenderFailureKind, TelemetryEntry,
 };
 use chrono::DateTime;
 use std::cell::RefCell;
@@ -140,7 +140,7 @@ fn config(keep_flushed: bool) -> FlushConfig<'static> {
         keep_from: NaiveDate::MIN,
         deadline: Deadline::after(AMPLE),
         time_limit: AMPLE,
-        stuck_at: None,
+        stuck: None,
     }
 }
 
@@ -224,7 +224,10 @@ fn retried(
 ) -> (FlushOutcome, Memory) {
     let stuck_at = stuck_at.map(ToString::to_string);
     let config = FlushConfig {
-        stuck_at: stuck_at.as_deref(),
+        stuck: stuck_at.as_deref().map(|oldest| Stuck {
+            oldest,
+            was_computing: false,
+        }),
         ..config(false)
     };
     run(memory, sender, config)
@@ -330,6 +333,119 @@ fn a_sender_that_always_breaks_down_is_tried_8_times_at_most_and_costs_nothing()
             assert_eq!(outcome.quarantined, 0);
             assert_eq!(memory.waiting(), ids(0..count));
         }
+    }
+}
+
+/// Uses up all time that it is given where a batch holds one of the `poison`, and notes how much it was given.
+struct Looping {
+    poison: Vec<String>,
+    doing: Doing,
+    given: Vec<Duration>,
+    used_up: usize,
+}
+
+impl TelemetrySender for Looping {
+    fn send_batch(
+        &mut self,
+        entries: &[SpooledEntry],
+        _: &str,
+        deadline: Deadline,
+    ) -> Result<Delivered, SendError> {
+        self.given.push(deadline.remaining());
+        if (entries.iter()).any(|entry| self.poison.contains(&entry.data)) {
+            self.used_up += 1;
+            let limit = AMPLE;
+            let doing = self.doing.clone();
+            return Err(SenderFailureKind::OutOfTime { limit, doing }
+                .by("ours.wasm")
+                .into());
+        }
+        Ok(Delivered::Whole)
+    }
+}
+
+fn looping(doing: Doing, poison: Vec<String>) -> Looping {
+    Looping {
+        poison,
+        doing,
+        given: Vec::new(),
+        used_up: 0,
+    }
+}
+
+/// Flushes until the batch of the 25 oldest is stuck, and once more.
+fn stuck(sender: &mut Looping, count: usize) -> (FlushOutcome, Memory) {
+    let (outcome, memory) = run(Memory::with(ids(0..count)), sender, config(false));
+    assert_eq!(sender.given.len(), 1);
+    assert_eq!(outcome.quarantined, 0);
+    let Some(oldest) = outcome.refused_at else {
+        return (outcome, memory);
+    };
+    (sender.given, sender.used_up) = (Vec::new(), 0);
+    let config = FlushConfig {
+        stuck: Some(Stuck {
+            oldest: &oldest.to_string(),
+            was_computing: true,
+        }),
+        ..config(false)
+    };
+    run(memory, sender, config)
+}
+
+#[test]
+fn one_entry_that_the_sender_loops_over_is_set_aside_where_flushes_have_failed_with_its_batch() {
+    for count in [2, 25, 26, 30] {
+        // The newest is the witness. Where that is the one, the next entry is its witness.
+        for poison in 0..(count - 1).min(25) {
+            let mut sender = looping(Doing::Computing, ids(poison..poison + 1));
+            let (outcome, memory) = stuck(&mut sender, count);
+            assert!(
+                outcome.failure.is_none(),
+                "{count} {poison}: {:?}",
+                outcome.failure
+            );
+            assert_eq!(outcome.quarantined, 1, "{count} {poison}");
+            let aside = format!("quarantine {poison:03}");
+            assert!(memory.log.borrow().contains(&aside), "{count} {poison}");
+            let share = AMPLE / 10;
+            assert!(
+                sender.given.iter().all(|given| *given <= share),
+                "{count} {poison}: {:?}",
+                sender.given
+            );
+            assert!(sender.used_up <= 7, "{count} {poison}: of ten shares");
+            let refusal = outcome.refusal.unwrap().to_string();
+            let whole = AMPLE.as_millis().to_string();
+            assert!(!refusal.contains(&whole), "it had a share: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn a_sender_that_always_loops_is_tried_twice_and_costs_nothing() {
+    for count in [1, 2, 25, 60] {
+        let mut sender = looping(Doing::Computing, ids(0..count));
+        let (outcome, memory) = stuck(&mut sender, count);
+        assert!(sender.given.len() <= 2, "{count}: {:?}", sender.given);
+        assert_eq!(outcome.failure.unwrap().kind(), "out-of-time");
+        assert_eq!(outcome.quarantined, 0);
+        assert_eq!(memory.waiting(), ids(0..count));
+    }
+}
+
+#[test]
+fn a_network_that_does_not_answer_sets_nothing_aside_however_often_flushes_failed() {
+    for doing in [Doing::Waiting, Doing::Request("connecting".into())] {
+        let mut sender = looping(doing, ids(3..4));
+        let (outcome, memory) = stuck(&mut sender, 30);
+        assert_eq!(outcome.failure.unwrap().kind(), "out-of-time");
+        assert_eq!(outcome.refused_at, None, "it is never stuck");
+        assert_eq!(memory.waiting(), ids(0..30));
+        // Nor where it went down after the sender had been computing.
+        let first = EntryName::pending(DateTime::UNIX_EPOCH, EntryId::parse("000").unwrap());
+        let (outcome, memory) = retried(memory, &mut sender, Some(&first));
+        assert_eq!(outcome.quarantined, 0);
+        assert_eq!(memory.waiting(), ids(0..30));
     }
 }
 
