@@ -80,12 +80,19 @@ fn the_entry_that_a_hostile_sender_kept_is_delivered_by_the_next_one() {
 }
 
 #[test]
-fn the_log_shows_the_message_of_a_panic_and_the_function_that_panicked() {
+fn the_log_shows_the_message_of_a_panic_and_the_function_that_panicked_as_it_is_written() {
     let repo = repo(&[("do", "panic"), ("message", "at the disco")]);
     let run = repo.swamp(&["--log-level", "debug", "version"]);
     assert_eq!(run.code, 0);
-    for line in ["wrote to stderr: at the disco", "was in ", "panic_by_name"] {
+    for line in [
+        "wrote to stderr: at the disco",
+        "was in hostile::",
+        "::panic_by_name",
+    ] {
         assert!(run.stderr.contains(line), "{}", run.stderr);
+    }
+    for mangled in ["_ZN", "_R"] {
+        assert!(!run.stderr.contains(mangled), "{}", run.stderr);
     }
 }
 

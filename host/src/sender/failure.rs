@@ -53,14 +53,18 @@ pub(super) fn out_of_space(why: &io::Error) -> Option<String> {
     })
 }
 
-/// The functions that were running, innermost first, as far as the component names them.
+/// The functions that were running, innermost first, as far as the component names them: as their author wrote them,
+/// where a compiler of Rust or C++ has mangled the names.
 pub(super) fn frames(error: &Error) -> Vec<String> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
-    backtrace
-        .frames()
-        .iter()
-        .filter_map(|frame| Some(reason(frame.func_name()?)))
+    // Only in its text does the engine undo the mangling. That has a line for each frame, `0: 0x1f - module!name`.
+    let shown = backtrace.to_string();
+    let lines = shown.lines().skip(1);
+    lines
+        .zip(backtrace.frames())
+        .filter(|(_, frame)| frame.func_name().is_some())
+        .filter_map(|(line, _)| Some(reason(line.split_once('!')?.1)))
         .collect()
 }
