@@ -15,7 +15,7 @@ use wasmtime_wasi_http::{
 use bindings::swamp::telemetry::types::{Destination, Entry};
 
 /// The most that a batch of 25 entries may take.
-const MOST: u64 = 60_000;
+const MOST: u64 = 36_000;
 
 const ENTRIES: usize = 25;
 

@@ -24,7 +24,7 @@ use crate::domain::{Deadline, Delivered, Endpoint, SendError, TelemetrySender as
 use crate::egress::{Environment, Network, Reach};
 use crate::process::cpu::Stopwatch;
 use crate::process::timer::Timer;
-use crate::sender::{Compiled, ComponentSender, SenderConfig, inspect};
+use crate::sender::{Compiled, ComponentSender, SenderConfig, describe, inspect};
 
 use judge::{Evidence, Finding};
 pub use report::{Outcome, Report, ScenarioReport};
@@ -140,7 +140,7 @@ fn imports(compiled: &Compiled) -> Result<(ScenarioReport, bool), SendError> {
         .collect();
     let received = match &inspection.verdict {
         _ if !refused.is_empty() => Some(format!("it imports {}", refused.join(", "))),
-        Ok(()) => None,
+        Ok(()) => describe(compiled).err().map(|error| error.to_string()),
         Err(error) => Some(error.to_string()),
     };
     let report = ScenarioReport {

@@ -38,7 +38,7 @@ const USE_IS_NOTED: Duration = Duration::from_hours(1);
 const FAILURE_BYTES: u64 = 4 * 1024;
 
 /// The most bytes of what a component says of itself.
-const DESCRIPTION_BYTES: u64 = 256 * 1024;
+pub(super) const DESCRIPTION_BYTES: usize = 64 * 1024;
 
 const CODE: &str = ".cwasm";
 
@@ -285,7 +285,7 @@ impl Cache {
             }
             let file = RegularFile::find_in(&cache.dir, &name).ok()?;
             private::check_own(file.metadata()).ok()?;
-            let text = file.read(DESCRIPTION_BYTES).ok()?;
+            let text = file.read(DESCRIPTION_BYTES as u64).ok()?;
             (cache.secret.code_of(&key.what(kind), &text) == code).then_some(text)
         })
     }

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tracing::debug;
 
-use super::cache::{Cache, Key};
+use super::cache::{Cache, DESCRIPTION_BYTES, Key};
 use super::compiled::Compiled;
 use super::engine;
 use super::file::ComponentFile;
 use super::run::{ComponentSender, SenderConfig};
-use crate::domain::{Deadline, SendError};
+use crate::domain::{Deadline, SendError, SenderFailureKind};
 
 /// How long a sender that describes itself is waited for: ten times what the contract allows, since a busy machine is not
 /// its fault.
@@ -135,13 +135,20 @@ pub fn describe(compiled: &Compiled) -> Result<Option<Description>, SendError> {
     let limit = config.limits.deadline;
     let mut sender = ComponentSender::new(compiled, config)?;
     sender.instantiate(Deadline::after(limit))?;
-    let description = sender.describe(Deadline::after(DESCRIBE_TIME))?;
-    if let Some(description) = &description
-        && let Ok(text) = serde_json::to_vec(description)
-    {
-        compiled.cache().keep_description(compiled.key(), &text);
+    let Some(description) = sender.describe(Deadline::after(DESCRIBE_TIME))? else {
+        return Ok(None);
+    };
+    let text = serde_json::to_vec(&description).unwrap_or_default();
+    if text.len() > DESCRIPTION_BYTES {
+        let answer = format!(
+            "it says more of itself than {} KiB",
+            DESCRIPTION_BYTES / 1024
+        );
+        let failure = SenderFailureKind::OutOfContract { answer };
+        return Err(failure.by(compiled.name().clone()).into());
     }
-    Ok(description)
+    compiled.cache().keep_description(compiled.key(), &text);
+    Ok(Some(description))
 }
 
 /// What the cache remembers of what `file` says of itself. Nothing runs.

@@ -4,6 +4,7 @@
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi_config::WasiConfig;
 
+use super::limits;
 use super::sandbox::Guest;
 
 #[allow(
@@ -43,14 +44,12 @@ impl logging::Host for Guest {
             Level::Error => "error",
             Level::Critical => "critical error",
         };
-        let context = if context.is_empty() {
-            context
-        } else {
-            format!("{context}: ")
-        };
-        // Each message is a line.
-        let message = message.replace(['\r', '\n'], " ");
+        let context = &context[..context.floor_char_boundary(limits::REASON_CHARS)];
+        let colon = if context.is_empty() { "" } else { ": " };
+        // Each message is a line, and what is not kept is not copied either.
+        let message =
+            message[..message.floor_char_boundary(limits::OUTPUT_BYTES)].replace(['\r', '\n'], " ");
         self.log
-            .append(format!("{level}: {context}{message}\n").as_bytes());
+            .append(format!("{level}: {context}{colon}{message}\n").as_bytes());
     }
 }
