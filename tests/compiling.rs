@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use crate::support::{SWAMP, TestRepo, wait_until};
 
 /// A component that takes a second or so to compile.
-fn slow(repo: &TestRepo) -> PathBuf {
+pub(crate) fn slow(repo: &TestRepo) -> PathBuf {
     let path = repo.root().join("slow.wat");
     if path.exists() {
         return path;

@@ -8,10 +8,11 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, Stdio};
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use swamp::receiver::ReceiverOptions;
 
+use crate::compiling::slow;
 use crate::support::{AMPLE, TestRepo, run, wait_until};
 
 const COMPONENT: &str = concat!(
@@ -47,10 +48,20 @@ impl<'a> AtWork<'a> {
     }
 
     /// Presses Ctrl-C, and gives what the command prints to stderr after that.
-    fn ctrl_c(mut self) -> String {
+    fn ctrl_c(self) -> String {
+        killpg(self.group(), Signal::SIGINT).unwrap();
+        self.ends()
+    }
+
+    /// Sends SIGINT to the command alone, as `kill -INT` does.
+    fn kill_int(self) -> String {
+        kill(self.group(), Signal::SIGINT).unwrap();
+        self.ends()
+    }
+
+    fn ends(mut self) -> String {
         let mut said = String::new();
         let group = self.group();
-        killpg(group, Signal::SIGINT).unwrap();
         let mut stderr = self.child.stderr.take().unwrap();
         stderr.read_to_string(&mut said).unwrap();
         // Nobody reads what else there is.
@@ -168,20 +179,61 @@ fn ctrl_c_ends_a_check_while_it_compiles_and_its_compiler_with_it() {
     let cache = repo.home().join("cache");
     let mut command = repo.command(&["sender", "check", COMPONENT]);
     let check = AtWork::of(&repo, command.env("XDG_CACHE_HOME", &cache));
-    let group = check.group();
-    wait_until("its compiler has started", || {
-        let processes = fs::read_dir("/proc").unwrap().flatten();
-        let in_group = processes.filter(|process| {
-            let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
-            let (_, fields) = stat.rsplit_once(')').unwrap_or_default();
-            fields.split_whitespace().nth(2) == Some(&group.to_string())
-        });
-        in_group.count() == 2
-    });
+    wait_until("its compiler has started", || is_compiling(&check));
     assert_eq!(check.ctrl_c(), "");
-    let components = cache.join("swamp/components");
-    let left = fs::read_dir(components).map_or(0, Iterator::count);
-    assert_eq!(left, 0, "something half compiled was kept");
+    assert_eq!(kept(&repo), 0, "something half compiled was kept");
+}
+
+fn is_compiling(command: &AtWork<'_>) -> bool {
+    let group = command.group().to_string();
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let in_group = processes.filter(|process| {
+        let stat = fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        let (_, fields) = stat.rsplit_once(')').unwrap_or_default();
+        fields.split_whitespace().nth(2) == Some(&group)
+    });
+    in_group.count() == 2
+}
+
+/// How much there is in the cache of its own that a command was given.
+fn kept(repo: &TestRepo) -> usize {
+    let components = repo.home().join("cache/swamp/components");
+    fs::read_dir(components).map_or(0, Iterator::count)
+}
+
+/// None waits for a compiler that goes on: it has not compiled to its end, which would be in the cache.
+#[test]
+fn sigint_to_the_command_alone_ends_it_while_it_compiles() {
+    let repo = TestRepo::new();
+    run(repo
+        .command(&["version"])
+        .env("SWAMP_TELEMETRY_FLUSH", "off"));
+    let slow = slow(&repo);
+    let slow = slow.to_str().unwrap();
+    let marker = repo.marker() + "telemetrySender: slow.wat\n";
+    fs::write(repo.root().join(".swamp.yaml"), marker).unwrap();
+    for (args, said) in [
+        (&["sender", "check", slow][..], ""),
+        (&["sender", "test", slow], ""),
+        (&["sender", "use", slow], ""),
+        (
+            &["telemetry", "flush"],
+            "error: interrupted: 1 entry still pending\n",
+        ),
+    ] {
+        let args = [&["--no-telemetry"], args].concat();
+        let args = if args.contains(&"flush") {
+            &args[1..]
+        } else {
+            &args[..]
+        };
+        let mut command = repo.command(args);
+        let command = command.env("XDG_CACHE_HOME", repo.home().join("cache"));
+        let command = AtWork::of(&repo, command);
+        wait_until("its compiler has started", || is_compiling(&command));
+        assert_eq!(command.kill_int(), said, "{args:?}");
+        assert_eq!(kept(&repo), 0, "{args:?}: it was compiled to the end");
+    }
 }
 
 #[test]

@@ -1,10 +1,20 @@
 //! Ctrl-C: the command ends at the next good moment, and says what is left.
 
+#[cfg(target_os = "linux")]
+use std::io::{self, PipeWriter};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(target_os = "linux")]
+use std::thread::{self, JoinHandle};
 
 #[cfg(unix)]
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
+#[cfg(target_os = "linux")]
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+#[cfg(target_os = "linux")]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+#[cfg(target_os = "linux")]
+use swamp::process::children;
 
 use super::error::{CommandError, ErrorKind};
 
@@ -20,7 +30,13 @@ impl Interrupt {
     pub(crate) fn watch() -> Result<Self, CommandError> {
         let requested = Arc::new(AtomicBool::new(false));
         let request = Arc::clone(&requested);
-        ctrlc::set_handler(move || request.store(true, Ordering::Relaxed)).map_err(|error| {
+        let asked = move || {
+            request.store(true, Ordering::Relaxed);
+            // Where this process alone was asked, what it waits for has not been.
+            #[cfg(target_os = "linux")]
+            children::interrupt();
+        };
+        ctrlc::set_handler(asked).map_err(|error| {
             CommandError::msg(
                 ErrorKind::Io,
                 format!("could not watch for Ctrl-C: {error}"),
@@ -44,16 +60,73 @@ impl Interrupt {
 pub(crate) struct HeldBack {
     #[cfg(unix)]
     before: Option<SigSet>,
+    #[cfg(target_os = "linux")]
+    passing_on: Option<PassingOn>,
 }
 
 impl HeldBack {
     /// From now on, in this thread and those that it starts.
     pub(crate) fn start() -> Self {
+        #[cfg(unix)]
+        let before = SigSet::from(Signal::SIGINT)
+            .thread_swap_mask(SigmaskHow::SIG_BLOCK)
+            .ok();
         Self {
             #[cfg(unix)]
-            before: SigSet::from(Signal::SIGINT)
-                .thread_swap_mask(SigmaskHow::SIG_BLOCK)
-                .ok(),
+            before,
+            #[cfg(target_os = "linux")]
+            passing_on: PassingOn::start().ok(),
+        }
+    }
+}
+
+/// A thread that looks whether SIGINT has come to this process, and leaves it there, but sends it to what this process
+/// waits for: somebody may have sent it to this process alone.
+#[cfg(target_os = "linux")]
+struct PassingOn {
+    thread: Option<JoinHandle<()>>,
+    /// Dropped, it ends the thread.
+    end: Option<PipeWriter>,
+}
+
+#[cfg(target_os = "linux")]
+impl PassingOn {
+    /// How often it is sent: a process that is just being started gets it a moment later.
+    const AGAIN: Timespec = Timespec {
+        tv_sec: 0,
+        tv_nsec: 20_000_000,
+    };
+
+    fn start() -> io::Result<Self> {
+        let sigint = SignalFd::with_flags(&SigSet::from(Signal::SIGINT), SfdFlags::SFD_CLOEXEC)?;
+        let (ended, end) = io::pipe()?;
+        let passes_on = move || {
+            let mut ready = [
+                PollFd::new(&sigint, PollFlags::IN),
+                PollFd::new(&ended, PollFlags::empty()),
+            ];
+            while poll(&mut ready, None).is_ok() && ready[1].revents().is_empty() {
+                children::interrupt();
+                let mut end = [PollFd::new(&ended, PollFlags::empty())];
+                poll(&mut end, Some(&Self::AGAIN)).ok();
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("ctrl-c".into())
+            .spawn(passes_on)?;
+        Ok(Self {
+            thread: Some(thread),
+            end: Some(end),
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for PassingOn {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
         }
     }
 }
@@ -61,6 +134,8 @@ impl HeldBack {
 #[cfg(unix)]
 impl Drop for HeldBack {
     fn drop(&mut self) {
+        #[cfg(target_os = "linux")]
+        drop(self.passing_on.take());
         if let Some(before) = self.before {
             before.thread_set_mask().ok();
         }
