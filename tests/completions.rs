@@ -291,3 +291,101 @@ fn powershell_asks_the_program() {
         "builtin:ingest\nbuiltin:otlp\n"
     );
 }
+
+/// Names of files that do something else where a shell takes them for more than a name, each with how it begins.
+#[cfg(target_os = "linux")]
+const NASTY: [(&str, &str); 8] = [
+    ("xa", "xa$(touch ran).wasm"),
+    ("xb", "xb;touch ran.wasm"),
+    ("xc", "xc'\"&touch ran&.wasm"),
+    ("xd", "xd`touch ran`.wasm"),
+    ("xe", "xe|touch ran.wasm"),
+    ("xf", "xf>ran.wasm"),
+    ("xg", "xg \\ $HOME ~ *.wasm"),
+    ("xh", "xh{1,2}[a-z]!#?.wasm"),
+];
+
+/// Types in a shell on a terminal: completes each of [`NASTY`], and runs the line. What the program is then given must
+/// be the file's name, and nothing else may have been run.
+#[cfg(target_os = "linux")]
+fn nothing_runs_of_what_is_completed(shell: &str, arguments: &str, load: &str) {
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Stdio;
+
+    use crate::support::wait_until;
+
+    if !is_there(shell) {
+        return;
+    }
+    let repo = repo(shell);
+    let bin = repo.home().join("bin");
+    fs::create_dir(&bin).unwrap();
+    let program = format!(
+        "#!/bin/sh\n[ -n \"$SWAMP_COMPLETE\" ] && exec '{SWAMP}' \"$@\"\nprintf '%s\\n' \"$3\" >> \"$HOME/given\"\n"
+    );
+    fs::write(bin.join("swamp"), program).unwrap();
+    fs::set_permissions(bin.join("swamp"), fs::Permissions::from_mode(0o755)).unwrap();
+    for (_, name) in NASTY {
+        fs::write(repo.root().join(name), "").unwrap();
+    }
+    let mut script = Command::new("script");
+    script
+        .args(["-qfec", &format!("{shell} {arguments}"), "/dev/null"])
+        .current_dir(repo.root())
+        .env_clear()
+        .env("HOME", repo.home())
+        .env("PATH", format!("{}:/usr/bin:/bin", bin.display()))
+        .env("SHELL", "/bin/sh")
+        .env("TERM", "xterm")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null());
+    let Ok(mut terminal) = script.spawn() else {
+        return not_installed("script");
+    };
+    let mut keys = terminal.stdin.take().unwrap();
+    let ready = repo.home().join("ready");
+    let mut asked = 0;
+    wait_until("the shell has read its script", || {
+        // What is typed before a shell listens can be lost.
+        if asked % 500 == 0 {
+            writeln!(keys, "{load}; touch ~/ready").unwrap();
+        }
+        asked += 1;
+        ready.exists()
+    });
+    let given = || fs::read_to_string(repo.home().join("given")).unwrap_or_default();
+    for (number, (start, name)) in NASTY.into_iter().enumerate() {
+        writeln!(keys, "swamp sender check {start}\t").unwrap();
+        wait_until(&format!("{shell} runs the line with {name}"), || {
+            given().lines().count() > number
+        });
+        assert_eq!(given().lines().nth(number), Some(name), "{shell}");
+    }
+    writeln!(keys, "exit").unwrap();
+    drop(keys);
+    terminal.wait().unwrap();
+    let files = fs::read_dir(repo.root()).unwrap();
+    let mut names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let ran = names.find(|name| name.starts_with("ran"));
+    assert_eq!(ran, None, "{shell} ran a part of a name");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn bash_runs_nothing_of_a_name_that_it_completes() {
+    nothing_runs_of_what_is_completed("bash", "--norc -i", "source ./script");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn zsh_runs_nothing_of_a_name_that_it_completes() {
+    let load = "autoload -U compinit; compinit -u -D; source ./script";
+    nothing_runs_of_what_is_completed("zsh", "-f -i", load);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn fish_runs_nothing_of_a_name_that_it_completes() {
+    nothing_runs_of_what_is_completed("fish", "--no-config -i", "source ./script");
+}

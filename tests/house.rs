@@ -49,8 +49,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("spool", &["domain", "files"]),
     ("config", &["domain", "files"]),
     ("process", &["domain"]),
+    ("files", &["domain"]),
     ("domain", &[]),
-    ("files", &[]),
 ];
 
 fn source() -> PathBuf {
@@ -191,6 +191,49 @@ fn the_names_of_environment_variables_are_written_in_one_place() {
             }
         }
     }
+}
+
+/// Where text from outside is escaped: the types that display it, what prints, and what cuts such text short or refuses
+/// it. Whatever else is shown goes through these.
+const ESCAPING: [&str; 12] = [
+    "cli/completers.rs",
+    "cli/logging.rs",
+    "cli/ui.rs",
+    "domain/foreign_text.rs",
+    "domain/in_shell.rs",
+    "domain/printable.rs",
+    "domain/shown_path.rs",
+    "domain/tool.rs",
+    "egress/report.rs",
+    "receiver/ingest.rs",
+    "sender/contract/v0_1.rs",
+    "sender/output.rs",
+];
+
+#[test]
+fn text_from_outside_is_escaped_by_its_type_and_by_what_prints_and_no_path_is_shown_as_it_is() {
+    let mut escaping = BTreeSet::new();
+    for file in files_of(&source()) {
+        let code = fs::read_to_string(&file).unwrap();
+        let code = code.split("\nmod tests {").next().unwrap();
+        if file.ends_with("tests.rs") {
+            continue;
+        }
+        let below = file.strip_prefix(source()).unwrap();
+        let name = below.to_str().unwrap().replace('\\', "/");
+        for line in code.lines().filter(is_code) {
+            assert!(
+                !line.contains(".display()"),
+                "{name}: {}: show it by `domain::shown`",
+                line.trim()
+            );
+            if line.contains("printable(") || line.contains("(printable)") {
+                escaping.insert(name.clone());
+            }
+        }
+    }
+    let known: BTreeSet<String> = ESCAPING.iter().map(|file| (*file).to_owned()).collect();
+    assert_eq!(escaping, known);
 }
 
 /// What creates, replaces, deletes, gives away or changes the mode of something that has a path.

@@ -150,6 +150,55 @@ fn a_checkout_raises_no_log_level_and_a_known_repository_does() {
 }
 
 #[test]
+fn a_checkout_raises_no_memory_of_its_sender_and_a_known_repository_does() {
+    // 300 MiB: more than a sender has, and less than this marker wants for it.
+    let greedy = crate::hostile::sender_with_body(
+        "(if (i32.eq (memory.grow (i32.const 4800)) (i32.const -1)) (then unreachable)) i32.const 0",
+    );
+    let repo = checkout("telemetrySender: greedy.wat\ntelemetrySenderLimits: {memoryMiB: 512}\n");
+    fs::write(repo.root().join("greedy.wat"), greedy).unwrap();
+    let failure = |repo: &TestRepo| {
+        with_key(repo, &["telemetry", "flush"]);
+        status(repo)["lastFlush"]["failure"].clone()
+    };
+    run(repo
+        .command(&["version"])
+        .env("SWAMP_TELEMETRY_FLUSH", "off"));
+    let reason = failure(&repo)["reason"].to_string();
+    assert!(reason.contains("ran out of memory at 256 MiB"), "{reason}");
+    trust(&repo);
+    // It has what it wants, and says that it has delivered what it has not.
+    assert_eq!(failure(&repo)["kind"], "unconfirmed");
+}
+
+/// No marker can raise the deadline: the most that one can have is what all have by default.
+#[test]
+fn no_repository_raises_the_deadline_of_its_sender_and_each_can_lower_it() {
+    let lowered = "telemetrySender: ours.wasm\ntelemetrySenderOptions: {do: spin}\ntelemetrySenderLimits: {deadlineMs: 200}\n";
+    let repo = checkout(lowered);
+    fs::copy(
+        crate::hostile::hostile_path(),
+        repo.root().join("ours.wasm"),
+    )
+    .unwrap();
+    run(repo
+        .command(&["version"])
+        .env("SWAMP_TELEMETRY_FLUSH", "off"));
+    for known in [false, true] {
+        if known {
+            trust(&repo);
+        }
+        let flush = with_key(&repo, &["telemetry", "flush"]);
+        let said = "ran out of time after 200 ms";
+        assert!(flush.stderr.contains(said), "{known}: {flush:?}");
+    }
+    let marker = repo.marker().replace("deadlineMs: 200", "deadlineMs: 5001");
+    repo.write_marker(&marker);
+    let flush = with_key(&repo, &["telemetry", "flush"]);
+    assert!(flush.stderr.contains("from 100 to 5000"), "{flush:?}");
+}
+
+#[test]
 fn a_change_of_sender_or_endpoint_leaves_the_headers_out_and_status_says_which() {
     let repo = checkout("telemetrySender: ours.wasm\n");
     trust(&repo);

@@ -6,7 +6,13 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use swamp::config::Marker;
+use swamp::config::known::{Known, KnownBy, Unknown};
+use swamp::config::marker_file::MarkerFile;
+use swamp::config::ownership::Owners;
+use swamp::domain::Endpoint;
 use swamp::receiver::{Receiver, ReceiverOptions};
+use swamp::spool::FileSpool;
 use tempfile::TempDir;
 
 use crate::support::{HOME_OF_ACCOUNT, Run, SWAMP, TestRepo, run, skipped};
@@ -226,6 +232,59 @@ fn root_is_a_stranger_in_anothers_repository() {
     assert_eq!(repo.arrived(), ["version"]);
     let status = repo.swamp(&["--json", "telemetry", "status"]).stdout;
     assert!(status.contains("another user's"), "{status}");
+}
+
+/// Whoever can rename a directory can put another one in its place, between the look at its marker and what is then
+/// allowed.
+#[test]
+fn whose_a_repository_is_was_asked_of_what_was_read_whatever_is_there_since() {
+    let Some(machine) = Machine::new() else {
+        return;
+    };
+    let root = machine.directory("alices", ALICE, 0o755);
+    machine.init(ALICE, &root);
+    let read = |owners| MarkerFile::new(&root, owners).read();
+    let hers = read(Owners::Any).unwrap();
+    assert_eq!(read(Owners::AllIn(ALICE)).unwrap(), hers);
+    assert!(
+        FileSpool::open(&root, Owners::AllIn(ALICE))
+            .unwrap()
+            .is_some()
+    );
+
+    let mine = machine.directory("mine", 0, 0o755);
+    fs::copy(root.join(".swamp.yaml"), mine.join(".swamp.yaml")).unwrap();
+    fs::create_dir_all(mine.join(".swamp/telemetry")).unwrap();
+    fs::rename(&root, machine.dir.path().join("away")).unwrap();
+    fs::rename(&mine, &root).unwrap();
+    let known = |marker: &Marker| {
+        let endpoint = Endpoint::parse(marker.telemetry_endpoint.as_deref().unwrap()).unwrap();
+        let home = machine.dir.path().as_os_str();
+        let env = |name: &str| (name == "HOME").then(|| home.to_owned());
+        let known = Known::new(
+            &root,
+            marker,
+            marker.repo_id.clone(),
+            endpoint.origin(),
+            false,
+            env,
+        );
+        known.answer().map_err(Clone::clone)
+    };
+    assert_eq!(known(&hers), Err(Unknown::NotMine));
+    assert_eq!(known(&read(Owners::Any).unwrap()), Ok(KnownBy::Written));
+    let refused = [
+        read(Owners::AllIn(ALICE)).unwrap_err().to_string(),
+        FileSpool::open(&root, Owners::AllIn(ALICE))
+            .unwrap_err()
+            .to_string(),
+    ];
+    for why in refused {
+        assert!(
+            why.contains("another owner than when you allowed it"),
+            "{why}"
+        );
+    }
 }
 
 #[test]

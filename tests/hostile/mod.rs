@@ -36,7 +36,8 @@ const BRIEF: Duration = Duration::from_millis(300);
 /// Nothing listens there, and what is denied never gets there.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
-fn hostile_path() -> PathBuf {
+/// The component that does what the option `do` says.
+pub(crate) fn hostile_path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/hostile/hostile.wasm")
 }
 
@@ -175,6 +176,15 @@ fn write_for_ever(mut stream: &TcpStream, piece: &[u8]) {
 
 fn name(error: &SendError) -> &'static str {
     error.kind()
+}
+
+/// The text of a sender of our contract whose `send-batch` is this.
+pub(crate) fn sender_with_body(body: &'static str) -> String {
+    wat::Sender {
+        body,
+        ..wat::Sender::default()
+    }
+    .text()
 }
 
 /// The text of a sender of our contract, but for `from` in its types, which is `to` there.

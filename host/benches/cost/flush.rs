@@ -70,9 +70,14 @@ pub(crate) fn by_component() {
     let spool = FileSpool::open(root, Owners::Own).unwrap().unwrap();
     let endpoint = Endpoint::parse(marker.telemetry_endpoint.as_deref().unwrap()).unwrap();
     let origin = endpoint.origin();
-    let known = Known::new(root, marker.repo_id.clone(), origin, false, |name| {
-        env::var_os(name)
-    });
+    let known = Known::new(
+        root,
+        &marker,
+        marker.repo_id.clone(),
+        origin,
+        false,
+        |name| env::var_os(name),
+    );
     let setup = FlushSetup {
         root: root.to_owned(),
         known,

@@ -45,7 +45,7 @@ pub(crate) fn run(shell: Shell, context: &Context) -> Result<(), CommandError> {
         shell.write_registration(VARIABLE, NAME, NAME, NAME, &mut script)?;
     }
     let script = String::from_utf8_lossy(&script);
-    context.ui.answer(script.trim())?;
+    context.ui.verbatim(script.trim())?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ mod listing;
 
 use swamp::config::marker_file::{MARKER, MarkerFile};
 use swamp::config::{Edit, Scalar, user_config_file};
-use swamp::domain::{Endpoint, printable};
+use swamp::domain::Endpoint;
 
 use self::listing::{Setting, settings};
 use super::args::{ConfigCommand, LogLevel};
@@ -76,7 +76,7 @@ fn list(context: &Context) -> Result<(), CommandError> {
 
 fn in_words(setting: &Setting) -> String {
     let value = match &setting.value {
-        Some(value) => printable(value).into_owned(),
+        Some(value) => value.to_string(),
         None => format!("{DIM}not set{DIM:#}"),
     };
     let Setting { key, source, .. } = setting;

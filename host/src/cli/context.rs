@@ -11,7 +11,7 @@ use swamp::config::marker_file::{MARKER, MarkerFile};
 use swamp::config::ownership::{Foreign, Owners};
 use swamp::config::user_config_file;
 use swamp::config::{ConfigFileError, Marker, OffSwitch, UserConfig};
-use swamp::domain::{DEFAULT_ENDPOINT, Endpoint, EndpointError, RepoId};
+use swamp::domain::{DEFAULT_ENDPOINT, Endpoint, EndpointError, RepoId, shown};
 use swamp::egress::{Environment, HostHeader, Network};
 use swamp::flush::FlushSetup;
 use swamp::process::worker::Program;
@@ -114,7 +114,7 @@ impl Context {
         let repo = self.repo.as_ref().ok_or_else(|| {
             let place = self.globals.repo_dir.as_ref().map_or_else(
                 || "no .swamp.yaml in this directory or above".to_owned(),
-                |dir| format!("no .swamp.yaml in {}", dir.display()),
+                |dir| format!("no .swamp.yaml in {}", shown(dir)),
             );
             CommandError::msg(ErrorKind::NotARepository, place)
                 .hint("run `swamp init` to set up telemetry in this directory")
@@ -132,7 +132,7 @@ impl Context {
             let advice = advice(&text).into_iter();
             advice
                 .filter(|advice| advice.oddity != Oddity::Unknown)
-                .map(|advice| format!("{}, {advice}", file.display()))
+                .map(|advice| format!("{}, {advice}", shown(file)))
                 .collect::<Vec<_>>()
         };
         let marker = self.repo.as_ref().map(|repo| repo.root.join(MARKER));
@@ -195,6 +195,7 @@ pub(crate) fn known(root: &Path, marker: &Marker) -> Option<Known> {
     let origin = endpoint.ok()?.origin();
     Some(Known::new(
         root,
+        marker,
         marker.repo_id.clone(),
         origin,
         named,
@@ -248,6 +249,7 @@ pub(crate) fn flush_setup(
     let named = source == EndpointSource::Environment;
     let known = Known::new(
         root,
+        marker,
         Some(repo_id.clone()),
         endpoint.origin(),
         named,

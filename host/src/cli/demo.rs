@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::ownership::Owners;
-use swamp::domain::{TelemetryRepository as _, printable, variables};
+use swamp::domain::{ForeignText, TelemetryRepository as _, shown, variables};
 use swamp::receiver::{Arrival, ReceivedEvent, Receiver, ReceiverOptions};
 use swamp::spool::FileSpool;
 use tempfile::TempDir;
@@ -116,7 +116,7 @@ impl<'a> Stage<'a> {
         if recorded != INVOCATIONS {
             return Err(failed(format!(
                 "{INVOCATIONS} invocations left {recorded} entries in {}",
-                spool.path().display()
+                shown(spool.path())
             )));
         }
 
@@ -288,7 +288,7 @@ impl Demo {
             let commands: Vec<_> = batch
                 .commands
                 .iter()
-                .map(|(name, count)| format!("{count} {}", printable(name)))
+                .map(|(name, count)| format!("{count} {}", ForeignText::from(name.as_str())))
                 .collect();
             lines.push(format!(
                 "{BOLD}batch {:<4}{BOLD:#} {:>2} events, {:>6} bytes, after {:>3} ms  {DIM}{}{DIM:#}",
@@ -329,7 +329,7 @@ fn unexpected(args: &[&str], output: &Output) -> CommandError {
         "`swamp {}` ended with {}: {}",
         args.join(" "),
         output.status,
-        printable(said.trim())
+        ForeignText::from(said.trim())
     ))
 }
 

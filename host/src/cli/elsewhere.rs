@@ -7,7 +7,9 @@ use std::time::Duration;
 use chrono::Utc;
 use swamp::config::backlogs::Backlogs;
 use swamp::config::ownership::Owners;
-use swamp::domain::{Batches, EntryState, FlushOutcome, SpoolError, TelemetryRepository as _};
+use swamp::domain::{
+    Batches, EntryState, FlushOutcome, SpoolError, TelemetryRepository as _, shown,
+};
 use swamp::flush::{FlushSetup, Flushed, How, Watch, held_back};
 use swamp::spool::FileSpool;
 use tracing::debug;
@@ -120,14 +122,14 @@ pub(crate) fn flush_one(own: &Path, limit: usize, watch: &Watch, is_awaited: boo
     for root in others(&backlogs, own).into_iter().take(LOOKS) {
         match look(&root) {
             Look::Nothing(why) => {
-                debug!("nothing is sent from {}: {why}", root.display());
+                debug!("nothing is sent from {}: {why}", shown(&root));
                 backlogs.forget(&root);
             }
             Look::Waiting(context) => {
                 backlogs.put_last(&root);
                 let time_limit = is_awaited.then_some(AWAITED);
                 if let Err(error) = flush(&context, limit, time_limit, watch) {
-                    debug!("could not flush telemetry of {}: {error}", root.display());
+                    debug!("could not flush telemetry of {}: {error}", shown(&root));
                 }
                 return;
             }
@@ -201,7 +203,7 @@ fn flush(
     let began = Utc::now();
     let flushed = flush_and_remember(context, root, &setup, spool, how, watch)?;
     if let Flushed::Done(outcome) = flushed {
-        let (root, endpoint) = (root.display(), &setup.endpoint);
+        let (root, endpoint) = (shown(root), &setup.endpoint);
         let took = (Utc::now() - began).num_milliseconds();
         if let Some(failure) = outcome.failure {
             debug!("could not deliver telemetry of {root} to {endpoint}: {failure}");

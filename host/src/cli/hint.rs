@@ -6,7 +6,7 @@ use swamp::config::install_id::InstallIdError;
 use swamp::config::ownership::Foreign;
 use swamp::config::trust_store::TrustError;
 use swamp::config::{ConfigError, ConfigFileError, EditError, OffSwitch, YamlError};
-use swamp::domain::{EndpointError, ForeignText, SpoolError, in_shell};
+use swamp::domain::{EndpointError, ForeignText, SpoolError, shown};
 use swamp::receiver::ReceiverError;
 use swamp::scaffold::SenderNameError;
 
@@ -101,7 +101,7 @@ const fn of_yaml(error: &YamlError) -> Option<&'static str> {
 
 /// What to do about files that are another user's.
 pub(crate) fn of_foreign(foreign: &Foreign) -> String {
-    let root = in_shell(&foreign.root.display().to_string());
+    let root = shown(&foreign.root).in_shell();
     format!("if you trust its owner, run `swamp -C {root} trust`")
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::ownership::Owners;
 use swamp::config::{ConfigFileError, Edit, Marker, Scalar, user_repo};
-use swamp::domain::{Endpoint, RepoId, in_shell};
+use swamp::domain::{Endpoint, ForeignText, RepoId, shown};
 use swamp::spool::FileSpool;
 use tracing::debug;
 
@@ -57,7 +57,7 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
         fs::create_dir_all(&dir)
     };
     made.map_err(|error| {
-        let sentence = format!("could not create {}: {error}", dir.display());
+        let sentence = format!("could not create {}: {error}", shown(&dir));
         CommandError::msg(ErrorKind::Io, sentence).hint("use a writable directory")
     })?;
     let repo_id = RepoId::generate();
@@ -69,7 +69,7 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
             Some(endpoint) if exists => {
                 CommandError::msg(ErrorKind::AlreadyInitialized, error.to_string()).hint(format!(
                     "run `swamp -C {} config set telemetryEndpoint {endpoint}` to send its telemetry there",
-                    in_shell(&dir.display().to_string())
+                    shown(&dir).in_shell()
                 ))
             }
             _ => error.into(),
@@ -95,7 +95,7 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
         };
         context
             .ui
-            .answer(&format!("Initialized swamp in {}{whose}", dir.display()))?;
+            .answer(&format!("Initialized swamp in {}{whose}", shown(&dir)))?;
     }
     Ok(())
 }
@@ -122,7 +122,7 @@ pub(crate) fn upgrade(context: &Context) -> Result<(), CommandError> {
         let answer = match from {
             Some(VERSION) => format!("the repository is already at {VERSION}"),
             from => {
-                let from = swamp::domain::printable(from.unwrap_or("an unknown version"));
+                let from = ForeignText::from(from.unwrap_or("an unknown version"));
                 format!("upgraded the repository from {from} to {VERSION}")
             }
         };

@@ -33,7 +33,7 @@ mod version;
 mod worker;
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
 #[cfg(unix)]
@@ -163,8 +163,7 @@ fn no_command(start: StartTime, argv: &[OsString], error: &clap::Error) -> ExitC
     {
         let why = io::Error::new(why.kind(), format!("could not print the help: {why}"));
         let why = CommandError::from(why);
-        // Where stderr is full as well there is nowhere left to tell it.
-        writeln!(io::stderr(), "error: {why}").ok();
+        context.ui.error(&why.to_string());
         result = why.result();
     }
     logging::start(context.log_level(), context.ui.color());

@@ -7,10 +7,10 @@ use serde::Serialize;
 use swamp::config::group::{self, Closed};
 use swamp::config::known::Known;
 use swamp::config::marker_file::MarkerFile;
-use swamp::config::ownership::{Owners, find_foreign, foreign, is_shared};
+use swamp::config::ownership::{Owners, find_foreign, foreign};
 use swamp::config::trust_store::{TrustError, TrustStore};
 use swamp::config::{Marker, SenderSource};
-use swamp::domain::{Digest, ForeignText, in_shell, printable};
+use swamp::domain::{Digest, ForeignText, shown};
 use swamp::flush::component_file;
 
 use super::context::{Context, ENDPOINT_VARIABLE, EndpointSource, endpoint, env_var, user_config};
@@ -28,15 +28,15 @@ struct Trusted {
     repo_id: String,
     /// What in the repository belongs to another user, and is used from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    others_files: Option<String>,
+    others_files: Option<ForeignText>,
     /// The group whose members can use it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    group: Option<String>,
+    group: Option<ForeignText>,
     /// What of this user's the group could not use so far, below the repository.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    opened: Vec<String>,
+    opened: Vec<ForeignText>,
     /// Where it sends entries.
-    endpoint: String,
+    endpoint: ForeignText,
     #[serde(skip)]
     endpoint_source: EndpointSource,
     /// The sender, as `telemetrySender` names it.
@@ -44,7 +44,7 @@ struct Trusted {
     /// The digest of its bytes.
     digest: String,
     /// What the marker hands to the sender: name and value.
-    options: Vec<(String, String)>,
+    options: Vec<(ForeignText, ForeignText)>,
     #[serde(rename = "memoryMiB")]
     /// How much memory the sender may take, in MiB.
     memory_mib: u64,
@@ -54,7 +54,7 @@ struct Trusted {
     retention_days: u16,
     /// The headers of this user's configuration that the sender spends: the URL that each is for with its name, and its
     /// value with `${NAME}` for each variable.
-    headers: Vec<(String, String)>,
+    headers: Vec<(ForeignText, ForeignText)>,
 }
 
 /// The answer of `untrust`. Its keys are stable.
@@ -85,13 +85,14 @@ pub(crate) fn trust(yes: bool, context: &Context) -> Result<(), CommandError> {
         SenderSource::File(path) => foreign(&root, root.join(path)),
         SenderSource::Builtin(_) => None,
     });
-    let others_files =
-        foreign.map(|foreign| format!("{} belongs to {}", foreign.path.display(), foreign.owner));
+    let others_files = foreign
+        .map(|foreign| format!("{} belongs to {}", shown(&foreign.path), foreign.owner).into());
     let group = group::group_of(&root);
     let closed = group::closed(&root).map_err(|why| not_opened(&root, &why))?;
     let named = source == EndpointSource::Environment;
     let known = Known::new(
         &root,
+        &marker,
         Some(repo_id.clone()),
         endpoint.origin(),
         named,
@@ -99,21 +100,28 @@ pub(crate) fn trust(yes: bool, context: &Context) -> Result<(), CommandError> {
     );
     let headers = config.headers_for(known.origin()).flat_map(|url| {
         let headers = url.headers.iter();
-        headers.map(|(name, value)| (format!("{} {name}", url.scope), value.to_string()))
+        headers.map(|(name, value)| {
+            (
+                format!("{} {name}", url.scope).into(),
+                value.to_string().into(),
+            )
+        })
     });
+    let options = marker.telemetry_sender_options.iter();
+    let options = options.map(|(key, value)| (key.as_str().into(), value.as_str().into()));
     let trusted = Trusted {
         repository: root.clone(),
         repo_id: repo_id.to_string(),
         others_files,
         opened: (closed.iter().filter(|closed| closed.owner.is_none()))
-            .map(|closed| closed.path.display().to_string())
+            .map(|closed| closed.path.as_path().into())
             .collect(),
-        group,
-        endpoint: endpoint.to_string(),
+        group: group.map(Into::into),
+        endpoint: endpoint.to_string().into(),
         endpoint_source: source,
         component: sender.name().clone(),
         digest: sender.digest().to_string(),
-        options: marker.telemetry_sender_options.clone(),
+        options: options.collect(),
         memory_mib: marker.telemetry_sender_limits.memory_mib,
         deadline_ms: marker.telemetry_sender_limits.deadline.as_millis(),
         retention_days: marker.telemetry_retention_days,
@@ -143,15 +151,15 @@ pub(crate) fn trust(yes: bool, context: &Context) -> Result<(), CommandError> {
         let owner = owner.as_deref().unwrap_or("its owner");
         context.ui.note(&format!(
             "note: {} is closed to the group; have {owner} run `swamp -C {} trust`, which opens it",
-            path.display(),
-            in_shell(&root.display().to_string())
+            shown(&path),
+            shown(&root).in_shell()
         ));
     }
     Ok(())
 }
 
 fn not_opened(root: &Path, why: &io::Error) -> CommandError {
-    let root = root.display();
+    let root = shown(root);
     CommandError::msg(
         ErrorKind::Io,
         format!(
@@ -173,7 +181,7 @@ pub(crate) fn untrust(dry_run: bool, context: &Context) -> Result<(), CommandErr
     if context.ui.wants_json() {
         context.ui.json(&Untrusted { changed, dry_run })?;
     } else if let Some(allowed) = allowed {
-        let origin = printable(&allowed.origin);
+        let origin = ForeignText::from(allowed.origin);
         let others = if allowed.others_files {
             ", and the files of its other owners"
         } else {
@@ -212,7 +220,7 @@ pub(crate) fn remember(
         return Ok(());
     };
     // Where several people work, the files of the others are meant.
-    known.allow(sender, is_shared(root))
+    known.allow(sender, marker.is_of_shared_directory())
 }
 
 /// Where the repository is, whoever owns it.
@@ -225,10 +233,10 @@ fn root(context: &Context) -> Result<PathBuf, CommandError> {
 
 impl Trusted {
     fn in_words(&self) -> String {
-        let pairs = |pairs: &[(String, String)], between: &str| {
+        let pairs = |pairs: &[(ForeignText, ForeignText)], between: &str| {
             let pairs = pairs
                 .iter()
-                .map(|(name, value)| format!("{}{between}{}", printable(name), printable(value)));
+                .map(|(name, value)| format!("{name}{between}{value}"));
             let pairs: Vec<_> = pairs.collect();
             if pairs.is_empty() {
                 "none".to_owned()
@@ -241,24 +249,26 @@ impl Trusted {
             EndpointSource::Marker => ".swamp.yaml",
             EndpointSource::Default => "default",
         };
-        let repository = self.repository.display().to_string();
-        let mut rows = vec![("repository", printable(&repository).into_owned())];
+        let mut rows = vec![("repository", shown(&self.repository).to_string())];
         if let Some(others) = &self.others_files {
-            rows.push(("other owners", printable(others).into_owned()));
+            rows.push(("other owners", others.to_string()));
         }
         if let Some(group) = &self.group {
             let opened = match self.opened.as_slice() {
                 [] => String::new(),
-                opened => format!("; opens {} to it", printable(&opened.join(", "))),
+                opened => format!(
+                    "; opens {} to it",
+                    opened
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
             };
-            let group = printable(group);
             rows.push(("group", format!("{group}, whose files are used{opened}")));
         }
         rows.extend([
-            (
-                "endpoint",
-                format!("{} ({source})", printable(&self.endpoint)),
-            ),
+            ("endpoint", format!("{} ({source})", self.endpoint)),
             ("sender", format!("{}, {}", self.component, self.digest)),
             ("options", pairs(&self.options, "=")),
             (

@@ -147,8 +147,19 @@ impl Ui {
     /// When stdout cannot be written to, other than because its reader has gone.
     pub(crate) fn answer(self, text: &str) -> io::Result<()> {
         let mut stdout = AutoStream::new(io::stdout(), self.color.of_stream(&io::stdout())).lock();
-        let printed = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+        let printed = writeln!(stdout, "{}", styled(text)).and_then(|()| stdout.flush());
         unless_gone(printed)
+    }
+
+    /// Prints a text of this program's own as it is: a script, a page.
+    ///
+    /// # Errors
+    ///
+    /// As [`answer`](Self::answer).
+    #[expect(clippy::unused_self, reason = "all printing goes through it")]
+    pub(crate) fn verbatim(self, text: &str) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        unless_gone(writeln!(stdout, "{text}").and_then(|()| stdout.flush()))
     }
 
     /// Prints the answer as one JSON document.
@@ -200,7 +211,7 @@ impl Ui {
     fn ask(self, question: &str) {
         let mut stderr = AutoStream::new(io::stderr(), self.color.of_stream(&io::stderr())).lock();
         // There is nowhere left to tell that stderr cannot be written to.
-        write!(stderr, "{question}")
+        write!(stderr, "{}", lines(question))
             .and_then(|()| stderr.flush())
             .ok();
     }
@@ -208,7 +219,7 @@ impl Ui {
     /// Tells something besides the answer.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {
-            self.stderr(&lines(text));
+            self.stderr(&styled(text));
         }
     }
 
@@ -238,7 +249,7 @@ impl Ui {
 
     /// Tells what to do next.
     pub(crate) fn hint(self, text: &str) {
-        self.stderr(&format!("{HINT}hint:{HINT:#} {text}"));
+        self.stderr(&format!("{HINT}hint:{HINT:#} {}", lines(text)));
     }
 
     /// Prints the help that was asked for, or what is wrong with the command line.
@@ -299,6 +310,26 @@ fn lines(text: &str) -> String {
     lines.join("\n")
 }
 
+/// The parameters of the sequences that the styles above are made of, and of their end.
+const STYLES: [&str; 7] = ["0", "1", "2", "31", "32", "33", "36"];
+
+/// The same of text that has styles: of all escape sequences, only those of the styles above are left. So whatever a
+/// repository, a sender or an endpoint wrote steers no terminal, even where a message forgot that it is theirs.
+fn styled(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let mut safe = lines(parts.next().unwrap_or_default());
+    for part in parts {
+        match part.split_once('m') {
+            Some((style, rest)) if STYLES.contains(&style) => {
+                safe.extend(["\x1b[", style, "m"]);
+                safe.push_str(&lines(rest));
+            }
+            _ => safe.push_str(&lines(&format!("\x1b[{part}"))),
+        }
+    }
+    safe
+}
+
 /// The same JSON, with every character that a terminal would act on, or not show, as an escape. JSON has such
 /// characters only in strings, but for white space, which stays.
 fn visible(json: &str) -> String {
@@ -321,6 +352,18 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    #[test]
+    fn of_escape_sequences_an_answer_keeps_only_its_own_styles() {
+        for style in [BOLD, DIM, GOOD, HINT, WARN, BAD] {
+            let own = format!("{style}a{style:#}\nb");
+            assert_eq!(styled(&own), own);
+        }
+        assert_eq!(
+            styled("\x1b[2Ja\x1b]0;t\x07\x1b[8mb\x1b[\x1b[31mc\u{202e}\x1b"),
+            "\\u{1b}[2Ja\\u{1b}]0;t\\u{7}\\u{1b}[8mb\\u{1b}[\x1b[31mc\\u{202e}\\u{1b}"
+        );
+    }
 
     #[test]
     fn json_keeps_its_value_and_shows_everything() {

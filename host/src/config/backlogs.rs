@@ -12,7 +12,7 @@ use cap_std::fs::Dir;
 use tracing::debug;
 
 use super::user_dirs::UserDir;
-use crate::domain::Digest;
+use crate::domain::{Digest, shown};
 use crate::files::regular::RegularFile;
 use crate::files::{PRIVATE_FILE, create_new, private};
 
@@ -61,7 +61,7 @@ impl Backlogs {
         if let Err(why) = self.try_remember(root) {
             debug!(
                 "could not remember that entries wait in {}: {why}",
-                root.display()
+                shown(root)
             );
         }
     }

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::edit::EditError;
 use super::ownership::Foreign;
 use super::yaml::{Entry, YamlError};
-use crate::domain::ForeignText;
+use crate::domain::{ForeignText, shown};
 
 /// Why a text is not a file of settings. Values are never quoted, since one could be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -70,7 +70,7 @@ impl ConfigError {
 #[derive(Debug, Error)]
 pub enum ConfigFileError {
     /// It cannot be read.
-    #[error("could not read {}: {source}", path.display())]
+    #[error("could not read {}: {source}", shown(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -78,7 +78,7 @@ pub enum ConfigFileError {
         source: io::Error,
     },
     /// It is not such a file.
-    #[error("could not parse {}: {source}", path.display())]
+    #[error("could not parse {}: {source}", shown(path))]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -86,7 +86,7 @@ pub enum ConfigFileError {
         source: ConfigError,
     },
     /// It cannot be changed as it is written.
-    #[error("could not change {}: {source}", path.display())]
+    #[error("could not change {}: {source}", shown(path))]
     Edit {
         /// The file.
         path: PathBuf,
@@ -94,7 +94,7 @@ pub enum ConfigFileError {
         source: EditError,
     },
     /// It cannot be written.
-    #[error("could not write {}: {source}", path.display())]
+    #[error("could not write {}: {source}", shown(path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -102,10 +102,13 @@ pub enum ConfigFileError {
         source: io::Error,
     },
     /// It is a link, which this change does not write through.
-    #[error("could not write {}: it is a symbolic link, which this command does not write through", .0.display())]
+    #[error("could not write {}: it is a symbolic link, which this command does not write through", shown(.0))]
     Link(PathBuf),
     /// It is a link to a file that is not this user's alone.
-    #[error("could not write {}: it is a symbolic link to a file that is not yours alone ({source})", path.display())]
+    #[error(
+        "could not write {}: it is a symbolic link to a file that is not yours alone ({source})",
+        shown(path)
+    )]
     LinkOfOthers {
         /// The file.
         path: PathBuf,
@@ -113,10 +116,10 @@ pub enum ConfigFileError {
         source: io::Error,
     },
     /// There is one already.
-    #[error("could not create {}: it already exists", .0.display())]
+    #[error("could not create {}: it already exists", shown(.0))]
     Exists(PathBuf),
     /// The lock cannot be had.
-    #[error("could not lock {}: {source}", path.display())]
+    #[error("could not lock {}: {source}", shown(path))]
     Lock {
         /// The lock's file.
         path: PathBuf,
@@ -124,7 +127,7 @@ pub enum ConfigFileError {
         source: io::Error,
     },
     /// Somebody else has had the lock for too long.
-    #[error("could not change the marker: another process has held {} for a second", .0.display())]
+    #[error("could not change the marker: another process has held {} for a second", shown(.0))]
     Busy(PathBuf),
     /// It is a stranger's.
     #[error(transparent)]

@@ -13,7 +13,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use super::marker_file::MARKER;
-use crate::domain::{EntryName, EntryState};
+use crate::domain::{EntryName, EntryState, shown};
 use crate::files::regular::RegularFile;
 
 /// The largest index that is read, in bytes: some two million files.
@@ -124,7 +124,7 @@ impl GitIndex {
         let path = self.directory.join(name);
         match RegularFile::find_at(&path).and_then(|file| file.read(MAX_BYTES)) {
             Ok(bytes) => format::parse(&bytes).map(Some).ok_or_else(|| {
-                let why = format!("{} is no index that swamp can read", path.display());
+                let why = format!("{} is no index that swamp can read", shown(&path));
                 io::Error::new(io::ErrorKind::InvalidData, why)
             }),
             Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -57,7 +57,6 @@ mod sys {
     use crate::files::{directory, stranger};
 
     const SET_GROUP_AND_GROUP_USES: u32 = 0o2070;
-    const SET_GROUP_AND_GROUP_WRITES: u32 = 0o2020;
     const GROUP_READS_AND_WRITES: u32 = 0o060;
     const MODE: u32 = 0o7777;
 
@@ -66,15 +65,11 @@ mod sys {
 
     pub(super) fn group_of(root: &Path) -> Option<String> {
         let metadata = directory::open(root).ok()?.dir_metadata().ok()?;
-        is_a_groups(&metadata).then(|| {
+        stranger::is_shared(&metadata).then(|| {
             let group = Group::from_gid(Gid::from_raw(metadata.gid()));
             let name = group.ok().flatten().map(|group| group.name);
             name.unwrap_or_else(|| format!("group {}", metadata.gid()))
         })
-    }
-
-    fn is_a_groups(directory: &Metadata) -> bool {
-        directory.mode() & SET_GROUP_AND_GROUP_WRITES == SET_GROUP_AND_GROUP_WRITES
     }
 
     pub(super) fn closed(root: &Path, opens: bool) -> io::Result<Vec<Closed>> {
@@ -86,7 +81,7 @@ mod sys {
             path: PathBuf::new(),
             closed: Vec::new(),
         };
-        if is_a_groups(&metadata) {
+        if stranger::is_shared(&metadata) {
             walk.file(&dir, MARKER.as_ref())?;
             walk.own_dir(&dir)?;
         }

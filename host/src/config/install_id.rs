@@ -9,6 +9,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use super::user_dirs::UserDir;
+use crate::domain::shown;
 use crate::files::regular::RegularFile;
 use crate::files::{PRIVATE_FILE, private, replace};
 
@@ -24,7 +25,7 @@ pub enum InstallIdError {
     #[error("could not find a place for the install id")]
     NoHome,
     /// The file could not be written or removed.
-    #[error("could not write {}: {source}", path.display())]
+    #[error("could not write {}: {source}", shown(path))]
     Write {
         /// The file.
         path: PathBuf,

@@ -11,8 +11,8 @@ use thiserror::Error;
 use tracing::debug;
 
 use super::git_index::GitIndex;
-use super::marker_file::MARKER;
-use super::ownership::{is_mine, is_trust_directory, owner_id};
+use super::marker::{Marker, ReadFrom};
+use super::ownership::is_trust_directory;
 use super::trust_store::{Allowed, TrustStore};
 use crate::domain::{Digest, Origin, RepoId, variables};
 
@@ -61,6 +61,7 @@ pub enum Unknown {
 #[derive(Clone, Debug)]
 pub struct Known {
     root: PathBuf,
+    read_from: ReadFrom,
     repo_id: Option<RepoId>,
     origin: Origin,
     named: Option<KnownBy>,
@@ -70,11 +71,13 @@ pub struct Known {
 }
 
 impl Known {
-    /// The question about the repository at `root`, whose telemetry goes to `origin`. `endpoint_is_named` says that this
-    /// user named the endpoint in the environment.
+    /// The question about the repository at `root` with this `marker`, whose telemetry goes to `origin`. `repo_id` is its
+    /// id, which the marker may not have yet. `endpoint_is_named` says that this user named the endpoint in the
+    /// environment.
     #[must_use]
     pub fn new(
         root: &Path,
+        marker: &Marker,
         repo_id: Option<RepoId>,
         origin: Origin,
         endpoint_is_named: bool,
@@ -87,6 +90,7 @@ impl Known {
         };
         Self {
             root: root.to_owned(),
+            read_from: marker.read_from,
             repo_id,
             origin,
             named,
@@ -144,7 +148,7 @@ impl Known {
                 .canonicalize()
                 .unwrap_or_else(|_| self.root.clone()),
             repo_id: self.repo_id.as_ref().map(ToString::to_string),
-            directory_owner: owner_id(&self.root),
+            directory_owner: self.read_from.directory_owner,
             origin: self.origin.to_string(),
             senders: sender.iter().map(ToString::to_string).collect(),
             others_files,
@@ -171,7 +175,7 @@ impl Known {
         if allowed.repo_id.as_deref() != self.repo_id.as_ref().map(RepoId::as_str) {
             return Some(Unknown::OtherRepository);
         }
-        if allowed.directory_owner != owner_id(&self.root) {
+        if allowed.directory_owner != self.read_from.directory_owner {
             return Some(Unknown::OtherOwner);
         }
         let is = self.origin.to_string();
@@ -182,7 +186,7 @@ impl Known {
     }
 
     fn is_written_here(&self) -> Result<(), Unknown> {
-        if !is_mine(&self.root.join(MARKER)) {
+        if !self.read_from.is_mine {
             return Err(Unknown::NotMine);
         }
         let tracked = GitIndex::of(&self.root)

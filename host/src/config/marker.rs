@@ -9,7 +9,7 @@ use super::builtin_sender::BuiltinSender;
 use super::edit::double_quoted;
 use super::file_error::ConfigError;
 use super::yaml::{Document, Entry, Kind, Node};
-use crate::domain::{Digest, Label, RepoId, Retention, Subcommands, Tool, Tools};
+use crate::domain::{Digest, Label, RepoId, Retention, Subcommands, Tool, Tools, shown};
 use chrono::{DateTime, SecondsFormat, Utc};
 
 /// Which component delivers.
@@ -26,7 +26,7 @@ impl fmt::Display for SenderSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Builtin(sender) => sender.fmt(f),
-            Self::File(path) => path.display().fmt(f),
+            Self::File(path) => shown(path).fmt(f),
         }
     }
 }
@@ -96,6 +96,20 @@ pub struct Marker {
     pub telemetry_unsent_retention_days: Option<u16>,
     /// `telemetryTools`: what is known of programs that are recorded.
     pub telemetry_tools: Tools,
+    /// What it was read from.
+    pub(super) read_from: ReadFrom,
+}
+
+/// Whose the file and the directory were that a marker was read from, as their descriptors said: what is allowed hangs
+/// on that, and a path can lead elsewhere the next time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ReadFrom {
+    /// Whether the file is this user's, and the link that led to it, if one did.
+    pub(super) is_mine: bool,
+    /// Who owns the directory, as a number that is compared only.
+    pub(super) directory_owner: Option<u32>,
+    /// Whether the directory is several users': new files there get its group, whose members may write.
+    pub(super) is_shared: bool,
 }
 
 impl Default for Marker {
@@ -116,6 +130,7 @@ impl Default for Marker {
             telemetry_retention_days: 2,
             telemetry_unsent_retention_days: None,
             telemetry_tools: Tools::default(),
+            read_from: ReadFrom::default(),
         }
     }
 }
@@ -169,7 +184,14 @@ impl Marker {
                 days,
             )?,
             telemetry_tools: top.tools()?,
+            read_from: ReadFrom::default(),
         })
+    }
+
+    /// Whether the directory that it was read in is several users'.
+    #[must_use]
+    pub const fn is_of_shared_directory(&self) -> bool {
+        self.read_from.is_shared
     }
 
     /// For how long entries are kept.

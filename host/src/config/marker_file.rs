@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, Metadata};
 use tracing::debug;
 
+use crate::config::marker::ReadFrom;
 use crate::config::ownership::{Foreign, Owners};
 use crate::config::{ConfigFileError, Edit, MAX_MARKER_BYTES, Marker, Scalar, edit};
-use crate::domain::RepoId;
+use crate::domain::{RepoId, shown};
 use crate::files::lock::PassingLock;
 use crate::files::regular::RegularFile;
 use crate::files::replace::{self, LinkTarget};
-use crate::files::{PRIVATE_DIR, directory};
+use crate::files::{PRIVATE_DIR, directory, stranger};
 
 pub use crate::domain::MARKER;
 
@@ -69,12 +70,38 @@ impl MarkerFile {
     ///
     /// When there is none, it is somebody else's, or it is not a marker.
     pub fn read(&self) -> Result<Marker, ConfigFileError> {
-        self.parse(&self.text()?)
+        self.read_with_text()?.1
     }
 
-    pub(crate) fn text(&self) -> Result<String, ConfigFileError> {
-        let file = RegularFile::find_at(&self.path).map_err(|why| self.not_read(why))?;
-        self.text_of(&file)
+    /// The marker, or why it is none, and the text that it was read from.
+    pub(crate) fn read_with_text(
+        &self,
+    ) -> Result<(String, Result<Marker, ConfigFileError>), ConfigFileError> {
+        let root = directory::open(&self.root)
+            .and_then(|root| self.owners.checked_root(root))
+            .map_err(|why| self.not_read(why))?;
+        let link = root.symlink_metadata(MARKER).ok();
+        let file = RegularFile::find_through(&root, MARKER, &self.path)
+            .map_err(|why| self.not_read(why))?;
+        let text = self.text_of(&file)?;
+        let read_from = self.read_from(&root, link.as_ref(), &file)?;
+        let marker = self.parse(&text, read_from);
+        Ok((text, marker))
+    }
+
+    /// `link` is what its name leads to: the file, or a link to it.
+    fn read_from(
+        &self,
+        root: &Dir,
+        link: Option<&Metadata>,
+        file: &RegularFile<'_>,
+    ) -> Result<ReadFrom, ConfigFileError> {
+        let directory = root.dir_metadata().map_err(|why| self.not_read(why))?;
+        Ok(ReadFrom {
+            is_mine: link.is_some_and(stranger::is_mine) && stranger::is_mine(file.metadata()),
+            directory_owner: stranger::owner_of(&directory),
+            is_shared: stranger::is_shared(&directory),
+        })
     }
 
     fn text_of(&self, file: &RegularFile<'_>) -> Result<String, ConfigFileError> {
@@ -89,10 +116,14 @@ impl MarkerFile {
             .map_err(|why| self.not_read(why))
     }
 
-    pub(crate) fn parse(&self, text: &str) -> Result<Marker, ConfigFileError> {
-        Marker::parse(text).map_err(|source| ConfigFileError::Invalid {
+    fn parse(&self, text: &str, read_from: ReadFrom) -> Result<Marker, ConfigFileError> {
+        let marker = Marker::parse(text).map_err(|source| ConfigFileError::Invalid {
             path: self.path.clone(),
             source,
+        })?;
+        Ok(Marker {
+            read_from,
+            ..marker
         })
     }
 
@@ -138,7 +169,9 @@ impl MarkerFile {
         });
         let file = RegularFile::find_in(dir, name).map_err(|why| self.not_read(why))?;
         let text = self.text_of(&file)?;
-        let marker = self.parse(&text)?;
+        let link = root.symlink_metadata(MARKER).ok();
+        let read_from = self.read_from(&root, link.as_ref(), &file)?;
+        let marker = self.parse(&text, read_from)?;
         let edited = edit(&text, &edits(&marker)).map_err(|source| ConfigFileError::Edit {
             path: self.path.clone(),
             source,
@@ -146,7 +179,7 @@ impl MarkerFile {
         if edited == text {
             return Ok(marker);
         }
-        let marker = self.parse(&edited)?;
+        let marker = self.parse(&edited, read_from)?;
         replace::replace_in(dir, name.as_ref(), &file, &edited)
             .map_err(|source| self.not_written(source))?;
         Ok(marker)
@@ -193,7 +226,7 @@ impl MarkerFile {
             PassingLock::sweep(&directory::open_in(&root, OWN_DIR)?, LOCK)
         };
         if let Err(why) = sweep() {
-            debug!("could not clean up beside {}: {why}", self.path.display());
+            debug!("could not clean up beside {}: {why}", shown(&self.path));
         }
     }
 
@@ -220,7 +253,7 @@ impl MarkerFile {
             source,
         };
         let root = directory::open(&self.root)
-            .and_then(|root| self.owners.checked(root))
+            .and_then(|root| self.owners.checked_root(root))
             .map_err(failed)?;
         // Whoever can rename the repository could have put another directory in its place.
         root.symlink_metadata(MARKER)

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::trust_store::TrustStore;
-use crate::domain::{printable, variables};
+use crate::domain::{shown, variables};
 
 pub use crate::files::stranger::Owners;
 
 /// Something of a repository's that somebody else owns.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{} belongs to {owner}, neither to you nor to root", printable(&path.display().to_string()))]
+#[error("{} belongs to {owner}, neither to you nor to root", shown(path))]
 pub struct Foreign {
     /// What it is.
     pub path: PathBuf,
@@ -41,11 +41,11 @@ pub fn owners(
         // A sender's file may still be a stranger's.
         return Ok(Owners::Own);
     };
-    let store = TrustStore::of(root, env);
-    if store.allows_others_files(root) {
-        Ok(Owners::Any)
-    } else {
-        Err(foreign)
+    // Whoever opens the directory asks its descriptor again.
+    match TrustStore::of(root, env).allows_others_files(root) {
+        Some(Owners::AllIn(owner)) if sys::owner_id(root) != Some(owner) => Err(foreign),
+        Some(owners) => Ok(owners),
+        None => Err(foreign),
     }
 }
 
@@ -90,24 +90,6 @@ pub fn is_trust_directory(root: &Path, env: impl Fn(&str) -> Option<OsString>) -
         .is_some_and(|directory| root.canonicalize().is_ok_and(|root| root == directory))
 }
 
-/// Whether this user owns the file at `path`, and the link there if it is one.
-#[must_use]
-pub fn is_mine(path: &Path) -> bool {
-    sys::is_mine(path)
-}
-
-/// Who owns the directory at `path`, as a number that is compared only.
-#[must_use]
-pub fn owner_id(path: &Path) -> Option<u32> {
-    sys::owner_id(path)
-}
-
-/// Whether the directory at `path` is several users': new files there get its group, whose members may write.
-#[must_use]
-pub fn is_shared(path: &Path) -> bool {
-    sys::is_shared(path)
-}
-
 #[cfg(unix)]
 mod sys {
     use std::fs::{self, Metadata};
@@ -138,20 +120,8 @@ mod sys {
         metadata(path).find_map(|metadata| stranger::stranger(metadata.uid()))
     }
 
-    pub(super) fn is_mine(path: &Path) -> bool {
-        let me = geteuid().as_raw();
-        fs::metadata(path).is_ok() && metadata(path).all(|metadata| metadata.uid() == me)
-    }
-
     pub(super) fn owner_id(path: &Path) -> Option<u32> {
         Some(fs::metadata(path).ok()?.uid())
-    }
-
-    pub(super) fn is_shared(path: &Path) -> bool {
-        const SET_GROUP_AND_GROUP_WRITES: u32 = 0o2020;
-        fs::metadata(path).is_ok_and(|metadata| {
-            metadata.mode() & SET_GROUP_AND_GROUP_WRITES == SET_GROUP_AND_GROUP_WRITES
-        })
     }
 }
 
@@ -167,15 +137,7 @@ mod sys {
         None
     }
 
-    pub(super) const fn is_mine(_: &Path) -> bool {
-        true
-    }
-
     pub(super) const fn owner_id(_: &Path) -> Option<u32> {
         None
-    }
-
-    pub(super) const fn is_shared(_: &Path) -> bool {
-        false
     }
 }

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tracing::debug;
 
+use super::own_file;
+use super::ownership::Owners;
 use super::user_dirs::UserDir;
-use super::{own_file, ownership};
-use crate::domain::Digest;
+use crate::domain::{Digest, shown};
 
 /// The largest such file, in bytes: some thousands of repositories.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -56,7 +57,7 @@ struct Document {
 #[derive(Debug, Error)]
 pub enum TrustError {
     /// It cannot be read, or others could have written it.
-    #[error("could not read {}: {source}", path.display())]
+    #[error("could not read {}: {source}", shown(path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -64,7 +65,7 @@ pub enum TrustError {
         source: io::Error,
     },
     /// It is not such a file.
-    #[error("could not parse {}: {why}", path.display())]
+    #[error("could not parse {}: {why}", shown(path))]
     Invalid {
         /// The file.
         path: PathBuf,
@@ -72,7 +73,7 @@ pub enum TrustError {
         why: String,
     },
     /// It cannot be written.
-    #[error("could not write {}: {source}", path.display())]
+    #[error("could not write {}: {source}", shown(path))]
     Write {
         /// The file.
         path: PathBuf,
@@ -85,7 +86,7 @@ pub enum TrustError {
     )]
     NoPlace,
     /// The repository's path is no text.
-    #[error("could not remember what you allow: the path {} is not UTF-8", .0.display())]
+    #[error("could not remember what you allow: the path {} is not UTF-8", shown(.0))]
     NotText(PathBuf),
 }
 
@@ -135,19 +136,14 @@ impl TrustStore {
         Ok(all.find(|allowed| allowed.path == root))
     }
 
-    /// Whether this user allowed that other users' files are used in the repository at `root`. A store that cannot be
-    /// read allows nothing.
+    /// Whose files are used in the repository at `root` besides this user's and root's, if this user allowed that. A
+    /// store that cannot be read allows nothing.
     #[must_use]
-    pub fn allows_others_files(&self, root: &Path) -> bool {
-        match self.find(root) {
-            Ok(found) => found.is_some_and(|allowed| {
-                allowed.others_files && allowed.directory_owner == ownership::owner_id(root)
-            }),
-            Err(error) => {
-                debug!("{error}");
-                false
-            }
-        }
+    pub fn allows_others_files(&self, root: &Path) -> Option<Owners> {
+        let found = self.find(root);
+        let found = found.inspect_err(|error| debug!("{error}")).ok().flatten();
+        let allowed = found.filter(|allowed| allowed.others_files)?;
+        Some(allowed.directory_owner.map_or(Owners::Any, Owners::AllIn))
     }
 
     /// Whether this user trusts the sender with this digest in some repository.
@@ -189,7 +185,7 @@ mod tests {
         Allowed {
             path: root.canonicalize().unwrap(),
             repo_id: Some("id".to_owned()),
-            directory_owner: ownership::owner_id(root),
+            directory_owner: None,
             origin: origin.to_owned(),
             senders: senders.iter().map(|sender| (*sender).to_owned()).collect(),
             others_files: false,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tracing::debug;
 
-use crate::domain::variables;
+use crate::domain::{shown, variables};
 
 /// Whose directory: the variable that names it, and where it is at home without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +53,8 @@ impl UserDir {
         if is_inside {
             debug!(
                 "{} is not used: it is inside of the repository {}",
-                path.display(),
-                root.display()
+                shown(&path),
+                shown(&root)
             );
         }
         (!is_inside).then_some(path)

@@ -8,6 +8,7 @@ use tracing::debug;
 
 use super::marker_file::MARKER;
 use super::user_dirs::UserDir;
+use crate::domain::shown;
 use crate::files::private;
 
 const NAME: &str = "user";
@@ -28,7 +29,7 @@ pub fn find(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     match private::open(&path) {
         Ok(_) => Some(path),
         Err(why) => {
-            debug!("{} is not used: {why}", path.display());
+            debug!("{} is not used: {why}", shown(&path));
             None
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{SendError, SenderFailure, SenderFailureKind, SpooledEntry};
+use crate::domain::{ForeignText, SendError, SenderFailure, SenderFailureKind, SpooledEntry};
 
 use super::request::SeenRequest;
 use super::scenario::Expected;
@@ -29,8 +29,8 @@ pub(super) struct Evidence<'a> {
 /// What was expected, and what came instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Finding {
-    pub(super) expected: String,
-    pub(super) received: String,
+    pub(super) expected: ForeignText,
+    pub(super) received: ForeignText,
 }
 
 impl Evidence<'_> {
@@ -229,7 +229,10 @@ fn line(text: &str) -> String {
 }
 
 fn finding(expected: String, received: String) -> Result<(), Finding> {
-    Err(Finding { expected, received })
+    Err(Finding {
+        expected: expected.into(),
+        received: received.into(),
+    })
 }
 
 fn listed(requests: &[SeenRequest]) -> String {

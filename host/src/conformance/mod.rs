@@ -151,8 +151,8 @@ fn imports(compiled: &Compiled) -> Result<(ScenarioReport, bool), SendError> {
         },
         expected: received
             .is_some()
-            .then(|| "a component that runs with what this host offers".to_owned()),
-        received,
+            .then(|| "a component that runs with what this host offers".into()),
+        received: received.map(Into::into),
         rule: rules::IMPORTS,
         duration: began.elapsed(),
         computed: None,
@@ -167,7 +167,7 @@ fn skipped(scenario: &Scenario, why: String) -> ScenarioReport {
         name: scenario.name.clone(),
         outcome: Outcome::Skipped,
         expected: None,
-        received: Some(why),
+        received: Some(why.into()),
         rule: scenario.rule,
         duration: Duration::ZERO,
         computed: None,
@@ -250,7 +250,7 @@ impl<'a> Run<'a> {
     ) -> Result<(), Finding> {
         let stopped = |error: SendError| Finding {
             expected: "a component that comes to life".into(),
-            received: error.to_string(),
+            received: error.to_string().into(),
         };
         let path = format!("{}{}", self.kit.endpoint_path, scenario.place.suffix());
         let mut sender = self

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::request::SeenRequest;
+use crate::domain::ForeignText;
 use crate::receiver::Format;
 
 /// What became of one scenario.
@@ -16,8 +17,7 @@ pub enum Outcome {
     Skipped,
 }
 
-/// One scenario, once it is over. Its texts can hold the component's: what shows them makes them
-/// [`printable`](crate::domain::printable) first.
+/// One scenario, once it is over.
 #[derive(Clone, Debug)]
 pub struct ScenarioReport {
     /// Its name.
@@ -25,9 +25,9 @@ pub struct ScenarioReport {
     /// What became of it.
     pub outcome: Outcome,
     /// What was expected, where it failed.
-    pub expected: Option<String>,
+    pub expected: Option<ForeignText>,
     /// What came instead, where it failed; why it was skipped, where it was.
-    pub received: Option<String>,
+    pub received: Option<ForeignText>,
     /// The contract's words that it is about.
     pub rule: &'static str,
     /// How long it took.

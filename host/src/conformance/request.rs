@@ -4,13 +4,13 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::domain::ForeignText;
 use crate::receiver::{Arrival, Asked, Format, ReceivedEvent, Refusal};
 
 /// The most characters of a request's body that are shown.
 const SHOWN_BODY: usize = 120;
 
-/// One request of the sender's. Its texts are the component's: what shows them makes them
-/// [`printable`](crate::domain::printable) first.
+/// One request of the sender's. Its texts are the component's. Where it is shown as a whole, they are escaped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SeenRequest {
     /// The method.
@@ -80,9 +80,10 @@ impl fmt::Display for SeenRequest {
         let kind = self.header("content-type").unwrap_or("no content-type");
         write!(
             f,
-            "{} {} ({kind}, {} bytes)",
-            self.method,
-            self.path,
+            "{} {} ({}, {} bytes)",
+            ForeignText::from(self.method.as_str()),
+            ForeignText::from(self.path.as_str()),
+            ForeignText::from(kind),
             self.body.len()
         )?;
         if self.body.is_empty() {
@@ -98,6 +99,6 @@ impl fmt::Display for SeenRequest {
         }
         let shown: String = words.chars().take(SHOWN_BODY).collect();
         let more = if shown.len() < words.len() { "…" } else { "" };
-        write!(f, "{shown}{more}")
+        write!(f, "{}{more}", ForeignText::from(shown))
     }
 }

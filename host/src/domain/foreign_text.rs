@@ -1,6 +1,7 @@
 //! Text that a repository, a sender or an endpoint wrote.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +36,13 @@ impl From<String> for ForeignText {
 impl From<&str> for ForeignText {
     fn from(text: &str) -> Self {
         Self(text.to_owned())
+    }
+}
+
+/// What is no Unicode in it is replaced.
+impl From<&Path> for ForeignText {
+    fn from(path: &Path) -> Self {
+        Self(path.to_string_lossy().into_owned())
     }
 }
 

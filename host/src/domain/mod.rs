@@ -25,6 +25,7 @@ mod repo_id;
 mod repositories;
 mod retention;
 mod secret_key;
+mod shown_path;
 mod surroundings;
 mod telemetry_entry;
 mod telemetry_sender;
@@ -58,6 +59,7 @@ pub use repo_id::RepoId;
 pub use repositories::{Expired, SpoolError, TelemetryRepository};
 pub use retention::{CleanUps, Cutoffs, Retention, UnsentRule};
 pub use secret_key::takes_secret;
+pub use shown_path::{ShownPath, shown};
 pub use surroundings::{InvocationContext, Surroundings, parent_invocation};
 pub use telemetry_entry::{
     EntryFields, Invocation, InvocationResult, Platform, REDACTED, SpooledEntry, Status,

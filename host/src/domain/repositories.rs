@@ -9,7 +9,7 @@ use super::{Backlog, Cutoffs, EntryName, Listing, SpooledEntry, TelemetryEntry};
 
 /// Something that the spool could not do.
 #[derive(Debug, Error)]
-#[error("could not {action} {}: {source}", path.display())]
+#[error("could not {action} {}: {source}", super::shown(path))]
 pub struct SpoolError {
     /// What was being done: `write`, `list`.
     pub action: &'static str,

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::domain::Host;
+use crate::domain::{Host, shown};
 
 use super::bundle;
 use super::detached::detached;
@@ -77,7 +77,7 @@ fn config(environment: &Environment) -> Result<Arc<ClientConfig>, EgressFailure>
     if usable == 0 {
         return Err(match &environment.certificate_file {
             Some(path) => EgressFailure::NamedCertificates {
-                why: vec![format!("none in {} can be used as a root", path.display())],
+                why: vec![format!("none in {} can be used as a root", shown(path))],
             },
             None => EgressFailure::NoRoots {
                 why: "none that can be used were found".to_owned(),
@@ -104,17 +104,17 @@ fn certificates(environment: &Environment) -> Result<Vec<CertificateDer<'static>
     if let Some(path) = &environment.certificate_file {
         match bundle::in_file(path) {
             Ok(more) => found.extend(more),
-            Err(error) => why.push(format!("{}: {}", path.display(), innermost(&error))),
+            Err(error) => why.push(format!("{}: {}", shown(path), innermost(&error))),
         }
     }
     if let Some(directories) = &environment.certificate_directories {
         for path in std::env::split_paths(directories).filter(|path| path != &PathBuf::new()) {
             match bundle::in_directory(&path) {
                 Ok(more) if more.is_empty() => {
-                    why.push(format!("{}: it holds none", path.display()));
+                    why.push(format!("{}: it holds none", shown(&path)));
                 }
                 Ok(more) => found.extend(more),
-                Err(error) => why.push(format!("{}: {}", path.display(), innermost(&error))),
+                Err(error) => why.push(format!("{}: {}", shown(&path), innermost(&error))),
             }
         }
     }

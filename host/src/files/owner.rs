@@ -11,9 +11,7 @@ const PERMISSIONS: u32 = 0o777;
 
 /// The bits that what is created in `dir` must have: `owners`, and `groups` where the directory is several people's.
 fn wanted(dir: &Dir, owners: u32, groups: u32) -> io::Result<u32> {
-    const SET_GROUP_AND_GROUP_WRITES: u32 = 0o2020;
-    let mode = dir.dir_metadata()?.mode();
-    let is_shared = mode & SET_GROUP_AND_GROUP_WRITES == SET_GROUP_AND_GROUP_WRITES;
+    let is_shared = super::stranger::is_shared(&dir.dir_metadata()?);
     Ok(if is_shared { owners | groups } else { owners })
 }
 

@@ -52,6 +52,7 @@ mod imp {
     use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
     use rustix::io::Errno;
 
+    use crate::domain::shown;
     use crate::files::{PRIVATE_DIR, directory};
 
     /// As many as the system itself follows.
@@ -182,7 +183,7 @@ mod imp {
     }
 
     fn refused(path: &Path, why: &str) -> io::Error {
-        let sentence = format!("{} {why}", path.display());
+        let sentence = format!("{} {why}", shown(path));
         io::Error::new(io::ErrorKind::PermissionDenied, sentence)
     }
 

@@ -105,12 +105,8 @@ impl<'a> RegularFile<'a> {
     }
 
     /// The number of its owner, where the system has such numbers.
-    #[allow(clippy::unnecessary_wraps, reason = "other systems have none")]
     pub(crate) fn owner(&self) -> Option<u32> {
-        #[cfg(unix)]
-        return Some(cap_std::fs::MetadataExt::uid(&self.metadata));
-        #[cfg(not(unix))]
-        None
+        super::stranger::owner_of(&self.metadata)
     }
 
     /// How many bytes it had when it was found.

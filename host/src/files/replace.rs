@@ -10,6 +10,8 @@ use cap_fs_ext::MetadataExt as _;
 use cap_std::fs::{Dir, Metadata};
 use uuid::Uuid;
 
+use crate::domain::shown;
+
 use super::regular::RegularFile;
 use super::{PRIVATE_FILE, create_new, private};
 
@@ -94,7 +96,7 @@ impl LinkTarget {
             }
             let found = RegularFile::find_in(&dir, name)?;
             private::check_own(found.metadata())
-                .map_err(|why| io::Error::new(why.kind(), format!("{}: {why}", path.display())))?;
+                .map_err(|why| io::Error::new(why.kind(), format!("{}: {why}", shown(&path))))?;
             let name = name.to_owned();
             return Ok(Self { dir, name });
         }

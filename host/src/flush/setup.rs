@@ -171,7 +171,7 @@ pub fn component_file(
     match source {
         SenderSource::Builtin(sender) => Ok(ComponentFile::builtin(*sender)),
         SenderSource::File(path) => {
-            ComponentFile::read_of(&root.join(path), path.display().to_string(), owners)
+            ComponentFile::read_of(&root.join(path), path.as_path(), owners)
         }
     }
 }

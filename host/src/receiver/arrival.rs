@@ -13,7 +13,7 @@ use crate::domain::REDACTED;
 use crate::receiver::{BodyError, Format, ReceivedEvent};
 
 /// One request that arrived completely, and what became of it. Its texts, the refusal's too, come from outside: what
-/// shows them makes them [`printable`](crate::domain::printable) first.
+/// shows them makes [`ForeignText`](crate::domain::ForeignText) of them first.
 #[derive(Clone, Debug)]
 pub struct Arrival {
     /// When it had arrived.

@@ -10,6 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::arrival::{Arrival, Arrivals, Queued};
 use super::seen::Seen;
+use crate::domain::shown;
 use crate::receiver::ReceivedEvent;
 
 /// How many of the latest arrivals are kept for a snapshot.
@@ -97,7 +98,7 @@ impl Ledger {
             file.write_all(lines.as_bytes()).map_err(|error| {
                 format!(
                     "could not save the events to {}: {error}; make room there and send them again",
-                    path.display()
+                    shown(path)
                 )
             })?;
         }

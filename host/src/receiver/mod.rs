@@ -51,6 +51,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
+use crate::domain::shown;
 pub use arrival::{Arrival, Arrivals};
 pub(crate) use encoding::decoded;
 pub use event::ReceivedEvent;
@@ -148,7 +149,7 @@ pub enum ReceiverError {
     #[error("could not answer with status {0}")]
     Status(u16),
     /// The file to save to cannot be opened.
-    #[error("could not open {} to save events to it: {source}", path.display())]
+    #[error("could not open {} to save events to it: {source}", shown(path))]
     Save {
         /// The file.
         path: PathBuf,

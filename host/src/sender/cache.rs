@@ -23,7 +23,7 @@ use wasmtime::Engine;
 use super::secret::Secret;
 use super::{limits, processor};
 use crate::config::user_dirs::UserDir;
-use crate::domain::Digest;
+use crate::domain::{Digest, shown};
 use crate::files::lock::PassingLock;
 use crate::files::regular::RegularFile;
 use crate::files::{PRIVATE_FILE, create_new, private};
@@ -301,10 +301,7 @@ impl Cache {
         open()
             .inspect_err(|error: &io::Error| {
                 if error.kind() != io::ErrorKind::NotFound {
-                    debug!(
-                        "ignored the component cache {}: {error}",
-                        place.dir.display()
-                    );
+                    debug!("ignored the component cache {}: {error}", shown(&place.dir));
                 }
             })
             .ok()

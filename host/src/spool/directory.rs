@@ -21,7 +21,7 @@ pub(super) fn path(root: &Path) -> PathBuf {
 }
 
 pub(super) fn open(root: &Path, owners: Owners) -> io::Result<Dir> {
-    open_below(&owners.checked(directory::open(root)?)?, owners)
+    open_below(&owners.checked_root(directory::open(root)?)?, owners)
 }
 
 fn open_below(root: &Dir, owners: Owners) -> io::Result<Dir> {
@@ -30,7 +30,7 @@ fn open_below(root: &Dir, owners: Owners) -> io::Result<Dir> {
 }
 
 pub(super) fn create(root: &Path, owners: Owners) -> io::Result<Dir> {
-    let root = owners.checked(directory::open(root)?)?;
+    let root = owners.checked_root(directory::open(root)?)?;
     match open_below(&root, owners) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         opened => return opened,

@@ -6,6 +6,7 @@ use serde::Serialize;
 use swamp::config::advice::top_level_keys;
 use swamp::config::marker_file::MARKER;
 use swamp::config::{Marker, SenderSource, UserConfig, user_config_file};
+use swamp::domain::ForeignText;
 
 use crate::cli::args::LogLevel;
 use crate::cli::context::{Context, EndpointSource, endpoint, env_var, user_config};
@@ -41,7 +42,7 @@ pub(super) struct Setting {
     pub(super) key: &'static str,
     /// Its value; of maps, whose values may be secret, the names. Missing where nothing is set and nothing is the
     /// default.
-    pub(super) value: Option<String>,
+    pub(super) value: Option<ForeignText>,
     /// Who set it: `default`, `user`, `marker`, `environment` or `option`.
     pub(super) source: &'static str,
 }
@@ -125,11 +126,17 @@ pub(super) fn settings(context: &Context) -> Result<Vec<Setting>, CommandError> 
             "allowSenders" => (Some(user.allow_senders.as_str().to_owned()), in_user(key)),
             "headers" => (joined(header_names(&user)), in_user(key)),
             _ => {
-                let path = user_path.as_ref().map(|path| path.display().to_string());
+                let path = user_path
+                    .as_ref()
+                    .map(|path| path.to_string_lossy().into_owned());
                 (path, "default")
             }
         };
-        Setting { key, value, source }
+        Setting {
+            key,
+            value: value.map(Into::into),
+            source,
+        }
     };
     Ok(NAMES.map(setting).into())
 }
@@ -170,7 +177,7 @@ fn of_switch(
 fn of_sender(marker: &Marker) -> String {
     match &marker.telemetry_sender {
         SenderSource::Builtin(sender) => sender.to_string(),
-        SenderSource::File(path) => path.display().to_string(),
+        SenderSource::File(path) => path.to_string_lossy().into_owned(),
     }
 }
 

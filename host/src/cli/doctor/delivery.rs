@@ -9,6 +9,7 @@ use swamp::config::trust::Sender;
 use swamp::config::{Marker, SenderSource};
 use swamp::domain::{
     EntryState, Invocation, InvocationResult, RepoId, SendError, SenderFailure, SenderFailureKind,
+    shown,
 };
 use swamp::egress::{Environment, Reach, probe};
 use swamp::flush::{FlushSetup, Watch};
@@ -95,7 +96,7 @@ impl Delivery<'_> {
                 let error: swamp::domain::SpoolError = error;
                 let fix = format!(
                     "move {} away; the next command creates a new one",
-                    self.root.join(".swamp").display()
+                    shown(&self.root.join(".swamp"))
                 );
                 checks.push(Check::wrong("spool", error.to_string(), fix));
                 return;
@@ -114,8 +115,8 @@ impl Delivery<'_> {
                 "look at them with `swamp telemetry list`; `swamp telemetry purge` deletes them",
             )),
         }
-        if let Some(why) = open_to_others(self.root, spool.path()) {
-            let fix = format!("run `chmod 700 {}`", spool.path().display());
+        if let Some(why) = open_to_others(self.marker, spool.path()) {
+            let fix = format!("run `chmod 700 {}`", shown(spool.path()).in_shell());
             checks.push(Check::wrong("privacy", why, fix));
         }
         let Some(last) = spool.last_flush() else {
@@ -355,10 +356,10 @@ fn of_failure(failure: &SenderFailure) -> Check {
 }
 
 #[cfg(unix)]
-fn open_to_others(root: &Path, dir: &Path) -> Option<String> {
+fn open_to_others(marker: &Marker, dir: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = dir.metadata().ok()?.permissions().mode() & 0o777;
-    let others = if swamp::config::ownership::is_shared(root) {
+    let others = if marker.is_of_shared_directory() {
         0o007
     } else {
         0o077
@@ -367,6 +368,6 @@ fn open_to_others(root: &Path, dir: &Path) -> Option<String> {
 }
 
 #[cfg(not(unix))]
-const fn open_to_others(_: &Path, _: &Path) -> Option<String> {
+const fn open_to_others(_: &Marker, _: &Path) -> Option<String> {
     None
 }

@@ -6,7 +6,7 @@ mod settings;
 
 use serde::Serialize;
 use swamp::config::Marker;
-use swamp::domain::printable;
+use swamp::domain::ForeignText;
 
 use self::delivery::Delivery;
 use super::context::Context;
@@ -30,14 +30,14 @@ struct Check {
     /// Whether this is as it should be.
     ok: bool,
     /// What was found, in one sentence or less.
-    found: String,
+    found: ForeignText,
     /// What mends it, where it is wrong: a command wherever there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<String>,
+    fix: Option<ForeignText>,
 }
 
 impl Check {
-    fn ok(name: &'static str, found: impl Into<String>) -> Self {
+    fn ok(name: &'static str, found: impl Into<ForeignText>) -> Self {
         Self {
             name,
             ok: true,
@@ -46,7 +46,11 @@ impl Check {
         }
     }
 
-    fn wrong(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> Self {
+    fn wrong(
+        name: &'static str,
+        found: impl Into<ForeignText>,
+        fix: impl Into<ForeignText>,
+    ) -> Self {
         Self {
             name,
             ok: false,
@@ -113,13 +117,14 @@ impl Check {
             found,
             fix,
         } = self;
-        let found = printable(found);
         if *ok {
             return format!("{GOOD}ok{GOOD:#}     {BOLD}{name:<12}{BOLD:#} {found}");
         }
-        let fix = fix.as_deref().unwrap_or_default();
-        let fix = printable(fix);
-        format!("{BAD}wrong{BAD:#}  {BOLD}{name:<12}{BOLD:#} {found}\n       fix: {fix}")
+        let wrong = format!("{BAD}wrong{BAD:#}  {BOLD}{name:<12}{BOLD:#} {found}");
+        match fix {
+            Some(fix) => format!("{wrong}\n       fix: {fix}"),
+            None => wrong,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use swamp::config::advice::{Advice, Oddity, of_marker, of_user_config};
 use swamp::config::marker_file::MARKER;
 use swamp::config::ownership::{Owners, find_foreign, foreign};
 use swamp::config::{ConfigFileError, Marker, OffSwitch, SenderSource, user_config_file};
-use swamp::domain::in_shell;
+use swamp::domain::shown;
 use swamp::flush::background::FLUSH_VARIABLE;
 
 use super::{Check, Found};
@@ -30,23 +30,18 @@ pub(super) fn repository<'a>(context: &'a Context, checks: &mut Vec<Check>) -> O
                 .repo_id
                 .as_ref()
                 .map_or_else(|| "without an id yet".to_owned(), |id| format!("id {id}"));
-            let found = format!("{}, {id}", repo.root.display());
+            let found = format!("{}, {id}", shown(&repo.root));
             checks.push(Check::ok("repository", found));
             Some((&repo.root, marker))
         }
         Err(ConfigFileError::Foreign(foreign)) => {
-            let found = format!("{} belongs to {}", foreign.path.display(), foreign.owner);
+            let found = format!("{} belongs to {}", shown(&foreign.path), foreign.owner);
             let found = format!("{found}, neither to you nor to root, so that it is not used");
-            let root = repo.root.display().to_string();
-            let fix = format!(
-                "if you trust its owner, run `swamp -C {} trust`",
-                in_shell(&root)
-            );
-            checks.push(Check::wrong("ownership", found, fix));
+            checks.push(Check::wrong("ownership", found, hint::of_foreign(foreign)));
             None
         }
         Err(error) => {
-            let fix = fix(error, &repo.root.join(MARKER).display().to_string());
+            let fix = fix(error, &shown(&repo.root.join(MARKER)).to_string());
             checks.push(Check::wrong("repository", error.to_string(), fix));
             None
         }
@@ -71,11 +66,11 @@ pub(super) fn ownership((root, marker): Found<'_>, context: &Context, checks: &m
     };
     checks.push(match (stranger, context.owners()) {
         (None, _) => Check::ok("ownership", "yours or root's"),
-        (Some(stranger), Owners::Any) => Check::ok(
+        (Some(stranger), Owners::AllIn(_) | Owners::Any) => Check::ok(
             "ownership",
             format!(
                 "{what}{} belongs to {}, and is used all the same: you allowed it, or are root",
-                stranger.path.display(),
+                shown(&stranger.path),
                 stranger.owner
             ),
         ),
@@ -83,7 +78,7 @@ pub(super) fn ownership((root, marker): Found<'_>, context: &Context, checks: &m
             "ownership",
             format!(
                 "{what}{} belongs to {}, neither to you nor to root",
-                stranger.path.display(),
+                shown(&stranger.path),
                 stranger.owner
             ),
             "if you trust its owner, run `swamp trust`",
@@ -98,8 +93,7 @@ pub(super) fn keys(context: &Context, checks: &mut Vec<Check>) -> bool {
     };
     let file = repo.root.join(MARKER);
     let advice = of_marker(&swamp::config::read_text(&file).unwrap_or_default());
-    let shown = file.display().to_string();
-    of_advice("keys", &advice, &shown, checks);
+    of_advice("keys", &advice, &shown(&file).to_string(), checks);
     names_endpoint_wrongly(&advice)
 }
 
@@ -144,18 +138,18 @@ pub(super) fn user(checks: &mut Vec<Check>) {
         ));
         return;
     };
-    let shown = path.display().to_string();
+    let name = shown(&path).to_string();
     match user_config_file::read_user_config(&path) {
         Err(error) => {
-            let fix = fix(&error, &shown);
+            let fix = fix(&error, &name);
             checks.push(Check::wrong("user config", error.to_string(), fix));
         }
         Ok(_) if !path.exists() => {
-            checks.push(Check::ok("user config", format!("no {shown}")));
+            checks.push(Check::ok("user config", format!("no {name}")));
         }
         Ok(_) => {
             let advice = of_user_config(&swamp::config::read_text(&path).unwrap_or_default());
-            of_advice("user config", &advice, &shown, checks);
+            of_advice("user config", &advice, &name, checks);
         }
     }
 }

@@ -18,7 +18,7 @@ use std::ffi::OsString;
 use std::io;
 use std::process;
 
-use swamp::domain::{EntryId, InvocationResult, Label, Status, UNKNOWN_VERSION, printable};
+use swamp::domain::{EntryId, InvocationResult, Label, Status, UNKNOWN_VERSION, shown};
 use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 
@@ -136,10 +136,10 @@ fn is_recorded(context: &Context) -> bool {
 
 /// Says why the program was not run, and gives the exit code for that.
 fn refused(program: &Program<'_>, why: &NotRun, context: &Context) -> i32 {
-    let path = program.path.to_string_lossy();
-    context
-        .ui
-        .error(&format!("could not run {}: {why}", printable(&path)));
+    context.ui.error(&format!(
+        "could not run {}: {why}",
+        shown(program.path.as_ref())
+    ));
     why.exit_code()
 }
 

@@ -3,6 +3,7 @@
 mod sections;
 
 use std::path::Path;
+use swamp::domain::shown;
 
 use anyhow::Context as _;
 use clap::{Command, CommandFactory as _};
@@ -22,12 +23,12 @@ pub(crate) fn run(dir: Option<&Path>, context: &Context) -> Result<(), CommandEr
         let page = page(&Page::of(&root))?;
         context
             .ui
-            .answer(String::from_utf8_lossy(&page).trim_end())?;
+            .verbatim(String::from_utf8_lossy(&page).trim_end())?;
         return Ok(());
     };
     let written = OutputDir::create(dir)
         .and_then(|dir| write(&root, &dir))
-        .with_context(|| format!("could not write the manual pages to {}", dir.display()));
+        .with_context(|| format!("could not write the manual pages to {}", shown(dir)));
     written.map_err(|error| CommandError::new(ErrorKind::Io, error))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anstyle::Style;
 use serde::Serialize;
 use swamp::config::BuiltinSender;
-use swamp::domain::{ForeignText, SendError, SenderFailure, SenderFailureKind, printable};
+use swamp::domain::{ForeignText, SendError, SenderFailure, SenderFailureKind, shown};
 use swamp::sender::{
     Compiled, ComponentFile, Description, Inspection, contract_versions, describe, inspect,
 };
@@ -66,21 +66,18 @@ struct Problem {
 
 /// The component that a person names: a file, or one that comes with the program.
 pub(super) fn component(name: &Path) -> Result<ComponentFile, CommandError> {
-    let shown = name.display().to_string();
-    if let Some(builtin) = BuiltinSender::parse(&shown) {
+    let text = name.to_string_lossy();
+    if let Some(builtin) = BuiltinSender::parse(&text) {
         return Ok(ComponentFile::builtin(builtin));
     }
-    if shown.starts_with(BuiltinSender::PREFIX) {
+    if text.starts_with(BuiltinSender::PREFIX) {
         return Err(CommandError::msg(
             ErrorKind::Sender,
-            format!(
-                "could not find {}: not a built-in sender",
-                printable(&shown)
-            ),
+            format!("could not find {}: not a built-in sender", shown(name)),
         )
         .hint(format!("use {}", BuiltinSender::NAMES)));
     }
-    ComponentFile::read(name, shown).map_err(|failure| match failure {
+    ComponentFile::read(name, name).map_err(|failure| match failure {
         SenderFailure {
             component,
             kind: SenderFailureKind::Missing { reason },

@@ -5,18 +5,18 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite, XmlString};
 use swamp::conformance::{Outcome, Report, ScenarioReport};
-use swamp::domain::printable;
+use swamp::domain::{ForeignText, shown};
 
 use crate::cli::error::{CommandError, ErrorKind};
 
 /// Writes what became of the scenarios of `component` to `path`.
 pub(super) fn write(
     path: &Path,
-    component: &str,
+    component: &ForeignText,
     report: &Report,
     took: Duration,
 ) -> Result<(), CommandError> {
-    let mut suite = TestSuite::new(printable(component).into_owned());
+    let mut suite = TestSuite::new(component.to_string());
     suite.set_time(took);
     suite.add_test_cases(report.scenarios.iter().map(case));
     let mut document = quick_junit::Report::new("swamp sender test");
@@ -28,10 +28,7 @@ pub(super) fn write(
     written.map_err(|error| {
         CommandError::msg(
             ErrorKind::Io,
-            format!(
-                "could not write the report {}: {error}",
-                printable(&path.display().to_string())
-            ),
+            format!("could not write the report {}: {error}", shown(path)),
         )
         .hint("use a file in a directory that you can write to")
     })
@@ -44,11 +41,11 @@ fn case(scenario: &ScenarioReport) -> TestCase {
         Outcome::Skipped => TestCaseStatus::skipped(),
     };
     if let Some(received) = &scenario.received {
-        status.set_message(printable(received).into_owned());
+        status.set_message(received.to_string());
     }
     if let Some(expected) = &scenario.expected {
         let rule = scenario.rule;
-        status.set_description(format!("expected {}; rule: {rule}", printable(expected)));
+        status.set_description(format!("expected {expected}; rule: {rule}"));
     }
     let mut case = TestCase::new(scenario.name.as_str(), status);
     case.set_classname("swamp.sender");

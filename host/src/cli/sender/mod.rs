@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::HumanBytes;
 use swamp::config::{BuiltinSender, SenderSource};
-use swamp::domain::{ForeignText, SendError, SenderFailure};
+use swamp::domain::{SendError, SenderFailure, shown};
 use swamp::process::worker::Program;
 use swamp::sender::{Compiled, Compiler, ComponentFile, Description, OptionDescription};
 
@@ -132,8 +132,7 @@ fn option_in_words(option: &OptionDescription) -> String {
 
 /// Says how a component that was named by its path gets to be the sender, where a person looks and it is none yet.
 fn hint_at_use(name: &Path, context: &Context) {
-    let shown = name.display().to_string();
-    if !context.ui.may_draw() || BuiltinSender::parse(&shown).is_some() {
+    if !context.ui.may_draw() || BuiltinSender::parse(&name.to_string_lossy()).is_some() {
         return;
     }
     let in_use = |repo: &Repo| {
@@ -144,7 +143,7 @@ fn hint_at_use(name: &Path, context: &Context) {
         let (used, named) = (repo.root.join(path), name);
         Some(used.canonicalize().ok()? == named.canonicalize().ok()?)
     };
-    let name = ForeignText::from(shown);
+    let name = shown(name);
     match &context.repo {
         Some(repo) if in_use(repo) == Some(true) => {}
         Some(_) => context.ui.hint(&format!(

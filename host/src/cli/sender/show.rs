@@ -4,7 +4,7 @@ use serde::Serialize;
 use swamp::config::SenderSource;
 use swamp::config::known::Known;
 use swamp::config::trust::Sender;
-use swamp::domain::{ForeignText, printable};
+use swamp::domain::ForeignText;
 use swamp::flush::component_file;
 use swamp::process::worker::Program;
 use swamp::sender::{Compiled, Compiler, ComponentFile, Description, cached_description, describe};
@@ -38,7 +38,7 @@ struct Show {
     trusted: bool,
     /// Why it gets none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    untrusted_because: Option<String>,
+    untrusted_because: Option<ForeignText>,
     /// Whether its machine code is in the cache.
     cached: bool,
     /// What it says of itself; missing where its contract does not have it say, or where it has not run yet.
@@ -57,8 +57,11 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
     };
     let known = known(root, marker);
     let untrusted_because = match &known {
-        Some(known) => known.may_spend(sender).err().map(|why| why.to_string()),
-        None => Some("its endpoint is not valid".to_owned()),
+        Some(known) => known
+            .may_spend(sender)
+            .err()
+            .map(|why| why.to_string().into()),
+        None => Some("its endpoint is not valid".into()),
     };
     let show = Show {
         component: file.name().clone(),
@@ -112,10 +115,9 @@ impl Show {
             None => {
                 "yes: it sends the headers that your config.yaml has for the endpoint".to_owned()
             }
-            Some(why) => format!(
-                "no: it sends none of your headers, since {}; run `swamp trust`",
-                printable(why)
-            ),
+            Some(why) => {
+                format!("no: it sends none of your headers, since {why}; run `swamp trust`")
+            }
         };
         let cached = if self.cached { "yes" } else { "not yet" };
         let mut rows = vec![

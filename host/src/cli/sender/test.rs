@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use glob::Pattern;
 use serde::Serialize;
 use swamp::conformance::{Kit, Outcome, Progress, Report, ScenarioReport, SeenRequest};
-use swamp::domain::{ForeignText, printable};
+use swamp::domain::{ForeignText, shown};
 use swamp::receiver::Format;
 
 use super::check::component;
@@ -68,10 +68,10 @@ struct Scenario<'a> {
     passed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     /// What the contract asks for; missing where the scenario was skipped.
-    expected: Option<&'a str>,
+    expected: Option<&'a ForeignText>,
     /// What came instead, or why the scenario was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
-    received: Option<&'a str>,
+    received: Option<&'a ForeignText>,
     /// The contract's words that it is about.
     rule: &'a str,
     /// How long it took.
@@ -126,10 +126,9 @@ fn watch_and_test(
         if let Err(error) = test(kit, file, args, context) {
             context.ui.error(&error.to_string());
         }
-        let name = file.display().to_string();
         context.ui.note(&format!(
             "waiting for {} to change; press Ctrl-C to stop",
-            printable(&name)
+            shown(file)
         ));
         watch::wait_for_change(file, seen);
     }
@@ -158,7 +157,7 @@ fn test(kit: &Kit, file: &Path, args: &SenderTest, context: &Context) -> Result<
     printed?;
     let took = began.elapsed();
     if let Some(path) = &args.junit {
-        junit::write(path, file.name().as_written(), &report, took)?;
+        junit::write(path, file.name(), &report, took)?;
     }
     if context.ui.wants_json() {
         let digest = file.digest().to_string();
@@ -207,7 +206,7 @@ fn patterns(only: &[String], known: &[(String, &str)]) -> Result<Vec<Pattern>, C
             .filter(|pattern| known.iter().any(|(name, _)| pattern.matches(name)))
             .ok_or_else(|| {
                 let names: Vec<_> = known.iter().map(|(name, _)| name.as_str()).collect();
-                let why = format!("there is no scenario {}", printable(text));
+                let why = format!("there is no scenario {}", ForeignText::from(text.as_str()));
                 let hint = format!("use one of {}", names.join(", "));
                 CommandError::msg(ErrorKind::Usage, why).hint(hint)
             })
@@ -228,14 +227,14 @@ fn in_words(scenario: &ScenarioReport, width: usize, verbose: bool) -> String {
     )];
     let mut more = |key: &str, value: &str| lines.push(format!("      {key:<10}{value}"));
     if let Some(expected) = &scenario.expected {
-        more("expected", &printable(expected));
+        more("expected", &expected.to_string());
     }
     if let Some(received) = &scenario.received {
         let key = match scenario.outcome {
             Outcome::Skipped => "why",
             Outcome::Passed | Outcome::Failed => "received",
         };
-        more(key, &printable(received));
+        more(key, &received.to_string());
     }
     if scenario.outcome == Outcome::Failed {
         more("rule", &format!("\"{}\"", scenario.rule));
@@ -255,9 +254,12 @@ fn in_words(scenario: &ScenarioReport, width: usize, verbose: bool) -> String {
     }
     if verbose {
         for request in &scenario.requests {
-            more("request", &printable(&request.to_string()));
+            more("request", &request.to_string());
             for (name, value) in &request.headers {
-                more("", &printable(&format!("{name}: {value}")));
+                more(
+                    "",
+                    &ForeignText::from(format!("{name}: {value}")).to_string(),
+                );
             }
         }
     }
@@ -302,8 +304,8 @@ fn tested<'a>(
             Outcome::Failed => Some(false),
             Outcome::Skipped => None,
         },
-        expected: one.expected.as_deref(),
-        received: one.received.as_deref(),
+        expected: one.expected.as_ref(),
+        received: one.received.as_ref(),
         rule: one.rule,
         duration_ms: one.duration.as_millis(),
         computed_ms: one.computed.map(|time| time.as_millis()),

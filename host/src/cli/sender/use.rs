@@ -7,7 +7,7 @@ use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::sender_copy::write_sender_copy;
 use swamp::config::{BuiltinSender, Edit, Marker, Scalar};
-use swamp::domain::{Deadline, ForeignText, RepoId, printable};
+use swamp::domain::{Deadline, ForeignText, RepoId, shown};
 use swamp::egress::{Environment, Network, Reach};
 use swamp::flush::component_file;
 use swamp::process::timer::Timer;
@@ -118,7 +118,7 @@ pub(crate) fn run(
             let sentence = format!(
                 "could not copy {} to .swamp/senders/{}: {error}",
                 file.name(),
-                printable(&name)
+                shown(name.as_ref())
             );
             CommandError::msg(ErrorKind::Sender, sentence)
                 .hint("make .swamp/senders a directory that you can write to, or add --in-place")
@@ -191,9 +191,9 @@ fn check_config(
 impl Spelled {
     /// Relative to the repository where the file is inside of it, absolute only `in_place`.
     fn of(name: &Path, root: &Path, in_place: bool) -> Result<Self, CommandError> {
-        let shown = name.display().to_string();
-        if BuiltinSender::parse(&shown).is_some() {
-            return Ok(Self::Builtin(shown));
+        let text = name.to_string_lossy();
+        if BuiltinSender::parse(&text).is_some() {
+            return Ok(Self::Builtin(text.into_owned()));
         }
         let path = name.canonicalize()?;
         let inside = path.strip_prefix(root.canonicalize()?).map(PathBuf::from);
@@ -212,7 +212,7 @@ impl Spelled {
                 ErrorKind::Sender,
                 format!(
                     "could not write {} into .swamp.yaml: its path is not UTF-8",
-                    printable(&shown)
+                    shown(name)
                 ),
             )
             .hint("rename it")

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use swamp::domain::{SenderFailureKind, printable};
+use swamp::domain::{ForeignText, SenderFailureKind, shown};
 use swamp::sender::ComponentFile;
 use tempfile::NamedTempFile;
 use wasi_preview1_component_adapter_provider::{
@@ -23,7 +23,7 @@ use crate::cli::progress::Work;
 #[derive(Serialize)]
 struct Wrapped {
     /// The file that was written.
-    component: String,
+    component: ForeignText,
     /// How large it is.
     bytes: usize,
     /// The command that tells what the component is.
@@ -31,15 +31,14 @@ struct Wrapped {
 }
 
 pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandError> {
-    let shown = |path: &Path| printable(&path.display().to_string()).into_owned();
-    let file = ComponentFile::read(&args.core, shown(&args.core)).map_err(|failure| {
+    let file = ComponentFile::read(&args.core, args.core.as_path()).map_err(|failure| {
         let core = shown(&args.core);
         match failure.kind {
             SenderFailureKind::Missing { reason } => {
                 failed(format!("could not read {core}: {reason}"))
                     .hint("use a core WebAssembly module")
             }
-            other => CommandError::new(ErrorKind::Sender, other.by(core)),
+            other => CommandError::new(ErrorKind::Sender, other.by(args.core.as_path())),
         }
     })?;
     let mut core = file.bytes().to_vec();
@@ -55,7 +54,7 @@ pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandErr
             failed(format!(
                 "could not take the world from {}: {}",
                 shown(wit),
-                printable(&why)
+                ForeignText::from(why)
             ))
             .hint("name the directory that the bindings were generated from, with one world in it")
         })?;
@@ -72,7 +71,7 @@ pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandErr
         };
         failed(format!(
             "could not make a component of {core}: {}",
-            printable(&why)
+            ForeignText::from(why)
         ))
         .hint(hint)
     })?;
@@ -84,8 +83,8 @@ pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandErr
     })?;
     let wrapped = Wrapped {
         bytes: component.len(),
-        next: format!("swamp sender check {}", shown(&output)),
-        component: shown(&output),
+        next: format!("swamp sender check {}", shown(&output).in_shell()),
+        component: output.as_path().into(),
     };
     if context.ui.wants_json() {
         context.ui.json(&wrapped)?;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use swamp::domain::{RepoId, printable};
+use swamp::domain::{ForeignText, RepoId};
 use swamp::egress::DryRunRequest;
 use swamp::flush::Watch;
 use swamp::spool::FileSpool;
@@ -18,9 +18,9 @@ struct Request {
     /// The method.
     method: String,
     /// The URL that it would go to.
-    url: String,
+    url: ForeignText,
     /// The header fields in their order; of the user's own, `${NAME}` for each variable.
-    headers: Vec<(String, String)>,
+    headers: Vec<(ForeignText, ForeignText)>,
     /// The body: JSON where it is JSON, otherwise text.
     body: Value,
 }
@@ -60,10 +60,12 @@ impl From<DryRunRequest> for Request {
     fn from(request: DryRunRequest) -> Self {
         let body = serde_json::from_slice(&request.body)
             .unwrap_or_else(|_| String::from_utf8_lossy(&request.body).into());
+        let headers = request.headers.into_iter();
+        let headers = headers.map(|(name, value)| (name.into(), value.into()));
         Self {
             method: request.method.to_string(),
-            url: request.url,
-            headers: request.headers,
+            url: request.url.into(),
+            headers: headers.collect(),
             body,
         }
     }
@@ -71,22 +73,18 @@ impl From<DryRunRequest> for Request {
 
 impl Request {
     fn in_words(&self) -> String {
-        let mut lines = vec![format!(
-            "{BOLD}{} {}{BOLD:#}",
-            self.method,
-            printable(&self.url)
-        )];
+        let mut lines = vec![format!("{BOLD}{} {}{BOLD:#}", self.method, self.url)];
         lines.extend(
             self.headers
                 .iter()
-                .map(|(name, value)| format!("{}: {}", printable(name), printable(value))),
+                .map(|(name, value)| format!("{name}: {value}")),
         );
         lines.push(String::new());
         let body = match &self.body {
             Value::String(text) => text.clone(),
             json => format!("{json:#}"),
         };
-        lines.extend(body.lines().map(|line| printable(line).into_owned()));
+        lines.extend(body.lines().map(|line| ForeignText::from(line).to_string()));
         lines.join("\n")
     }
 }

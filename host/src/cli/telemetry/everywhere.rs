@@ -1,13 +1,13 @@
 //! `telemetry status --everywhere` and `telemetry flush --everywhere`: the repository of the command, the user's own, and
 //! all whose entries are remembered to wait.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use chrono::Utc;
 use serde::Serialize;
 use swamp::config::backlogs::Backlogs;
 use swamp::config::user_repo;
-use swamp::domain::printable;
+use swamp::domain::ForeignText;
 use swamp::flush::Watch;
 use swamp::process::worker;
 
@@ -25,19 +25,19 @@ use crate::cli::interrupt::Interrupt;
 enum Shown {
     Status(Box<Status>),
     Flushed {
-        repository: String,
+        repository: ForeignText,
         #[serde(flatten)]
         report: FlushReport,
     },
     Skipped {
-        repository: String,
+        repository: ForeignText,
         /// Why nothing is sent from it.
-        skipped: String,
+        skipped: ForeignText,
     },
     Problem {
-        repository: String,
+        repository: ForeignText,
         /// Why it cannot be looked at or flushed.
-        problem: String,
+        problem: ForeignText,
     },
 }
 
@@ -57,10 +57,6 @@ fn roots(context: &Context) -> Vec<PathBuf> {
     roots
 }
 
-fn name(root: &Path) -> String {
-    root.display().to_string()
-}
-
 const COLUMNS: [Column; 5] = [
     Column::text("telemetry", 3),
     Column::number("pending", 0),
@@ -75,8 +71,8 @@ pub(super) fn show(context: &Context) -> Result<(), CommandError> {
         let shown = match status::status(&at(&root, &context.globals)) {
             Ok(status) => Shown::Status(Box::new(status)),
             Err(why) => Shown::Problem {
-                repository: name(&root),
-                problem: why.to_string(),
+                repository: root.as_path().into(),
+                problem: why.to_string().into(),
             },
         };
         all.push(shown);
@@ -124,11 +120,11 @@ pub(super) fn flush(context: &Context) -> Result<(), CommandError> {
         } else {
             may_flush(&at)
         };
-        let repository = name(&root);
+        let repository = root.as_path().into();
         let shown = match may_flush {
             Err(skipped) => Shown::Skipped {
                 repository,
-                skipped,
+                skipped: skipped.into(),
             },
             Ok(()) => match flush::flush(true, &at, &watch, &interrupt) {
                 Ok(done) => Shown::Flushed {
@@ -137,7 +133,7 @@ pub(super) fn flush(context: &Context) -> Result<(), CommandError> {
                 },
                 Err(why) => Shown::Problem {
                     repository,
-                    problem: why.to_string(),
+                    problem: why.to_string().into(),
                 },
             },
         };
@@ -182,30 +178,24 @@ impl Shown {
         match self {
             Self::Status(_) => String::new(),
             Self::Flushed { repository, report } => {
-                let why = report.failure.as_ref().map(|failure| {
-                    format!(
-                        "; could not deliver the rest: {}",
-                        printable(&failure.reason.to_string())
-                    )
-                });
+                let why = report
+                    .failure
+                    .as_ref()
+                    .map(|failure| format!("; could not deliver the rest: {}", failure.reason));
                 let why = why.unwrap_or_default();
-                format!("{}: {}{why}", printable(repository), report.in_words())
+                format!("{repository}: {}{why}", report.in_words())
             }
             Self::Skipped {
                 repository,
                 skipped: why,
             } => {
-                format!(
-                    "{}: skipped, because {}",
-                    printable(repository),
-                    printable(why)
-                )
+                format!("{repository}: skipped, because {why}")
             }
             Self::Problem {
                 repository,
                 problem: why,
             } => {
-                format!("{}: {}", printable(repository), printable(why))
+                format!("{repository}: {why}")
             }
         }
     }
@@ -218,7 +208,7 @@ impl Shown {
                 status.pending.to_string().into(),
                 status.quarantined.to_string().into(),
                 status.last_flush_in_words(now).into(),
-                status.repository.as_str().into(),
+                status.repository.as_written().into(),
             ],
             Self::Problem {
                 repository,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
-use swamp::domain::{EntryName, EntryState};
+use swamp::domain::{EntryName, EntryState, shown};
 use swamp::spool::FileSpool;
 
 use super::format::entries;
@@ -39,7 +39,7 @@ pub(crate) fn run(yes: bool, dry_run: bool, context: &Context) -> Result<(), Com
         let question = format!(
             "delete {} from {} ({} never sent)",
             entries(count(names.len())),
-            spool.path().display(),
+            shown(spool.path()),
             unsent
         );
         context.ui.confirm(&question, "nothing was deleted")?;

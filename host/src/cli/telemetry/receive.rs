@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use swamp::domain::{Status, printable};
+use swamp::domain::{ForeignText, Status};
 use swamp::receiver::{Arrival, ReceivedEvent, Receiver, ReceiverOptions, Summary};
 
 use super::format::{duration, entries};
@@ -138,10 +138,9 @@ fn show(arrival: &Arrival, has_header: &mut bool, context: &Context) -> Result<(
             .answered
             .map_or_else(|| "-".to_owned(), |status| status.to_string());
         context.ui.answer(&format!(
-            "{time}  {BAD}{status}{BAD:#} {} {}: {}",
-            printable(&arrival.method),
-            printable(&arrival.path),
-            printable(refusal)
+            "{time}  {BAD}{status}{BAD:#} {}: {}",
+            request_line(arrival),
+            ForeignText::from(refusal.as_str())
         ))?;
     } else if arrival.answered.is_none() {
         context.ui.answer(&format!(
@@ -150,10 +149,9 @@ fn show(arrival: &Arrival, has_header: &mut bool, context: &Context) -> Result<(
     }
     for warning in arrival.warnings() {
         context.ui.answer(&format!(
-            "{time}  {WARN}warning{WARN:#} {} {}: {}",
-            printable(&arrival.method),
-            printable(&arrival.path),
-            printable(warning)
+            "{time}  {WARN}warning{WARN:#} {}: {}",
+            request_line(arrival),
+            ForeignText::from(warning)
         ))?;
     }
     if arrival.repeated() > 0 {
@@ -163,6 +161,10 @@ fn show(arrival: &Arrival, has_header: &mut bool, context: &Context) -> Result<(
             .answer(&format!("{time}  {DIM}{repeated} received before{DIM:#}"))?;
     }
     Ok(())
+}
+
+fn request_line(arrival: &Arrival) -> ForeignText {
+    format!("{} {}", arrival.method, arrival.path).into()
 }
 
 /// What the columns of [`event_in_words`] are.
@@ -191,8 +193,8 @@ fn event_in_words(arrival: &Arrival, event: &ReceivedEvent) -> String {
     format!(
         "{}  {:<8}  {result}  {exit:>4}  {duration:>10}  {}",
         arrival.at.format("%H:%M:%S"),
-        printable(&repo),
-        printable(&shown(command))
+        ForeignText::from(repo),
+        ForeignText::from(shown(command))
     )
 }
 

@@ -8,9 +8,7 @@ use swamp::config::install_id::install_id;
 use swamp::config::known::Known;
 use swamp::config::trust::Sender;
 use swamp::config::{Marker, OffSwitch, SenderSource, user_repo};
-use swamp::domain::{
-    EntryName, EntryState, ForeignText, Listing, TelemetryRepository as _, printable,
-};
+use swamp::domain::{EntryName, EntryState, ForeignText, Listing, TelemetryRepository as _};
 use swamp::flush::{component_file, held_back};
 use swamp::sender::cached_description;
 use swamp::spool::{FailureRecord, FileSpool, LastFlush, Totals};
@@ -34,9 +32,9 @@ pub(super) struct Status {
     #[serde(skip_serializing_if = "Option::is_none")]
     off_by: Option<&'static str>,
     #[serde(skip)]
-    off_in_words: Option<String>,
+    off_in_words: Option<ForeignText>,
     /// Where the repository is.
-    pub(super) repository: String,
+    pub(super) repository: ForeignText,
     /// Whether it is this user's own, for what is outside of all others.
     #[serde(skip)]
     is_users_own: bool,
@@ -45,7 +43,7 @@ pub(super) struct Status {
     /// Whether this user knows the repository.
     known: bool,
     /// Why, or why not.
-    known_because: String,
+    known_because: ForeignText,
     /// The random id of this user on this machine; missing where the user wants none.
     #[serde(skip_serializing_if = "Option::is_none")]
     install_id: Option<String>,
@@ -53,7 +51,7 @@ pub(super) struct Status {
     endpoint: EndpointStatus,
     /// What is to be said of the user's headers, which would go out unencrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    header_warning: Option<String>,
+    header_warning: Option<ForeignText>,
     /// What delivers them.
     sender: SenderStatus,
     /// How many entries wait to be sent.
@@ -76,19 +74,19 @@ pub(super) struct Status {
     last_flush: Option<FlushStatus>,
     /// What is odd in `.swamp.yaml` and the user's `config.yaml`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
+    warnings: Vec<ForeignText>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct EndpointStatus {
     /// The URL; null where what is named is none.
-    url: Option<String>,
+    url: Option<ForeignText>,
     /// Who names it: `environment`, `marker` or `default`.
     source: &'static str,
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    problem: Option<String>,
+    problem: Option<ForeignText>,
     /// What to do about that.
     #[serde(skip)]
     hint: Option<&'static str>,
@@ -107,7 +105,7 @@ struct SenderStatus {
     trusted: Option<bool>,
     /// Why it gets none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    untrusted_because: Option<String>,
+    untrusted_because: Option<ForeignText>,
     /// Whether there are such headers.
     #[serde(skip)]
     has_headers: bool,
@@ -138,14 +136,13 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
         let status = ForeignStatus {
             enabled: false,
             off_by: "owner",
-            reason: foreign.to_string(),
-            hint: hint::of_foreign(foreign),
+            reason: foreign.to_string().into(),
+            hint: hint::of_foreign(foreign).into(),
         };
         if context.ui.wants_json() {
             context.ui.json(&status)?;
         } else {
-            let reason = printable(&status.reason);
-            let hint = printable(&status.hint);
+            let ForeignStatus { reason, hint, .. } = &status;
             context.ui.answer(&format!(
                 "{BOLD}{:<16}{BOLD:#}{BAD}off{BAD:#} ({reason})\n{BOLD}{:<16}{BOLD:#}{hint}",
                 "telemetry", "hint"
@@ -171,9 +168,9 @@ struct ForeignStatus {
     /// Always `owner`.
     off_by: &'static str,
     /// Whose the repository is.
-    reason: String,
+    reason: ForeignText,
     /// What to do where its owner is trusted.
-    hint: String,
+    hint: ForeignText,
 }
 
 pub(super) fn status(context: &Context) -> Result<Status, CommandError> {
@@ -210,22 +207,22 @@ pub(super) fn status(context: &Context) -> Result<Status, CommandError> {
     Ok(Status {
         enabled: off.is_none(),
         off_by: off.as_ref().map(OffSwitch::kind),
-        off_in_words: off.map(|off| off.to_string()),
-        repository: root.display().to_string(),
+        off_in_words: off.map(|off| off.to_string().into()),
+        repository: root.into(),
         is_users_own: user_repo::path(env_var).is_some_and(|path| path == root),
         repo_id: marker.repo_id.as_ref().map(ToString::to_string),
         install_id: install_id(env_var),
-        header_warning: url.as_ref().ok().and_then(plain_headers),
+        header_warning: url.as_ref().ok().and_then(plain_headers).map(Into::into),
         known: matches!(answer, Some(Ok(_))),
         known_because: match answer {
-            Some(Ok(by)) => by.in_words(),
-            Some(Err(why)) => why.to_string(),
-            None => "its endpoint is not valid".to_owned(),
+            Some(Ok(by)) => by.in_words().into(),
+            Some(Err(why)) => why.to_string().into(),
+            None => "its endpoint is not valid".into(),
         },
         endpoint: EndpointStatus {
-            problem: url.as_ref().err().map(ToString::to_string),
+            problem: url.as_ref().err().map(|why| why.to_string().into()),
             hint: url.as_ref().err().map(hint::of_endpoint),
-            url: url.ok().map(|url| url.to_string()),
+            url: url.ok().map(|url| url.to_string().into()),
             source: match source {
                 EndpointSource::Environment => "environment",
                 EndpointSource::Marker => "marker",
@@ -246,6 +243,7 @@ pub(super) fn status(context: &Context) -> Result<Status, CommandError> {
             .warnings()
             .into_iter()
             .chain(option_warnings(context, root, marker))
+            .map(Into::into)
             .collect(),
     })
 }
@@ -280,13 +278,15 @@ fn sender(context: &Context, root: &Path, marker: &Marker, known: Option<&Known>
     SenderStatus {
         component: match source {
             SenderSource::Builtin(sender) => sender.to_string().into(),
-            SenderSource::File(path) => path.display().to_string().into(),
+            SenderSource::File(path) => path.as_path().into(),
         },
         pinned_digest: marker
             .telemetry_sender_digest
             .map(|digest| digest.to_string()),
         trusted: may_spend.as_ref().map(Result::is_ok),
-        untrusted_because: may_spend.and_then(Result::err).map(|why| why.to_string()),
+        untrusted_because: may_spend
+            .and_then(Result::err)
+            .map(|why| why.to_string().into()),
         has_headers: known.is_some_and(has_headers),
         is_builtin: matches!(source, SenderSource::Builtin(_)),
     }
@@ -309,7 +309,7 @@ impl Status {
     fn in_words(&self, now: DateTime<Utc>) -> String {
         let telemetry = match &self.off_in_words {
             None => format!("{GOOD}on{GOOD:#}"),
-            Some(off) => format!("{BAD}off{BAD:#} ({})", printable(off)),
+            Some(off) => format!("{BAD}off{BAD:#} ({off})"),
         };
         let Totals {
             sent,
@@ -320,9 +320,9 @@ impl Status {
             0 => String::new(),
             kept => format!(", {kept} kept"),
         };
-        let warning = self.header_warning.as_deref().map(printable);
+        let warning = self.header_warning.as_ref();
         let warning = warning.map(|warning| ("headers", format!("{BAD}warning:{BAD:#} {warning}")));
-        let because = printable(&self.known_because);
+        let because = &self.known_because;
         let known = if self.known {
             format!("yes: {because}")
         } else {
@@ -341,7 +341,7 @@ impl Status {
         ];
         rows.extend(self.install_id.clone().map(|id| ("install id", id)));
         rows.extend(warning);
-        rows.extend(self.hint().map(|hint| ("hint", hint)));
+        rows.extend(self.hint().map(|hint| ("hint", hint.to_string())));
         if self.held_back > 0 {
             let held_back = format!("{}, which came with a checkout", entries(self.held_back));
             rows.insert(5, ("held back", held_back));
@@ -349,7 +349,7 @@ impl Status {
         if self.is_users_own {
             let own = format!(
                 "your own, in {}: it takes what is outside of all others",
-                printable(&self.repository)
+                self.repository
             );
             rows.insert(1, ("repository", own));
         }
@@ -357,7 +357,7 @@ impl Status {
         let rows = rows.map(|(name, value)| format!("{BOLD}{name:<16}{BOLD:#}{value}"));
         let warnings = self.warnings.iter().map(|warning| {
             let name = "warning";
-            format!("{BAD}{name:<16}{BAD:#}{}", printable(warning))
+            format!("{BAD}{name:<16}{BAD:#}{warning}")
         });
         rows.chain(warnings).collect::<Vec<_>>().join("\n")
     }
@@ -370,13 +370,12 @@ impl Status {
     }
 
     /// What to do about an endpoint that is not valid, or about the last flush, if it failed.
-    fn hint(&self) -> Option<String> {
+    fn hint(&self) -> Option<ForeignText> {
         if let Some(hint) = self.endpoint.hint {
-            return Some(hint.to_owned());
+            return Some(hint.into());
         }
         let failure = self.last_flush.as_ref()?.failure.as_ref()?;
-        let hint = hint::of_failure(failure.kind.as_written(), &self.sender.component)?;
-        Some(printable(&hint).into_owned())
+        hint::of_failure(failure.kind.as_written(), &self.sender.component).map(Into::into)
     }
 
     fn pending_in_words(&self) -> String {
@@ -403,11 +402,9 @@ impl Status {
 impl EndpointStatus {
     fn in_words(&self) -> String {
         let url = match (&self.url, &self.problem) {
-            (Some(url), _) => printable(url).into_owned(),
-            (None, problem) => {
-                let problem = problem.as_deref().unwrap_or_default();
-                format!("{BAD}not valid{BAD:#}: {}", printable(problem))
-            }
+            (Some(url), _) => url.to_string(),
+            (None, Some(problem)) => format!("{BAD}not valid{BAD:#}: {problem}"),
+            (None, None) => format!("{BAD}not valid{BAD:#}"),
         };
         let source = match self.source {
             "environment" => ENDPOINT_VARIABLE,
@@ -434,10 +431,7 @@ impl SenderStatus {
                 } else {
                     "not trusted"
                 };
-                format!(
-                    "; {so}, since {} (`swamp trust` changes that)",
-                    printable(why)
-                )
+                format!("; {so}, since {why} (`swamp trust` changes that)")
             }
             None => String::new(),
         };

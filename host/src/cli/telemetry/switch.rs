@@ -4,7 +4,7 @@ use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::user_config_file::{config_path, set_telemetry_disabled};
 use swamp::config::{Edit, Scalar};
-use swamp::domain::{TelemetryRepository as _, printable};
+use swamp::domain::{ForeignText, TelemetryRepository as _};
 use swamp::spool::FileSpool;
 
 use super::format::entries;
@@ -18,13 +18,13 @@ struct Switched {
     /// Whether telemetry is on now, for the repository that the command ran in or else for this user.
     enabled: bool,
     /// What was written.
-    file: String,
+    file: ForeignText,
     /// How many entries of this repository wait; missing outside of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<usize>,
     /// What keeps telemetry off all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
-    still_off_by: Option<String>,
+    still_off_by: Option<ForeignText>,
 }
 
 const KEY: &str = "telemetryDisabled";
@@ -52,7 +52,9 @@ pub(crate) fn run(on: bool, global: bool, context: &Context) -> Result<(), Comma
         enabled: on && switch.is_none(),
         file,
         pending,
-        still_off_by: switch.filter(|_| on).map(|switch| switch.to_string()),
+        still_off_by: switch
+            .filter(|_| on)
+            .map(|switch| switch.to_string().into()),
     };
     if context.ui.wants_json() {
         context.ui.json(&switched)?;
@@ -62,7 +64,7 @@ pub(crate) fn run(on: bool, global: bool, context: &Context) -> Result<(), Comma
     Ok(())
 }
 
-fn switch_repo(on: bool, context: &Context) -> Result<String, CommandError> {
+fn switch_repo(on: bool, context: &Context) -> Result<ForeignText, CommandError> {
     let (root, _) = context.repo()?;
     let file = MarkerFile::new(root, context.owners());
     file.update(|marker| {
@@ -73,16 +75,16 @@ fn switch_repo(on: bool, context: &Context) -> Result<String, CommandError> {
             Vec::new()
         }
     })?;
-    Ok(file.path().display().to_string())
+    Ok(file.path().into())
 }
 
-fn switch_user(on: bool) -> Result<String, CommandError> {
+fn switch_user(on: bool) -> Result<ForeignText, CommandError> {
     let path = config_path(env_var).ok_or_else(|| {
         let why = "could not find your config.yaml: no home directory";
         CommandError::msg(ErrorKind::Io, why).hint("set HOME or XDG_CONFIG_HOME")
     })?;
     set_telemetry_disabled(&path, !on).map_err(CommandError::of_user_config)?;
-    Ok(path.display().to_string())
+    Ok(path.as_path().into())
 }
 
 impl Switched {
@@ -92,11 +94,10 @@ impl Switched {
         } else {
             "this repository"
         };
-        let file = printable(&self.file);
+        let file = &self.file;
         if let Some(switch) = &self.still_off_by {
             return format!(
-                "enabled telemetry for {whose} in {file}, but it is still off ({})",
-                printable(switch)
+                "enabled telemetry for {whose} in {file}, but it is still off ({switch})"
             );
         }
         let state = if on { "on" } else { "off" };

@@ -1,7 +1,7 @@
 //! Tables that fit the terminal.
 
 use anstyle::Style;
-use swamp::domain::printable;
+use swamp::domain::ForeignText;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
 /// What is between two columns.
@@ -38,13 +38,13 @@ pub(super) struct Cell(String);
 impl Cell {
     /// Text in a style.
     pub(super) fn styled(style: Style, text: &str) -> Self {
-        Self(format!("{style}{}{style:#}", printable(text)))
+        Self(format!("{style}{}{style:#}", ForeignText::from(text)))
     }
 }
 
 impl From<&str> for Cell {
     fn from(text: &str) -> Self {
-        Self(printable(text).into_owned())
+        Self(ForeignText::from(text).to_string())
     }
 }
 

@@ -196,7 +196,7 @@ mod unix {
             let (directory, marker) = linked();
             open_up(directory.path());
             let why = marker.update(|_| EDIT.into()).unwrap_err();
-            assert_eq!(marker.text().unwrap(), TEXT);
+            assert_eq!(marker.read_with_text().unwrap().0, TEXT);
             without_place(&why, &directory)
         };
         let chmod = |path: &Path, mode| {

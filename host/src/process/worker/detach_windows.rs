@@ -44,7 +44,7 @@ fn text(path: &Path) -> io::Result<&str> {
         .ok_or_else(|| {
             let reason = format!(
                 "cannot start a worker: the path {} is not Unicode; move it to one that is",
-                path.display()
+                crate::domain::shown(path)
             );
             io::Error::new(io::ErrorKind::InvalidInput, reason)
         })

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use chrono::Utc;
 use serde_json::{Map, Value};
-use swamp::domain::{EntryFields, History, printable};
+use swamp::domain::{EntryFields, History, shown};
 
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::ui::Ui;
@@ -19,8 +19,7 @@ pub(super) fn read(file: &Path, ui: Ui) -> Result<History, CommandError> {
         return Ok(count(io::stdin().lock(), ui)?);
     }
     let opened = File::open(file).map_err(|error| {
-        let name = file.to_string_lossy();
-        let why = format!("could not read {}: {error}", printable(&name));
+        let why = format!("could not read {}: {error}", shown(file));
         CommandError::msg(ErrorKind::Io, why)
     })?;
     Ok(count(BufReader::new(opened), ui)?)

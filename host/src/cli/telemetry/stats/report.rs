@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::NaiveDate;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use swamp::domain::{Status, Usage, UsageKind, printable};
+use swamp::domain::{ForeignText, Status, Usage, UsageKind};
 
 use super::Usages;
 use crate::cli::args::StatsBy;
@@ -315,7 +315,7 @@ fn most_frequent_first<'a>(counts: impl Iterator<Item = (&'a String, u64)>) -> M
 fn told(counts: &Map<String, Value>) -> String {
     let first = counts.iter().take(MOST_TOLD);
     let mut told: Vec<_> = first
-        .map(|(name, count)| format!("{} {count}", printable(name)))
+        .map(|(name, count)| format!("{} {count}", ForeignText::from(name.as_str())))
         .collect();
     if let Some(more @ 1..) = counts.len().checked_sub(MOST_TOLD) {
         told.push(format!("and {more} more"));
