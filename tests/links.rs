@@ -7,15 +7,19 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread::{self, JoinHandle};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::support::{Run, TestRepo, run, say, wait_until};
+use crate::support::{Run, TestRepo, not_installed, run, say, wait_until};
 
 const ROUNDS: usize = 12;
+
+/// The last round in which a command can be slowed down, which takes it five times as long.
+const MOST_SLOWED: usize = 60;
 
 const ID: &str = "550e8400-e29b-41d4-a716-446655440000";
 
@@ -242,6 +246,45 @@ fn set_up(repo: &TestRepo) {
     }
 }
 
+/// Runs the command. Some of the time each of its calls that name a path is followed by a moment in which the paths are
+/// exchanged several times over: on a machine with much to do, the exchanges come before and after what the command
+/// does, and hardly ever in between.
+fn run_slowly(mut command: Command, round: usize) -> Run {
+    if round % 3 != 1 || round > MOST_SLOWED || !is_strace_there() {
+        return run(&mut command);
+    }
+    let mut slowed = Command::new("strace");
+    slowed
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=%file"])
+        .args([
+            "-e",
+            "inject=%file:delay_exit=200",
+            "-e",
+            "signal=none",
+            "--",
+        ])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(command.get_current_dir().unwrap())
+        .env_clear()
+        .stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        slowed.env(name, value.unwrap());
+    }
+    run(&mut slowed)
+}
+
+fn is_strace_there() -> bool {
+    static THERE: LazyLock<bool> = LazyLock::new(|| {
+        let there = Command::new("strace").arg("-V").output().is_ok();
+        if !there {
+            not_installed("strace, to slow commands down");
+        }
+        there
+    });
+    *THERE
+}
+
 fn lay(bait: Bait, victim: &Path, at: &Path) {
     remove(at);
     match bait {
@@ -251,13 +294,13 @@ fn lay(bait: Bait, victim: &Path, at: &Path) {
     }
 }
 
-fn command(repo: &TestRepo, case: &Case) -> Run {
+fn command(repo: &TestRepo, case: &Case, round: usize) -> Run {
     let mut command = repo.command(case.args);
     command.env("PATH", "/usr/bin:/bin");
     if !case.flushes {
         command.env("SWAMP_TELEMETRY_FLUSH", "off");
     }
-    run(&mut command)
+    run_slowly(command, round)
 }
 
 #[test]
@@ -271,7 +314,7 @@ fn what_is_exchanged_for_a_link_under_a_running_command_leads_it_nowhere() {
             fs::write(repo.root().join(case.path), "(component)").unwrap();
         }
         let swaps = Arc::new(AtomicUsize::new(0));
-        for _ in 0..rounds() {
+        for round in 0..rounds() {
             set_up(&repo);
             let path = match case.path {
                 "" => repo.root(),
@@ -281,7 +324,7 @@ fn what_is_exchanged_for_a_link_under_a_running_command_leads_it_nowhere() {
             lay(case.bait, &victim, &bait);
             let run = {
                 let _swap = Swap::start(&path, &bait, &swaps);
-                command(&repo, case)
+                command(&repo, case, round)
             };
             let what = format!("{} exchanged for {:?}", case.path, case.bait);
             assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{what}");
@@ -437,7 +480,7 @@ fn what_is_exchanged_for_a_link_outside_of_a_repository_leads_a_command_nowhere(
         let before = state(&victim);
         let swaps = Arc::new(AtomicUsize::new(0));
         let kind = path.split('/').next().unwrap();
-        for _ in 0..rounds() {
+        for round in 0..rounds() {
             set_up_open(&open);
             let laid = repo.home().join("bait");
             lay(*bait, &victim, &laid);
@@ -451,7 +494,7 @@ fn what_is_exchanged_for_a_link_outside_of_a_repository_leads_a_command_nowhere(
             };
             let run = {
                 let _swap = Swap::start(&open.join(path), &laid, &swaps);
-                run(&mut command)
+                run_slowly(command, round)
             };
             let what = format!("{path} exchanged for {bait:?}");
             if *args == RECORD {
