@@ -115,6 +115,44 @@ fn a_component_of_a_checkout_reaches_no_local_service_until_it_is_trusted() {
     assert!(!repo.receiver.requests().is_empty());
 }
 
+/// What is pulled into a repository that its user knows is no word of the user's.
+#[test]
+fn a_known_repository_gains_nothing_by_naming_another_local_service() {
+    let repo = checkout("telemetrySender: ours.wasm\n");
+    trust(&repo);
+    with_key(&repo, &["version"]);
+    assert_eq!(repo.receiver.requests().len(), 1);
+    let other = TestRepo::new();
+    let marker = repo
+        .marker()
+        .replace(&repo.receiver.endpoint(), &other.receiver.endpoint());
+    fs::write(repo.root().join(".swamp.yaml"), marker).unwrap();
+    // Another sender than the one that was trusted, too.
+    let built = [&fs::read(component()).unwrap()[..], &[0, 1, 0]].concat();
+    fs::write(repo.root().join("ours.wasm"), built).unwrap();
+    with_key(&repo, &["version"]);
+    let flush = with_key(&repo, &["telemetry", "flush"]);
+    assert!(flush.stderr.contains("public addresses only"), "{flush:?}");
+    assert!(other.receiver.requests().is_empty());
+    assert_eq!(repo.receiver.requests().len(), 1);
+}
+
+#[test]
+fn a_sender_in_the_marker_that_init_made_works_at_once_and_after_each_build_in_git_too() {
+    let repo = TestRepo::new();
+    repo.configure("telemetrySender: ours.wasm\n");
+    git(&repo, "init -q");
+    let built = fs::read(component()).unwrap();
+    for build in [&[][..], &[0, 1, 0]] {
+        fs::write(repo.root().join("ours.wasm"), [&built[..], build].concat()).unwrap();
+        git(&repo, "add -f .");
+        git(&repo, "commit -q -m all");
+        let before = repo.receiver.requests().len();
+        assert_eq!(repo.swamp(&["version"]).stderr, "");
+        assert_eq!(repo.receiver.requests().len(), before + 1);
+    }
+}
+
 #[test]
 fn a_marker_that_is_written_by_hand_works_at_once_in_git_too() {
     let repo = checkout("");

@@ -67,6 +67,8 @@ mod listing;
 mod locks;
 mod man;
 mod network;
+#[cfg(target_os = "linux")]
+mod opened;
 mod otlp;
 mod package;
 #[cfg(target_os = "linux")]
