@@ -76,7 +76,7 @@ async fn what_haproxy_denies_is_heard() {
     };
     let directory = certified();
     let certificate = directory.path().join("server.pem");
-    let (http, https) = (free_address().await, free_address().await);
+    let (http, https) = (free_address(), free_address());
     let configuration = format!(
         "global
     maxconn 100
@@ -139,7 +139,7 @@ async fn what_pythons_http_server_refuses_is_heard() {
     };
     let directory = certified();
     let certificate = directory.path().join("server.pem");
-    let (http, https) = (free_address().await, free_address().await);
+    let (http, https) = (free_address(), free_address());
     let mut command = Command::new(&program);
     command.args(["-c", PYTHON]);
     command.args([http.port().to_string(), https.port().to_string()]);
@@ -149,7 +149,7 @@ async fn what_pythons_http_server_refuses_is_heard() {
     assert_heard("python3", [&plain, &secure], 413, &certificate);
 
     // As it is, it knows no POST.
-    let bare = free_address().await;
+    let bare = free_address();
     let mut command = Command::new(&program);
     command.args(["-m", "http.server", "--bind", "127.0.0.1", "--directory"]);
     command.arg(directory.path()).arg(bare.port().to_string());

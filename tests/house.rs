@@ -3,7 +3,7 @@
 //! A room may use what stands to its right, and nothing else. Every room stands above those that it uses, so that
 //! arrows only point down.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -113,6 +113,88 @@ fn arrows_only_point_down() {
             let below = ARROWS[place + 1..].iter().any(|(other, _)| other == used);
             assert!(below, "{room} stands below {used}, which it may use");
         }
+    }
+}
+
+/// The modules of a room that the file `code` of the module `path` names: what follows the room's own name, and as many
+/// `super`s as lead up to the room.
+fn neighbours(code: &str, room: &str, path: &[String]) -> BTreeSet<String> {
+    let code: Vec<&str> = code.lines().filter(is_code).collect();
+    let code = code.join("\n");
+    let up = "super::".repeat(path.len());
+    let mut named = BTreeSet::new();
+    for prefix in [format!("crate::{room}::"), up] {
+        for (at, _) in code.match_indices(&prefix) {
+            // One `super` more leads out of the room, or is no beginning.
+            if code[..at].ends_with(|c: char| c.is_alphanumeric() || "_:".contains(c)) {
+                continue;
+            }
+            let rest = &code[at + prefix.len()..];
+            let end = if rest.starts_with('{') {
+                rest.find(';')
+            } else {
+                rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))
+            };
+            let names = rest[..end.unwrap_or(rest.len())]
+                .split(|c: char| !(c.is_alphanumeric() || c == '_'));
+            named.extend(names.map(str::to_owned));
+        }
+    }
+    named
+}
+
+/// Of the modules of a room, those that use each other in a circle, if there are any.
+fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Vec<&String> {
+    let mut left: BTreeSet<&String> = uses.keys().collect();
+    loop {
+        let used_by_others = |module: &&&String| {
+            let mut others = left.iter().filter(|other| other != module);
+            others.any(|other| uses[*other].contains(**module))
+        };
+        let uses_others = |module: &&&String| {
+            let mut others = left.iter().filter(|other| other != module);
+            others.any(|other| uses[**module].contains(*other))
+        };
+        let next: BTreeSet<&String> = (left.iter())
+            .filter(|module| used_by_others(module) && uses_others(module))
+            .copied()
+            .collect();
+        if next.len() == left.len() {
+            return left.into_iter().collect();
+        }
+        left = next;
+    }
+}
+
+#[test]
+fn no_modules_of_a_room_use_each_other_in_a_circle() {
+    for (room, _) in ARROWS {
+        let mut files: BTreeMap<Vec<String>, String> = BTreeMap::new();
+        for file in files_of(&source().join(room)) {
+            let below = file.strip_prefix(source().join(room)).unwrap();
+            let below = below.with_extension("");
+            let mut path: Vec<String> = (below.iter())
+                .map(|part| part.to_str().unwrap().to_owned())
+                .filter(|part| part != "mod")
+                .collect();
+            // The room's own file is nobody's neighbour, and a test may use what it likes.
+            if path.is_empty() || path.pop_if(|part| part == "tests").is_some() {
+                continue;
+            }
+            let code = fs::read_to_string(&file).unwrap();
+            let code = code.split("\nmod tests {").next().unwrap().to_owned();
+            files.insert(path, code);
+        }
+        let modules: BTreeSet<&String> = files.keys().map(|path| &path[0]).collect();
+        let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (path, code) in &files {
+            let own = uses.entry(path[0].clone()).or_default();
+            let mut named = neighbours(code, room, path);
+            named.retain(|name| *name != path[0] && modules.contains(name));
+            own.append(&mut named);
+        }
+        let circle = circle(&uses);
+        assert!(circle.is_empty(), "{room}: {circle:?} use each other");
     }
 }
 

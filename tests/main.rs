@@ -82,6 +82,7 @@ mod promises;
 #[cfg(unix)]
 mod receive;
 mod record;
+mod requests;
 mod scaffold;
 mod scale;
 mod secrets;

@@ -6,20 +6,22 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::net::SocketAddr;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use swamp::domain::{Deadline, Endpoint};
 use swamp::egress::{Egress, EgressLimits, Environment, Network, Reach};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpHooks};
 
+use crate::requests::read_head;
 use crate::support::not_installed;
 
 const AMPLE: Duration = Duration::from_mins(1);
@@ -58,11 +60,13 @@ impl Daemon {
             .spawn()
             .unwrap();
         let mut daemon = Self(child);
+        let limit = Instant::now() + AMPLE;
         while TcpStream::connect(address).await.is_err() {
             assert!(
                 daemon.0.try_wait().unwrap().is_none(),
                 "{command:?} ended at once"
             );
+            assert!(Instant::now() < limit, "{command:?} listens nowhere");
             // A foreign program gives no other sign.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -70,28 +74,28 @@ impl Daemon {
     }
 }
 
-pub(crate) async fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
+/// An address for a program that takes no port 0. Nobody else gets it: it is held until the process ends, by a socket
+/// beside which one that may be reused, as those of all servers, can listen.
+pub(crate) fn free_address() -> SocketAddr {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 /// What nginx hands on to: it accepts every request, and passes the heads on.
-async fn upstream() -> (SocketAddr, UnboundedReceiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+fn upstream() -> (SocketAddr, UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (arrived, heads) = unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                match stream.read_u8().await {
-                    Ok(byte) => head.push(byte),
-                    Err(_) => break,
-                }
-            }
-            let _ = arrived.send(String::from_utf8_lossy(&head).to_lowercase());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let head = read_head(&mut stream).unwrap_or_default();
+            let _ = arrived.send(head.to_lowercase());
             let answer = b"HTTP/1.1 202 Accepted\r\ncontent-length: 8\r\n\r\naccepted";
-            let _ = stream.write_all(answer).await;
+            let _ = stream.write_all(answer);
         }
     });
     (address, heads)
@@ -113,8 +117,8 @@ impl Nginx {
         let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         fs::write(at("certificate.pem"), certified.cert.pem()).unwrap();
         fs::write(at("key.pem"), certified.signing_key.serialize_pem()).unwrap();
-        let (upstream, heads) = upstream().await;
-        let (https, http) = (free_address().await, free_address().await);
+        let (upstream, heads) = upstream();
+        let (https, http) = (free_address(), free_address());
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|what| format!("{what}_temp_path {};", at(what)))
             .concat();
@@ -253,7 +257,7 @@ async fn tinyproxy_forwards_and_tunnels_for_whom_it_knows() {
         return;
     };
     let mut nginx = Nginx::start(&nginx).await;
-    let address = free_address().await;
+    let address = free_address();
     let configuration = nginx.directory.path().join("tinyproxy.conf");
     let text = format!(
         "Port {}\nListen 127.0.0.1\nTimeout 60\nMaxClients 20\nBasicAuth me secret\n",

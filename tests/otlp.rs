@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::RecvTimeoutError;
@@ -19,6 +19,7 @@ use swamp::config::BuiltinSender;
 use swamp::receiver::ReceiverOptions;
 use swamp::sender::{Compiled, ComponentFile};
 
+use crate::network::free_address;
 use crate::support::{AMPLE, Run, TestRepo, cache, compiler, not_installed, run};
 use crate::unruly::{Plan, Unruly};
 
@@ -360,14 +361,14 @@ struct Rotel {
 impl Rotel {
     /// Starts it where `SWAMP_TEST_ROTEL` names its binary.
     ///
-    /// It takes no port 0, so it is told ports that were free a moment ago, and others where somebody was faster.
+    /// It takes no port 0, so it is told ports that are held for it.
     fn start(pid_file: &Path) -> Option<Self> {
         let Some(binary) = std::env::var_os("SWAMP_TEST_ROTEL") else {
             not_installed("rotel-agent, as SWAMP_TEST_ROTEL names it");
             return None;
         };
-        let started = (0..10).find_map(|_| Self::start_at(free_addresses(), &binary, pid_file));
-        Some(started.expect("rotel found no free port in ten tries"))
+        let started = Self::start_at([free_address(), free_address()], &binary, pid_file);
+        Some(started.expect("rotel ended before it listened"))
     }
 
     /// `None` where it ended before it listened.
@@ -428,12 +429,6 @@ impl Drop for Rotel {
         self.process.kill().ok();
         self.process.wait().ok();
     }
-}
-
-/// Two addresses of this machine on which nobody listens.
-fn free_addresses() -> [SocketAddr; 2] {
-    let held = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.each_ref().map(|socket| socket.local_addr().unwrap())
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What the host does with the headers of this user, beyond who gets them.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::thread;
 
@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+use crate::requests::read_request;
 use crate::support::{TestRepo, run};
 
 const SECRET: &str = "t0p/s3cret+value";
@@ -43,15 +44,7 @@ fn echoing_endpoint() -> String {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let mut taken = vec![0; 65_536];
-            let mut length = 0;
-            let asked = loop {
-                length += stream.read(&mut taken[length..]).unwrap();
-                let text = String::from_utf8_lossy(&taken[..length]).into_owned();
-                if text.ends_with('}') {
-                    break text;
-                }
-            };
+            let (asked, _) = read_request(&mut stream).unwrap();
             let key = asked
                 .lines()
                 .find(|line| line.starts_with("x-api-key"))

@@ -7,6 +7,7 @@ use std::thread;
 
 use serde_json::Value;
 
+use crate::requests::read_request;
 use crate::support::{AMPLE, TestRepo, dead_endpoint, run};
 use crate::unruly::{Plan, Unruly};
 
@@ -136,23 +137,7 @@ fn endpoint_that_waits(answer: Vec<u8>) -> (String, mpsc::Receiver<io::Result<()
 }
 
 fn serve(mut stream: TcpStream, answer: &[u8]) -> io::Result<()> {
-    let mut request = Vec::new();
-    loop {
-        let text = String::from_utf8_lossy(&request).to_lowercase();
-        let body = text.find("\r\n\r\n").map(|end| end + 4);
-        let length = text
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:"));
-        let length = length.map(|length| length.trim().parse::<usize>().unwrap());
-        if let (Some(body), Some(length)) = (body, length)
-            && request.len() >= body + length
-        {
-            break;
-        }
-        let mut piece = [0; 4096];
-        let read = stream.read(&mut piece)?;
-        request.extend_from_slice(&piece[..read]);
-    }
+    read_request(&mut stream)?;
     stream.write_all(answer)?;
     io::copy(&mut stream, &mut io::sink()).map(drop)
 }

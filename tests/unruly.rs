@@ -14,6 +14,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::requests::{content_length, read_head};
+
 const ACCEPTED: &[u8] = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// What becomes of one connection.
@@ -337,18 +339,8 @@ impl Connection {
     /// The request, once all of it has come. With `leave_last` its last byte stays unread, so that closing the
     /// socket resets the connection.
     fn request(&mut self, leave_last: bool) -> io::Result<Vec<u8>> {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            self.stream.read_exact(&mut byte)?;
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8_lossy(&head).to_lowercase();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:"))
-            .map(|length| length.trim().parse().unwrap());
-        let body = match length {
+        let head = read_head(&mut self.stream)?.to_lowercase();
+        let body = match content_length(&head) {
             Some(length) => self.sized_body(length, leave_last)?,
             None => self.chunked_body(leave_last)?,
         };

@@ -14,7 +14,7 @@ mod requests;
 mod wat;
 
 use std::fmt::Display;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -28,6 +28,7 @@ use swamp::egress::{Environment, Network, Reach};
 use swamp::process::timer::Timer;
 use swamp::sender::{Compiled, ComponentFile, ComponentSender, SenderConfig};
 
+use crate::requests::read_head;
 use crate::support::{AMPLE, cache, compiler};
 
 /// What a sender gets that would never end by itself.
@@ -147,26 +148,13 @@ fn endpoint(conduct: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
         for stream in listener.incoming().map_while(Result::ok) {
             let conduct = conduct.clone();
             thread::spawn(move || {
-                if read_head(&stream) {
+                if read_head(&mut &stream).is_ok() {
                     conduct(stream);
                 }
             });
         }
     });
     format!("http://{address}")
-}
-
-/// Whether a whole head came.
-fn read_head(mut stream: &TcpStream) -> bool {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        if !matches!(stream.read(&mut byte), Ok(1)) {
-            return false;
-        }
-        head.extend(byte);
-    }
-    true
 }
 
 /// Writes until the other side has had enough.

@@ -7,7 +7,9 @@ use std::thread;
 
 use swamp::receiver::{Receiver, ReceiverOptions};
 
-use super::{Attack, NOWHERE, batch, endpoint, hostile, name, read_head, write_for_ever};
+use crate::requests::read_head;
+
+use super::{Attack, NOWHERE, batch, endpoint, hostile, name, write_for_ever};
 use crate::support::AMPLE;
 
 fn receiver() -> Receiver {
@@ -353,7 +355,7 @@ fn ok_is_believed_only_after_a_2xx_that_the_host_saw_in_the_same_batch() {
         stream
             .write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
             .ok();
-        read_head(&stream);
+        read_head(&mut stream).ok();
     });
     let mut sender = Attack::new("too-early")
         .to(&slow)

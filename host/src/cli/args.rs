@@ -12,7 +12,7 @@ use swamp::domain::Label;
 use swamp::scaffold::{ScaffoldLang, ScaffoldTemplate};
 use tracing::level_filters::LevelFilter;
 
-pub(crate) use self::config::ConfigCommand;
+pub(crate) use self::config::{ConfigCommand, SETTINGS};
 use self::telemetry::label;
 pub(crate) use self::telemetry::{
     List, ListedSubcommands, OnOrOff, Receive, Record, RecordedStatus, Stats, StatsBy, Telemetry,

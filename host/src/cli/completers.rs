@@ -13,8 +13,6 @@ use swamp::config::ownership::Owners;
 use swamp::conformance::Kit;
 use swamp::domain::printable;
 
-use super::completions;
-
 /// What can stand for a sender: a name, or a component's file.
 pub(crate) fn sender_names(current: &OsStr) -> Vec<CompletionCandidate> {
     let is_component = |path: &Path| {
@@ -67,7 +65,7 @@ pub(crate) fn tool_names(current: &OsStr) -> Vec<CompletionCandidate> {
 /// The words behind `exec --`: a program, and then files.
 pub(crate) fn program_words(current: &OsStr) -> Vec<CompletionCandidate> {
     let is_path = current.to_string_lossy().contains(['/', '\\']);
-    if is_path || !completions::is_first_behind_dashes() {
+    if is_path || !is_first_behind_dashes() {
         return PathCompleter::any().complete(current);
     }
     let path = env::var_os("PATH").unwrap_or_default();
@@ -101,4 +99,16 @@ fn is_program(path: &PathBuf) -> bool {
     extension.is_some_and(|extension| {
         ["exe", "cmd", "bat", "com"].contains(&extension.to_ascii_lowercase().as_str())
     })
+}
+
+/// Whether the word that the shell asks for is the first one behind a `--` of the command line.
+fn is_first_behind_dashes() -> bool {
+    // The shell's script starts this program as `swamp -- WORDS`, and says by a variable which word it is, unless it is
+    // the last.
+    let words: Vec<OsString> = env::args_os().skip(2).collect();
+    let index = env::var("_CLAP_COMPLETE_INDEX");
+    let index = index.ok().and_then(|index| index.parse().ok());
+    let index: usize = index.unwrap_or_else(|| words.len().saturating_sub(1));
+    let dashes = words.iter().position(|word| word == "--");
+    dashes.is_some_and(|dashes| index == dashes + 1)
 }

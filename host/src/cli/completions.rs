@@ -69,18 +69,6 @@ pub(crate) fn answer() -> Option<ExitCode> {
     }
 }
 
-/// Whether the word that the shell asks for is the first one behind a `--` of the command line.
-pub(crate) fn is_first_behind_dashes() -> bool {
-    // The shell's script starts this program as `swamp -- WORDS`, and says by a variable which word it is, unless it is
-    // the last.
-    let words: Vec<OsString> = env::args_os().skip(2).collect();
-    let index = env::var("_CLAP_COMPLETE_INDEX");
-    let index = index.ok().and_then(|index| index.parse().ok());
-    let index: usize = index.unwrap_or_else(|| words.len().saturating_sub(1));
-    let dashes = words.iter().position(|word| word == "--");
-    dashes.is_some_and(|dashes| index == dashes + 1)
-}
-
 /// A shell with a script of ours. The answers to the script are the library's.
 struct Scripted {
     shell: &'static dyn EnvCompleter,

@@ -162,8 +162,3 @@ fn change(user: bool, edit: Edit, context: &Context) -> Result<(), CommandError>
     MarkerFile::new(root, context.owners()).update(|_| vec![edit])?;
     Ok(())
 }
-
-/// The names of the settings, for completion and for what is refused.
-pub(crate) fn names() -> Vec<&'static str> {
-    listing::NAMES.to_vec()
-}

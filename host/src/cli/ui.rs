@@ -10,7 +10,6 @@ use clap::ValueEnum;
 use serde::Serialize;
 use swamp::domain::{printable, variables};
 
-use super::context::env_var;
 use super::error::{CommandError, ErrorKind};
 use super::suggestions;
 
@@ -66,7 +65,7 @@ impl Color {
                 _ => {}
             }
         }
-        Self::of(option, env_var)
+        Self::of(option, |name| std::env::var_os(name))
     }
 
     /// Whether what is written to `stream` has colors.

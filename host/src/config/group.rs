@@ -54,7 +54,7 @@ mod sys {
     use super::Closed;
     use crate::config::marker_file::{LOCK, MARKER, OWN_DIR};
     use crate::files::regular::RegularFile;
-    use crate::files::{directory, stranger};
+    use crate::files::{directory, readable, stranger};
 
     const SET_GROUP_AND_GROUP_USES: u32 = 0o2070;
     const GROUP_READS_AND_WRITES: u32 = 0o060;
@@ -130,7 +130,7 @@ mod sys {
                     // Of another's, nothing can be seen that is below; of one's own, all is closed with it.
                     return Ok(None);
                 }
-                self.open(&directory::readable(&dir)?, SET_GROUP_AND_GROUP_USES)?;
+                self.open(&readable(&dir)?, SET_GROUP_AND_GROUP_USES)?;
             }
             Ok(Some(dir))
         }

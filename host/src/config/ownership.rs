@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::trust_store::TrustStore;
-use crate::domain::{shown, variables};
+use crate::domain::{MARKER, shown, variables};
 
 pub use crate::files::stranger::Owners;
 
@@ -63,7 +63,7 @@ pub fn find_foreign(root: &Path) -> Option<Foreign> {
     let spool = Path::new(".swamp").join("telemetry");
     let parts = [
         Path::new(""),
-        Path::new(super::marker_file::MARKER),
+        Path::new(MARKER),
         Path::new(".swamp"),
         &spool,
     ];

@@ -12,9 +12,9 @@ use thiserror::Error;
 use tracing::debug;
 
 use super::own_file;
-use super::ownership::Owners;
 use super::user_dirs::UserDir;
 use crate::domain::{Digest, shown};
+use crate::files::stranger::Owners;
 
 /// The largest such file, in bytes: some thousands of repositories.
 const MAX_BYTES: usize = 4 * 1024 * 1024;

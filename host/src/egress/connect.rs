@@ -22,7 +22,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::domain::{Host, Origin};
 
-use super::body::RequestBody;
 use super::early::{HeardOut, Look};
 use super::environment::Environment;
 use super::failure::{EgressFailure, Phase, innermost};
@@ -30,6 +29,7 @@ use super::policy;
 use super::proxy::{self, Proxy};
 use super::reach::Reach;
 use super::report::InFlight;
+use super::request_body::RequestBody;
 use super::resolve::{Resolver, prohibited};
 use super::target::Target;
 use super::tls::Tls;

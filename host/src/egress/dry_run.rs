@@ -8,10 +8,10 @@ use http_body_util::{BodyExt as _, Empty};
 use tokio::time::timeout;
 use wasmtime_wasi_http::WasiBody;
 
-use super::body::RequestBody;
 use super::exchange::{HookResponse, nothing_left};
 use super::failure::EgressFailure;
 use super::report::InFlight;
+use super::request_body::RequestBody;
 
 /// A request as it would have left the machine, but for secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,10 +10,11 @@ use tokio::time::{Instant, timeout};
 use wasmtime_wasi_http::{Error as Wasi, RequestOptions, WasiBody};
 
 use super::EgressLimits;
-use super::body::{AnswerBody, AnswerLimits, RequestBody, Sent};
+use super::answer_body::{AnswerBody, AnswerLimits};
 use super::connect::{Connection, Connector, Lease};
 use super::failure::{EgressFailure, Limit, Phase};
 use super::report::InFlight;
+use super::request_body::{RequestBody, Sent};
 
 /// How long the rest of an answer that nobody reads is waited for.
 const UNREAD_PATIENCE: Duration = Duration::from_millis(100);

@@ -5,7 +5,7 @@
 //! under the batch's deadline and within [`EgressLimits`]; goes through the user's proxy; trusts the user's roots;
 //! adds the user's headers; and tells in an [`EgressReport`] what the host saw.
 
-mod body;
+mod answer_body;
 mod bundle;
 mod connect;
 mod detached;
@@ -21,6 +21,7 @@ mod probe;
 mod proxy;
 mod reach;
 mod report;
+mod request_body;
 mod resolve;
 mod secrets;
 mod target;

@@ -1,12 +1,13 @@
 //! Opening and creating directories, never through a link.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use cap_fs_ext::DirExt as _;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder};
+
+use super::readable;
 
 /// Opens the directory at `path`. Links in the path are followed: to be called once for a place.
 pub(crate) fn open(path: &Path) -> io::Result<Dir> {
@@ -42,20 +43,6 @@ fn create_in(parent: &Dir, name: &Path, mode: u32) -> io::Result<Dir> {
     #[cfg(not(unix))]
     let _ = mode;
     Ok(dir)
-}
-
-/// A descriptor of `dir` that can be read, synced and locked: [`Dir`]'s own only leads to names.
-#[cfg(unix)]
-pub(crate) fn readable(dir: &Dir) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags, openat};
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(openat(dir, ".", flags, Mode::empty())?.into())
-}
-
-/// A descriptor of `dir` that can be read.
-#[cfg(not(unix))]
-pub(crate) fn readable(dir: &Dir) -> io::Result<File> {
-    Ok(dir.try_clone()?.into_std_file())
 }
 
 /// Tells `found` of each regular file in `dir` that has a Unicode name, in no order.

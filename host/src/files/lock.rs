@@ -8,7 +8,7 @@ use cap_std::fs::{Dir, Metadata};
 use tracing::debug;
 
 use super::regular::RegularFile;
-use super::{PRIVATE_FILE, create_new, directory};
+use super::{PRIVATE_FILE, create_new};
 
 /// How often a file that others create and remove is looked for.
 const ATTEMPTS: usize = 16;
@@ -148,7 +148,7 @@ fn open(dir: &Dir, name: &str) -> io::Result<File> {
             Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {}
             Err(why) if is_no_room(&why) => {
                 debug!("locked the directory of {name}, which could not be created: {why}");
-                return directory::readable(dir);
+                return super::readable(dir);
             }
             created => return created,
         }

@@ -48,5 +48,19 @@ pub(crate) fn create_new(dir: &Dir, name: impl AsRef<Path>, mode: u32) -> io::Re
     Ok(file)
 }
 
+/// A descriptor of `dir` that can be read, synced and locked: [`Dir`]'s own only leads to names.
+#[cfg(unix)]
+pub(crate) fn readable(dir: &Dir) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags, openat};
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(openat(dir, ".", flags, Mode::empty())?.into())
+}
+
+/// A descriptor of `dir` that can be read.
+#[cfg(not(unix))]
+pub(crate) fn readable(dir: &Dir) -> io::Result<File> {
+    Ok(dir.try_clone()?.into_std_file())
+}
+
 #[cfg(test)]
 mod tests;

@@ -39,7 +39,7 @@ pub(super) fn settle_dir(parent: &Dir, dir: &Dir, mode: u32) -> io::Result<()> {
     if !has_bits {
         set_dir_mode(dir, needed | metadata.mode() & 0o2000)?;
     }
-    let readable = super::directory::readable(dir)?;
+    let readable = super::readable(dir)?;
     // Between its creation and its opening, the owner of `parent` may have put another one in its place. One that is
     // empty he could have removed and made anew himself.
     if dir.entries()?.next().is_none() {
@@ -58,7 +58,7 @@ fn set_dir_mode(dir: &Dir, mode: u32) -> io::Result<()> {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn set_dir_mode(dir: &Dir, mode: u32) -> io::Result<()> {
-    super::directory::readable(dir)?.set_permissions(Permissions::from_mode(mode))
+    super::readable(dir)?.set_permissions(Permissions::from_mode(mode))
 }
 
 fn give_away(dir: &Dir, created: &File, metadata: &Metadata) {

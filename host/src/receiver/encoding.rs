@@ -5,7 +5,7 @@ use std::io::Read as _;
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
 
-use super::examine::BodyError;
+use super::examine::{BodyError, names_gzip};
 
 /// The body as it was before it was compressed, which must not be larger than `limit` bytes either. What is compressed in
 /// a way that is not known stays as it is: [`examine`](super::examine) refuses it.
@@ -28,10 +28,4 @@ pub(crate) fn decoded(
         return Err(BodyError::TooLarge { limit });
     }
     Ok(plain.into())
-}
-
-/// Whether a `content-encoding` says gzip, by either of its names.
-pub(super) fn names_gzip(encoding: &str) -> bool {
-    let encoding = encoding.trim();
-    encoding.eq_ignore_ascii_case("gzip") || encoding.eq_ignore_ascii_case("x-gzip")
 }

@@ -3,7 +3,6 @@
 use http::StatusCode;
 use thiserror::Error;
 
-use super::encoding::names_gzip;
 use super::event::ReceivedEvent;
 use super::ingest::{IngestError, parse_ingest};
 use super::otlp::{OtlpError, parse_otlp};
@@ -160,4 +159,10 @@ impl Asked<'_> {
             Some("the request's content-type is not application/json; set it to that")
         }
     }
+}
+
+/// Whether a `content-encoding` says gzip, by either of its names.
+pub(super) fn names_gzip(encoding: &str) -> bool {
+    let encoding = encoding.trim();
+    encoding.eq_ignore_ascii_case("gzip") || encoding.eq_ignore_ascii_case("x-gzip")
 }

@@ -8,7 +8,7 @@ use cap_std::fs::{Dir, File};
 use crate::domain::MARKER;
 use crate::files::regular::RegularFile;
 use crate::files::stranger::Owners;
-use crate::files::{PRIVATE_DIR, PRIVATE_FILE, create_new, directory};
+use crate::files::{PRIVATE_DIR, PRIVATE_FILE, create_new, directory, readable};
 
 const PARENT: &str = ".swamp";
 const NAME: &str = "telemetry";
@@ -68,7 +68,7 @@ pub(super) fn sync(dir: &Dir, names: &[String]) -> io::Result<()> {
 
 #[cfg(target_os = "linux")]
 fn sync_file_system(dir: &Dir) -> bool {
-    directory::readable(dir).is_ok_and(|readable| rustix::fs::syncfs(readable).is_ok())
+    readable(dir).is_ok_and(|readable| rustix::fs::syncfs(readable).is_ok())
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -78,7 +78,7 @@ const fn sync_file_system(_: &Dir) -> bool {
 
 #[cfg(unix)]
 fn sync_names(dir: &Dir) -> io::Result<()> {
-    directory::readable(dir)?.sync_all()
+    readable(dir)?.sync_all()
 }
 
 /// Other systems see to that themselves.

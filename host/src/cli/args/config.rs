@@ -3,7 +3,27 @@
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 
-use crate::cli::config::names;
+/// All settings, in the order in which they are listed.
+pub(crate) const SETTINGS: [&str; 18] = [
+    "swampVersion",
+    "initializedAt",
+    "upgradedAt",
+    "repoId",
+    "telemetryEndpoint",
+    "telemetryDisabled",
+    "telemetryKeepFlushed",
+    "telemetryRetentionDays",
+    "telemetrySender",
+    "telemetrySenderDigest",
+    "telemetrySenderOptions",
+    "telemetrySenderLimits.memoryMiB",
+    "telemetrySenderLimits.deadlineMs",
+    "telemetryTools",
+    "logLevel",
+    "allowSenders",
+    "headers",
+    "configFile",
+];
 
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
@@ -13,13 +33,13 @@ pub(crate) enum ConfigCommand {
     /// Print one setting
     Get {
         /// Setting
-        #[arg(value_parser = PossibleValuesParser::new(names()), hide_possible_values = true)]
+        #[arg(value_parser = PossibleValuesParser::new(SETTINGS), hide_possible_values = true)]
         key: String,
     },
     /// Change one setting and leave every other byte of the file as it is
     Set {
         /// Setting
-        #[arg(value_parser = PossibleValuesParser::new(names()), hide_possible_values = true)]
+        #[arg(value_parser = PossibleValuesParser::new(SETTINGS), hide_possible_values = true)]
         key: String,
         /// New value
         value: String,
@@ -30,7 +50,7 @@ pub(crate) enum ConfigCommand {
     /// Remove one setting, so that the default applies
     Unset {
         /// Setting
-        #[arg(value_parser = PossibleValuesParser::new(names()), hide_possible_values = true)]
+        #[arg(value_parser = PossibleValuesParser::new(SETTINGS), hide_possible_values = true)]
         key: String,
         /// Change the user's config.yaml instead of .swamp.yaml
         #[arg(long)]

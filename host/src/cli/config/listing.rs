@@ -8,32 +8,10 @@ use swamp::config::marker_file::MARKER;
 use swamp::config::{Marker, SenderSource, UserConfig, user_config_file};
 use swamp::domain::ForeignText;
 
-use crate::cli::args::LogLevel;
+use crate::cli::args::{LogLevel, SETTINGS};
 use crate::cli::context::{Context, EndpointSource, endpoint, env_var, user_config};
 use crate::cli::error::CommandError;
 use crate::cli::logging;
-
-/// All settings, in the order in which they are listed.
-pub(super) const NAMES: [&str; 18] = [
-    "swampVersion",
-    "initializedAt",
-    "upgradedAt",
-    "repoId",
-    "telemetryEndpoint",
-    "telemetryDisabled",
-    "telemetryKeepFlushed",
-    "telemetryRetentionDays",
-    "telemetrySender",
-    "telemetrySenderDigest",
-    "telemetrySenderOptions",
-    "telemetrySenderLimits.memoryMiB",
-    "telemetrySenderLimits.deadlineMs",
-    "telemetryTools",
-    "logLevel",
-    "allowSenders",
-    "headers",
-    "configFile",
-];
 
 /// A setting. Its keys are stable.
 #[derive(Serialize)]
@@ -138,7 +116,7 @@ pub(super) fn settings(context: &Context) -> Result<Vec<Setting>, CommandError> 
             source,
         }
     };
-    Ok(NAMES.map(setting).into())
+    Ok(SETTINGS.map(setting).into())
 }
 
 /// The user's headers, each with the URL that it is for. Their values may be secret.
