@@ -135,9 +135,9 @@ fn neighbours(code: &str, room: &str, path: &[String]) -> BTreeSet<String> {
             } else {
                 rest.find(|c: char| !(c.is_alphanumeric() || c == '_'))
             };
-            let names = rest[..end.unwrap_or(rest.len())]
+            let words = rest[..end.unwrap_or(rest.len())]
                 .split(|c: char| !(c.is_alphanumeric() || c == '_'));
-            named.extend(names.map(str::to_owned));
+            named.extend(words.map(str::to_owned));
         }
     }
     named

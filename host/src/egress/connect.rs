@@ -198,9 +198,8 @@ impl Connector {
     /// The kept connection, where it can still be used. Takes [`SETTLE`] at most.
     pub(super) async fn kept(&self) -> Option<Connection> {
         let mut connection = locked(&self.kept).take()?;
-        // Two turns, since the runtime polls the future that it blocks on before the tasks that it has woken: in the
-        // first it sees a close that has come in meanwhile, in the second the connection's task does.
-        tokio::task::yield_now().await;
+        // A close can have come while nothing ran. In this turn the runtime looks for what has come in, so that the
+        // connection's task sees the close before it writes: otherwise the request would be sent in vain, and once more.
         tokio::task::yield_now().await;
         match timeout(SETTLE, connection.sender.ready()).await {
             Ok(Ok(())) => Some(connection),

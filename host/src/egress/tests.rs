@@ -1466,6 +1466,50 @@ mod endings {
         assert!(requests.recv().await.unwrap().ends_with("xxx"));
     }
 
+    /// Between two batches nothing runs that could see a close: what was closed then must be seen before it is used, or
+    /// the endpoint gets the next batch twice.
+    #[test]
+    fn a_close_that_came_between_two_requests_is_seen_before_the_second_is_sent() {
+        let runtime = || {
+            let mut builder = tokio::runtime::Builder::new_current_thread();
+            builder.enable_all().build().unwrap()
+        };
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let (idle, is_idle) = std::sync::mpsc::channel();
+        let (closed, was_closed) = std::sync::mpsc::channel();
+        let server = std::thread::spawn(move || {
+            runtime().block_on(async {
+                let listener = TcpListener::from_std(listener).unwrap();
+                let mut rest = Vec::new();
+                for _ in 0..2 {
+                    let (mut stream, _) = listener.accept().await.unwrap();
+                    take_request(&mut stream).await.unwrap();
+                    stream.write_all(ACCEPTED.as_bytes()).await.unwrap();
+                    is_idle.recv().unwrap();
+                    stream.shutdown().await.unwrap();
+                    closed.send(()).unwrap();
+                    stream.read_to_end(&mut rest).await.ok();
+                }
+                rest
+            })
+        });
+        let client = runtime();
+        let mut egress = client.block_on(async { way_out(&url) });
+        for _ in 0..2 {
+            client.block_on(async {
+                let answer = post(&mut egress, &url).await.unwrap();
+                assert_eq!(read(answer).await.unwrap(), "ok");
+            });
+            idle.send(()).unwrap();
+            was_closed.recv_timeout(AMPLE).unwrap();
+        }
+        drop((egress, client));
+        let sent_in_vain = server.join().unwrap();
+        assert_eq!(String::from_utf8_lossy(&sent_in_vain), "");
+    }
+
     #[tokio::test]
     async fn a_fresh_connection_that_ends_over_a_request_is_not_tried_again() {
         let server = Server::new(|mut stream| async move {
