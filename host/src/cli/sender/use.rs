@@ -299,7 +299,8 @@ impl Used {
     fn about(&self) -> Vec<String> {
         let described = self.description.iter().flat_map(described);
         let warnings = self.warnings.iter();
-        let warnings = warnings.map(|warning| ("warning", printable(warning).into_owned()));
+        let warnings =
+            warnings.map(|warning| ("warning", ForeignText::from(warning.as_str()).to_string()));
         described
             .chain(warnings)
             .map(|(name, text)| format!("  {name:<9} {text}"))
