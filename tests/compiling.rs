@@ -35,7 +35,7 @@ pub(crate) fn slow(repo: &TestRepo) -> PathBuf {
 }
 
 /// `sender check` of it, with a cache of its own.
-fn check(repo: &TestRepo) -> Command {
+pub(crate) fn check(repo: &TestRepo) -> Command {
     let mut command = repo.command(&["--no-telemetry", "--log-level", "debug", "sender", "check"]);
     command
         .arg(slow(repo))
@@ -46,7 +46,7 @@ fn check(repo: &TestRepo) -> Command {
 }
 
 /// The process that `parent` has started to compile.
-fn compiler_of(parent: &Child) -> Pid {
+pub(crate) fn compiler_of(parent: &Child) -> Pid {
     let id = parent.id();
     let mut found = None;
     wait_until("a compiler is at work", || {

@@ -78,6 +78,8 @@ mod poison;
 mod power_cut;
 #[cfg(target_os = "linux")]
 mod processes;
+#[cfg(target_os = "linux")]
+mod progress;
 mod promises;
 #[cfg(unix)]
 mod receive;

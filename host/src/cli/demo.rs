@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use serde::Serialize;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::ownership::Owners;
@@ -154,8 +154,12 @@ impl<'a> Stage<'a> {
     fn record(&self) -> Result<(), CommandError> {
         let progress = if self.context.ui.may_draw() {
             let count = u64::try_from(INVOCATIONS).ok();
+            let style =
+                ProgressStyle::with_template("{wide_bar} {pos}/{len} commands in {elapsed}");
             ProgressBar::with_draw_target(count, ProgressDrawTarget::stderr())
                 .with_finish(ProgressFinish::AndClear)
+                // The template is a constant, and the worst that a bad one does is an unadorned bar.
+                .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         } else {
             ProgressBar::hidden()
         };

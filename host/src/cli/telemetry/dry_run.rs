@@ -10,6 +10,7 @@ use swamp::spool::FileSpool;
 use crate::cli::context::{Context, flush_setup};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hint;
+use crate::cli::progress::Work;
 use crate::cli::ui::BOLD;
 
 /// One request. The keys of the answer, a list of these, are stable.
@@ -31,6 +32,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
     // A repository without an id gets one when something is sent, which this is not.
     let repo_id = marker.repo_id.clone().unwrap_or_else(RepoId::generate);
     let setup = flush_setup(context, root, marker, repo_id)?;
+    let work = Work::begin(context.ui, "making the request");
     let requests = match FileSpool::open(root, context.owners())? {
         Some(spool) => setup.dry_run(spool, &watch).map_err(|failure| {
             CommandError::msg(
@@ -44,6 +46,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
         })?,
         None => Vec::new(),
     };
+    drop(work);
     let requests: Vec<_> = requests.into_iter().map(Request::from).collect();
     if context.ui.wants_json() {
         context.ui.json(&requests)?;

@@ -46,7 +46,6 @@ pub(crate) fn run(yes: bool, dry_run: bool, context: &Context) -> Result<(), Com
     }
     let work = Work::begin(context.ui, "waiting for a flush to end");
     let lock = spool.wait_for_lock(PATIENCE)?;
-    drop(work);
     let Some(_lock) = lock else {
         return Err(CommandError::msg(
             ErrorKind::Spool,
@@ -57,8 +56,10 @@ pub(crate) fn run(yes: bool, dry_run: bool, context: &Context) -> Result<(), Com
         )
         .hint("try again in a moment"));
     };
+    work.says(format!("deleting {}", entries(count(names.len()))));
     let deleted = spool.delete(&names);
     spool.forget_history()?;
+    drop(work);
     let purged = Purged {
         deleted: count(deleted.len()),
         unsent: count(self::unsent(deleted.into_iter())),

@@ -11,6 +11,7 @@ use self::report::Stats;
 use crate::cli::args;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
+use crate::cli::progress::Work;
 
 /// What was used, and what of it is looked at.
 struct Usages {
@@ -52,6 +53,7 @@ fn of_repo(context: &Context) -> Result<History, CommandError> {
     let Some(spool) = FileSpool::open(root, context.owners())? else {
         return Ok(History::default());
     };
+    let _work = Work::begin(context.ui, "reading what is not sent yet");
     // Listed first: what is sent in between is then counted or still there, and its name tells which.
     let names = spool.names()?;
     let counted = spool.history();
