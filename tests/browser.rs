@@ -28,7 +28,7 @@ impl Browser {
     pub(crate) fn start() -> Option<Self> {
         let home = tempfile::tempdir().unwrap();
         // It looks for a free port before it takes it, and ends where another one was faster.
-        let (driver, port, lines) = loop {
+        let start = || {
             let mut driver = Command::new("chromedriver")
                 .arg("--port=0")
                 .env("HOME", home.path())
@@ -42,12 +42,18 @@ impl Browser {
                 let (_, port) = line.split_once("successfully on port ")?;
                 port.trim_end_matches('.').parse().ok()
             });
-            match port {
-                Some(port) => break (driver, port, lines),
-                None => {
-                    driver.wait().unwrap();
-                }
+            if port.is_none() {
+                driver.wait().unwrap();
             }
+            Some(port.map(|port| (driver, port, lines)))
+        };
+        let mut tried = 0;
+        let (driver, port, lines) = loop {
+            if let Some(started) = start()? {
+                break started;
+            }
+            tried += 1;
+            assert!(tried < 10, "chromedriver ends before it listens");
         };
         let mut browser = Self {
             driver,

@@ -20,10 +20,20 @@ pub(crate) fn content_length(head: &str) -> Option<usize> {
     length.trim().parse().ok()
 }
 
-/// Reads a request whose body has a length, or that has none.
+/// Reads a request whose body has a length or comes in chunks, or that has none. Chunks are given as they came.
 pub(crate) fn read_request(stream: &mut impl Read) -> io::Result<(String, Vec<u8>)> {
     let head = read_head(stream)?;
     let mut body = vec![0; content_length(&head).unwrap_or_default()];
     stream.read_exact(&mut body)?;
+    if head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked")
+    {
+        while !body.ends_with(b"0\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte)?;
+            body.extend(byte);
+        }
+    }
     Ok((head, body))
 }

@@ -150,11 +150,20 @@ fn a_component_of_the_repository_never_spends_the_users_secrets() {
         &format!("headers:\n  {endpoint}:\n    x-key: sesame\n"),
     );
     repo.swamp(&["version"]);
-    assert!(!seen.recv().unwrap().contains("sesame"));
+    assert!(
+        !seen
+            .recv_timeout(crate::support::AMPLE)
+            .unwrap()
+            .contains("sesame")
+    );
     // The one that comes with the program does.
     repo.write_marker(&repo.marker().replace("hostile.wasm", "builtin:ingest"));
     repo.swamp(&["version"]);
-    assert!(seen.recv().unwrap().contains("x-key: sesame"));
+    assert!(
+        seen.recv_timeout(crate::support::AMPLE)
+            .unwrap()
+            .contains("x-key: sesame")
+    );
 }
 
 #[test]

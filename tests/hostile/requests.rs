@@ -7,7 +7,7 @@ use std::thread;
 
 use swamp::receiver::{Receiver, ReceiverOptions};
 
-use crate::requests::read_head;
+use crate::requests::{read_head, read_request};
 
 use super::{Attack, NOWHERE, batch, endpoint, hostile, name, write_for_ever};
 use crate::support::AMPLE;
@@ -23,15 +23,14 @@ pub(super) fn witness() -> (String, mpsc::Receiver<String>) {
     let (sender, seen) = mpsc::channel();
     thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            let mut bytes = [0; 16_384];
-            let count = stream.read(&mut bytes).unwrap_or_default();
+            let (head, body) = read_request(&mut stream).unwrap_or_default();
             stream
                 .write_all(
                     b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
                 )
                 .ok();
-            let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-            if sender.send(text).is_err() {
+            let body = String::from_utf8_lossy(&body).into_owned();
+            if sender.send(head + &body).is_err() {
                 return;
             }
         }
@@ -110,7 +109,7 @@ fn the_endpoints_origin_by_another_spelling_is_the_same() {
     ] {
         let sent = Attack::new("post").to(&endpoint).with(key, &value).result();
         assert_eq!(sent, Ok(()), "{value}");
-        let request = seen.recv().unwrap();
+        let request = seen.recv_timeout(AMPLE).unwrap();
         assert!(
             request.contains(&format!("host: localhost:{port}\r\n")),
             "{request}"

@@ -67,6 +67,20 @@ pub(crate) struct Globals {
     pub(crate) no_color: bool,
 }
 
+impl Globals {
+    /// Whether an option turns telemetry off.
+    pub(crate) const fn turns_telemetry_off(&self) -> bool {
+        self.no_telemetry
+    }
+
+    /// Takes what holds whatever else is wrong with the command line: who asks for no telemetry gets none.
+    pub(crate) fn take_from(&mut self, argv: &[OsString]) {
+        self.no_telemetry |= argv.iter().any(|arg| arg == "--no-telemetry");
+        let mut own = argv.iter().take_while(|arg| *arg != "--");
+        self.json |= own.any(|arg| arg == "--json");
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogLevel {
     Trace,

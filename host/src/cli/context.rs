@@ -168,7 +168,7 @@ impl Context {
     pub(crate) fn off_switch(&self, marker: &Marker) -> Option<OffSwitch> {
         let root = self.repo.as_ref().map(|repo| repo.root.as_path());
         let root = root.unwrap_or_else(|| Path::new("."));
-        swamp::config::off_switch(root, marker, self.globals.no_telemetry, env_var)
+        swamp::config::off_switch(root, marker, self.globals.turns_telemetry_off(), env_var)
     }
 }
 

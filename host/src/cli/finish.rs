@@ -102,7 +102,7 @@ pub(crate) fn record(
 /// Where it is recorded. Where it is not, what has expired there is still removed.
 fn place(context: &Context) -> Option<(&Repo, FileSpool)> {
     let repo = context.repo.as_ref()?;
-    let spool = repo.spool(context.globals.no_telemetry, env_var);
+    let spool = repo.spool(context.globals.turns_telemetry_off(), env_var);
     if let Err(error) = &repo.marker
         && let Some(hint) = hint::of_config_file(error)
     {

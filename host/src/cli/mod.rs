@@ -148,12 +148,7 @@ fn no_command(start: StartTime, argv: &[OsString], error: &clap::Error) -> ExitC
     let mut globals = understood
         .and_then(|matches| Globals::from_arg_matches(&matches).ok())
         .unwrap_or_default();
-    // Whatever else is wrong: who asks for no telemetry gets none.
-    globals.no_telemetry |= argv.iter().any(|arg| arg == "--no-telemetry");
-    globals.json |= argv
-        .iter()
-        .take_while(|arg| *arg != "--")
-        .any(|arg| arg == "--json");
+    globals.take_from(argv);
     let context = Context::new(globals);
     let printed = context.ui.usage(error);
     // Help that cannot be printed is none. Nobody waits for it where its reader has gone.

@@ -18,6 +18,10 @@ impl BuiltinSender {
     /// All of them, as messages name them.
     pub const NAMES: &str = "builtin:ingest or builtin:otlp";
 
+    /// What `telemetrySender` can be.
+    pub(super) const EXPECTED: &str =
+        "the path of a component file, builtin:ingest or builtin:otlp";
+
     /// What every name of one begins with, and no path of a file.
     pub const PREFIX: &str = "builtin:";
 

@@ -162,11 +162,7 @@ impl Marker {
             telemetry_disabled: top.switch("telemetryDisabled")?,
             log_level: top.text("logLevel")?,
             telemetry_sender: top
-                .parsed(
-                    "telemetrySender",
-                    "the path of a component file, builtin:ingest or builtin:otlp",
-                    sender_source,
-                )?
+                .parsed("telemetrySender", BuiltinSender::EXPECTED, sender_source)?
                 .unwrap_or_default(),
             telemetry_sender_digest: top.parsed(
                 "telemetrySenderDigest",

@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_digests_of_built_in_components_are_those_of_their_bytes() {
-        for sender in [BuiltinSender::Ingest, BuiltinSender::Otlp] {
+        for sender in BuiltinSender::ALL {
             let file = ComponentFile::builtin(sender);
             assert_eq!(file.digest(), Digest::of(file.bytes()), "{sender}");
         }
