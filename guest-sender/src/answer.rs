@@ -11,35 +11,38 @@ const SERVICE_UNAVAILABLE: u16 = 503;
 
 /// How an endpoint says that it has taken responsibility for a batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Success {
+pub struct Success {
     /// The first status that says so, and the last.
-    pub(crate) statuses: (u16, u16),
+    pub statuses: (u16, u16),
     /// How much of the body has something to say all the same, in bytes. What comes after that is not read.
-    pub(crate) body_bytes: usize,
+    pub body_bytes: usize,
 }
 
 impl Success {
-    pub(crate) const fn is(self, status: u16) -> bool {
+    /// Whether this status says so.
+    #[must_use]
+    pub const fn is(self, status: u16) -> bool {
         self.statuses.0 <= status && status <= self.statuses.1
     }
 }
 
 /// Tells the time, in seconds since 1970. The host is asked for it only where an answer speaks of a date.
-pub(crate) type Clock = fn() -> u64;
+pub type Clock = fn() -> u64;
 
 /// What came back from the endpoint.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
     /// The value of the `retry-after` header, if there is one and it is text.
-    pub(crate) retry_after: Option<String>,
+    pub retry_after: Option<String>,
     /// Its first bytes: after a [`Success`] as many as have something to say, otherwise as many as are shown.
-    pub(crate) body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
     /// What an answer that is no success means for the batch. `now` is what a `retry-after` date is counted from.
-    pub(crate) fn refusal(&self, now: Clock) -> Failure {
+    pub fn refusal(&self, now: Clock) -> Failure {
         match self.status {
             TOO_MANY_REQUESTS | SERVICE_UNAVAILABLE => Failure::Throttled(
                 self.retry_after

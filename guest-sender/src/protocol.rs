@@ -11,18 +11,23 @@ use crate::http;
 use crate::url::Url;
 
 /// What an endpoint wants to be sent, and what its answers mean.
-pub(crate) struct Protocol {
+pub struct Protocol {
     /// Where a batch goes, from the endpoint.
-    pub(crate) resource: &'static str,
-    pub(crate) success: Success,
+    pub resource: &'static str,
+    /// By which statuses it takes responsibility for a batch.
+    pub success: Success,
     /// The request's body for entries of this distinct id. An error when there can be none.
-    pub(crate) batch_body: fn(&[Entry], &str) -> Result<Vec<u8>, Failure>,
+    pub batch_body: fn(&[Entry], &str) -> Result<Vec<u8>, Failure>,
     /// What the answer means for the batch.
-    pub(crate) outcome: fn(&Answer, Clock) -> Result<(), Failure>,
+    pub outcome: fn(&Answer, Clock) -> Result<(), Failure>,
 }
 
 /// Sends the entries in one request, or in none where there are no entries.
-pub(crate) fn send(
+///
+/// # Errors
+///
+/// When there is no such request, no answer, or one that is no success.
+pub fn send(
     protocol: &Protocol,
     destination: &Destination,
     entries: &[Entry],

@@ -15,9 +15,11 @@ type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 const SENDERS: [&str; 2] = ["ingest", "otlp"];
 
 /// Files and directories that the components are made of, from the root of the workspace.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 6] = [
     "guest-sender/Cargo.toml",
-    "guest-sender/build.rs",
+    "guest-sender/component.rs",
+    "guest-sender/ingest",
+    "guest-sender/otlp",
     "guest-sender/src",
     "wit/0.2.0",
 ];
@@ -49,7 +51,7 @@ fn the_prebuilt_components_are_the_recorded_ones() -> Outcome {
 #[test]
 fn only_what_the_component_depends_on_counts_of_the_lock_file() -> Outcome {
     let lock = text("Cargo.lock")?;
-    let manifest = text("guest-sender/Cargo.toml")?;
+    let manifest = manifests()?;
     let of = |name: &str| lock_without_checksum(&lock, name);
     let locked = locked_dependencies(&lock, &manifest);
 
@@ -123,7 +125,7 @@ fn sources_digest() -> Outcome<String> {
     ));
     inputs.push((
         "dependencies".to_owned(),
-        locked_dependencies(&text("Cargo.lock")?, &text("guest-sender/Cargo.toml")?),
+        locked_dependencies(&text("Cargo.lock")?, &manifests()?),
     ));
 
     let mut digest = Sha256::new();
@@ -213,21 +215,34 @@ impl<'a> Locked<'a> {
     }
 }
 
-/// Name, version and checksum of each package that the component is built with, however indirectly: neither
+/// The packages that the components are built from, with their manifests.
+const PACKAGES: [(&str, &str); 3] = [
+    ("guest-sender", "guest-sender/Cargo.toml"),
+    ("ingest-sender", "guest-sender/ingest/Cargo.toml"),
+    ("otlp-sender", "guest-sender/otlp/Cargo.toml"),
+];
+
+fn manifests() -> Outcome<String> {
+    PACKAGES.iter().map(|(_, file)| text(file)).collect()
+}
+
+/// Name, version and checksum of each package that the components are built with, however indirectly: neither
 /// the host's dependencies nor those of these tests.
-fn locked_dependencies(lock: &str, manifest: &str) -> String {
+fn locked_dependencies(lock: &str, manifests: &str) -> String {
     let packages = Locked::all(lock);
-    let direct = sections(manifest, |header| header == "[dependencies]");
+    let ours = |name: &str| PACKAGES.iter().any(|(package, _)| *package == name);
+    let direct = sections(manifests, |header| header == "[dependencies]");
     let is_direct = |dependency: &&str| {
         let name = dependency.split(' ').next().unwrap_or_default();
-        direct
-            .lines()
-            .any(|line| line.starts_with(&format!("{name} = ")))
+        !ours(name)
+            && direct
+                .lines()
+                .any(|line| line.starts_with(&format!("{name} = ")))
     };
 
     let mut wanted: Vec<&str> = packages
         .iter()
-        .filter(|package| package.name == "guest-sender")
+        .filter(|package| ours(package.name))
         .flat_map(|guest| guest.dependencies.iter().copied().filter(is_direct))
         .collect();
     let mut found = BTreeSet::new();

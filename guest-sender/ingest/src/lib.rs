@@ -1,14 +1,23 @@
 //! The ingest protocol, without any I/O: what a batch's body is, and what an answer means.
 
+// Rust's standard library speaks WASI 0.1, and is adapted to 0.2 by modules that every flush would load and bring to
+// life. For any other target than the one that `guest-sender/build` builds for it is there as usual.
+#![cfg_attr(target_env = "p1", no_std)]
+
+extern crate alloc;
+
 use alloc::borrow::ToOwned as _;
 use alloc::vec::Vec;
 
-use crate::answer::{Answer, Clock, Success};
-use crate::bindings::swamp::telemetry::types::{Entry, Failure};
-use crate::protocol::Protocol;
+use guest_sender::answer::{Answer, Clock, Success};
+use guest_sender::bindings::exports::swamp::telemetry::{description, sender};
+use guest_sender::bindings::swamp::telemetry::types::{
+    Destination, Entry, Failure, Outcome, SenderDescription,
+};
+use guest_sender::protocol::{self, Protocol};
 
 /// Bodies are events; 202, whatever its body, is success.
-pub(crate) const PROTOCOL: Protocol = Protocol {
+const PROTOCOL: Protocol = Protocol {
     resource: "ingest",
     success: SUCCESS,
     batch_body,
@@ -75,6 +84,33 @@ fn outcome(answer: &Answer, now: Clock) -> Result<(), Failure> {
         Err(answer.refusal(now))
     }
 }
+
+/// The default sender: one event for each entry, 202 for an answer.
+#[derive(Debug)]
+pub struct IngestSender;
+
+impl sender::Guest for IngestSender {
+    fn send_batch(destination: Destination, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+        protocol::send(&PROTOCOL, &destination, &entries)
+    }
+}
+
+impl description::Guest for IngestSender {
+    fn describe() -> SenderDescription {
+        SenderDescription {
+            name: "ingest".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            description: "Posts each entry as an event to the endpoint's /ingest".to_owned(),
+            homepage: None,
+            license: Some("Apache-2.0".to_owned()),
+            options: Vec::new(),
+        }
+    }
+}
+
+// Natively a cdylib would not link: the linker stumbles over the name `cabi_post_…`.
+#[cfg(target_arch = "wasm32")]
+guest_sender::bindings::export!(IngestSender with_types_in guest_sender::bindings);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::bindings::swamp::telemetry::types::InvocationStatus;
+use guest_sender::bindings::swamp::telemetry::types::InvocationStatus;
 
 const REPO: &str = "0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5";
 

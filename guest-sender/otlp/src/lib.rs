@@ -3,6 +3,12 @@
 //! Attributes have the names of OpenTelemetry's semantic conventions where those have one, and begin with `swamp.`
 //! otherwise. What an entry lacks is absent.
 
+// Rust's standard library speaks WASI 0.1, and is adapted to 0.2 by modules that every flush would load and bring to
+// life. For any other target than the one that `guest-sender/build` builds for it is there as usual.
+#![cfg_attr(target_env = "p1", no_std)]
+
+extern crate alloc;
+
 use alloc::borrow::ToOwned as _;
 use alloc::format;
 use alloc::string::{String, ToString as _};
@@ -11,10 +17,13 @@ use alloc::vec::Vec;
 
 use serde_json::{Value, json};
 
-use crate::answer::{Answer, Clock, Success};
-use crate::bindings::swamp::telemetry::batch;
-use crate::bindings::swamp::telemetry::types::{Entry, EntryFields, Failure, Rejection};
-use crate::protocol::Protocol;
+use guest_sender::answer::{Answer, Clock, Success};
+use guest_sender::bindings::exports::swamp::telemetry::{description, sender};
+use guest_sender::bindings::swamp::telemetry::batch;
+use guest_sender::bindings::swamp::telemetry::types::{
+    Destination, Entry, EntryFields, Failure, Outcome, Rejection, SenderDescription,
+};
+use guest_sender::protocol::{self, Protocol};
 
 mod data;
 mod record;
@@ -23,7 +32,7 @@ use data::Data;
 
 /// Bodies are log records; every 2xx is success, but for records that its body says were not taken, and but for a page:
 /// that is what a sign-in answers with.
-pub(crate) const PROTOCOL: Protocol = Protocol {
+const PROTOCOL: Protocol = Protocol {
     resource: "v1/logs",
     success: SUCCESS,
     batch_body,
@@ -170,6 +179,35 @@ fn not_taken(body: &[u8]) -> Option<String> {
         },
     )
 }
+
+/// The sender for OpenTelemetry collectors: one log record for each entry, by OTLP/HTTP.
+#[derive(Debug)]
+pub struct OtlpSender;
+
+impl sender::Guest for OtlpSender {
+    fn send_batch(destination: Destination, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+        protocol::send(&PROTOCOL, &destination, &entries)
+    }
+}
+
+impl description::Guest for OtlpSender {
+    fn describe() -> SenderDescription {
+        SenderDescription {
+            name: "otlp".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            description:
+                "Posts each entry as a log record to the /v1/logs of an OpenTelemetry collector"
+                    .to_owned(),
+            homepage: None,
+            license: Some("Apache-2.0".to_owned()),
+            options: Vec::new(),
+        }
+    }
+}
+
+// Natively a cdylib would not link: the linker stumbles over the name `cabi_post_…`.
+#[cfg(target_arch = "wasm32")]
+guest_sender::bindings::export!(OtlpSender with_types_in guest_sender::bindings);
 
 #[cfg(test)]
 mod tests;

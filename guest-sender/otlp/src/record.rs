@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::KnownEntry;
 use super::data::Data;
-use crate::bindings::swamp::telemetry::types::InvocationStatus;
+use guest_sender::bindings::swamp::telemetry::types::InvocationStatus;
 
 const NANOSECONDS_PER_MILLISECOND: u64 = 1_000_000;
 

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use serde_json::{Map, Value};
 
-use crate::bindings::swamp::telemetry::types::EntryFields;
+use guest_sender::bindings::swamp::telemetry::types::EntryFields;
 
 /// What stands for the version of a tool that nobody has named.
 const UNKNOWN_VERSION: &str = "unknown";
