@@ -7,8 +7,6 @@ use cap_fs_ext::DirExt as _;
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder};
 
-use super::readable;
-
 /// Opens the directory at `path`. Links in the path are followed: to be called once for a place.
 pub(crate) fn open(path: &Path) -> io::Result<Dir> {
     Dir::open_ambient_dir(path, ambient_authority())
@@ -53,7 +51,7 @@ pub(crate) fn for_each_file(dir: &Dir, mut found: impl FnMut(&str)) -> io::Resul
     use rustix::fs::{FileType, RawDir};
     const BUFFER_BYTES: usize = 64 * 1024;
     let mut buffer = Vec::with_capacity(BUFFER_BYTES);
-    let mut entries = RawDir::new(readable(dir)?, buffer.spare_capacity_mut());
+    let mut entries = RawDir::new(super::readable(dir)?, buffer.spare_capacity_mut());
     while let Some(entry) = entries.next() {
         let entry = entry?;
         let Ok(name) = entry.file_name().to_str() else {

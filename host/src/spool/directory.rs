@@ -8,7 +8,7 @@ use cap_std::fs::{Dir, File};
 use crate::domain::MARKER;
 use crate::files::regular::RegularFile;
 use crate::files::stranger::Owners;
-use crate::files::{PRIVATE_DIR, PRIVATE_FILE, create_new, directory, readable};
+use crate::files::{PRIVATE_DIR, PRIVATE_FILE, create_new, directory};
 
 const PARENT: &str = ".swamp";
 const NAME: &str = "telemetry";
@@ -68,7 +68,7 @@ pub(super) fn sync(dir: &Dir, names: &[String]) -> io::Result<()> {
 
 #[cfg(target_os = "linux")]
 fn sync_file_system(dir: &Dir) -> bool {
-    readable(dir).is_ok_and(|readable| rustix::fs::syncfs(readable).is_ok())
+    crate::files::readable(dir).is_ok_and(|readable| rustix::fs::syncfs(readable).is_ok())
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -78,7 +78,7 @@ const fn sync_file_system(_: &Dir) -> bool {
 
 #[cfg(unix)]
 fn sync_names(dir: &Dir) -> io::Result<()> {
-    readable(dir)?.sync_all()
+    crate::files::readable(dir)?.sync_all()
 }
 
 /// Other systems see to that themselves.
