@@ -342,3 +342,51 @@ fn what_a_killed_flusher_left_of_its_record_does_not_keep_the_next_from_writing_
     assert!(repo.spool().join(".last-flush.json").is_file());
     assert!(!repo.spool().join(".tmp-last-flush").exists());
 }
+
+/// It lists the spool once, and reckons what is left from what it did.
+#[test]
+fn what_a_flush_says_is_pending_is_what_status_counts() {
+    let spool = |repo: &TestRepo, day: &str, count: usize| {
+        for n in 0..count {
+            let entry = format!(r#"{{"id":"entry-{n}","startedAt":"{day}T00:00:00.000Z"}}"#);
+            repo.spool_entry(&format!("telemetry-{day}-entry-{n}.json"), &entry);
+        }
+    };
+    let damage = |repo: &TestRepo| {
+        let name = format!("telemetry-{}-damaged.json", today());
+        repo.spool_entry(&name, "{");
+        let path = repo.spool().join(name);
+        let file = fs::File::options().write(true).open(path).unwrap();
+        let old = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+        file.set_modified(old).unwrap();
+    };
+    for (what, server, args, today_count, old_count, is_damaged, pending) in [
+        ("one batch", true, &[][..], 30, 0, false, 5),
+        ("all", true, &["--all"], 30, 0, false, 0),
+        ("a damaged one", true, &[], 30, 0, true, 5),
+        ("nothing but a damaged one", true, &[], 0, 0, true, 0),
+        ("the server is down", false, &[], 3, 0, false, 3),
+        ("past their time", true, &[], 3, 2, false, 0),
+        ("past their time, and down", false, &[], 3, 2, false, 3),
+    ] {
+        let repo = if server {
+            TestRepo::new()
+        } else {
+            TestRepo::of_server(&dead_endpoint(), "")
+        };
+        spool(&repo, &today(), today_count);
+        spool(&repo, "2026-01-01", old_count);
+        if is_damaged {
+            damage(&repo);
+        }
+        let json = |args: &[&str]| -> Value {
+            let args = [&["--json", "telemetry"], args].concat();
+            serde_json::from_str(&repo.swamp(&args).stdout).unwrap()
+        };
+        let flushed = json(&[&["flush"], args].concat());
+        assert_eq!(flushed["pending"], pending, "{what}: {flushed}");
+        let args = ["--no-telemetry", "--json", "telemetry", "status"];
+        let status: Value = serde_json::from_str(&repo.swamp(&args).stdout).unwrap();
+        assert_eq!(status["pending"], pending, "{what}: {status}");
+    }
+}

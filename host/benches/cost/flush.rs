@@ -93,7 +93,7 @@ pub(crate) fn by_component() {
         endpoint,
     };
     let flushed = setup.flush(spool, like_a_worker(Batches::One), &watch, |_, _| true);
-    let Ok(Flushed::Done(outcome)) = flushed else {
+    let Ok(Flushed::Done { outcome, .. }) = flushed else {
         panic!("{flushed:?}");
     };
     assert!(outcome.failure.is_none());

@@ -124,7 +124,7 @@ pub(crate) fn flush(batches: Batches) {
         |(), _, _| Ok(NativeSender::new(&endpoint)),
         |_, _| true,
     );
-    let Ok(Flushed::Done(outcome)) = flushed else {
+    let Ok(Flushed::Done { outcome, .. }) = flushed else {
         panic!("{flushed:?}");
     };
     assert!(outcome.failure.is_none());

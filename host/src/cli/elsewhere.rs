@@ -39,10 +39,10 @@ impl Left {
     pub(crate) fn remember(&self, root: &Path, owners: Owners, flushed: &Flushed) {
         let backlogs = Backlogs::of(Some(root), env_var);
         match flushed {
-            Flushed::Done(outcome) if outcome.failure.is_none() && self.0.get() == 0 => {
+            Flushed::Done { outcome, .. } if outcome.failure.is_none() && self.0.get() == 0 => {
                 settle(&backlogs, root, owners);
             }
-            Flushed::Done(_) | Flushed::OtherAtWork | Flushed::AskedToWait => {
+            Flushed::Done { .. } | Flushed::OtherAtWork | Flushed::AskedToWait => {
                 backlogs.remember(root);
             }
         }
@@ -202,7 +202,7 @@ fn flush(
     };
     let began = Utc::now();
     let flushed = flush_and_remember(context, root, &setup, spool, how, watch)?;
-    if let Flushed::Done(outcome) = flushed {
+    if let Flushed::Done { outcome, .. } = flushed {
         let (root, endpoint) = (shown(root), &setup.endpoint);
         let took = (Utc::now() - began).num_milliseconds();
         if let Some(failure) = outcome.failure {

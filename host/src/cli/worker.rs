@@ -117,7 +117,7 @@ fn flush(context: &Context, watch: &Watch) -> Result<(), CommandError> {
     match flushed {
         Flushed::OtherAtWork => debug!("another flush is running; the entries stay pending"),
         Flushed::AskedToWait => debug!("{endpoint} asked to wait"),
-        Flushed::Done(outcome) => {
+        Flushed::Done { outcome, .. } => {
             if let Some(failure) = outcome.failure {
                 debug!("could not deliver telemetry to {endpoint}: {failure}");
                 let sender = marker.telemetry_sender.to_string().into();

@@ -102,6 +102,7 @@ impl FileSpool {
         let old: Vec<EntryName> = kept.chain(unsent).collect();
         let mut expired = Expired::default();
         for name in self.delete(&old) {
+            self.settle(usize::from(name.state == EntryState::Pending));
             match name.state {
                 EntryState::Flushed => expired.sent += 1,
                 EntryState::Pending | EntryState::Quarantined => expired.unsent += 1,

@@ -18,6 +18,7 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -71,6 +72,8 @@ pub struct FileSpool {
     counting: Mutex<Option<History>>,
     /// Why the first entry that the system did not let be read was passed over.
     unreadable: Mutex<Option<SpoolError>>,
+    /// How many pending entries it has removed, marked or set aside.
+    settled: AtomicUsize,
     /// What is neither delivered nor expires, as if it were pending.
     held_back: HashSet<EntryName>,
 }
@@ -139,6 +142,7 @@ impl FileSpool {
             path,
             counting: Mutex::default(),
             unreadable: Mutex::default(),
+            settled: AtomicUsize::default(),
             held_back: HashSet::new(),
         };
         spool.take_over_abandoned();
@@ -277,6 +281,16 @@ impl FileSpool {
         })
     }
 
+    /// How many entries that were pending are not any more, by what was done through this.
+    #[must_use]
+    pub fn settled(&self) -> usize {
+        self.settled.load(Ordering::Relaxed)
+    }
+
+    fn settle(&self, entries: usize) {
+        self.settled.fetch_add(entries, Ordering::Relaxed);
+    }
+
     /// Why the first entry was passed over that is there, and that the system did not let be read.
     #[must_use]
     pub fn take_unreadable(&self) -> Option<SpoolError> {
@@ -369,6 +383,7 @@ impl TelemetryRepository for FileSpool {
             }
             _ => {
                 self.no_longer_counted(&file);
+                self.settle(1);
                 Ok(())
             }
         }
@@ -376,7 +391,9 @@ impl TelemetryRepository for FileSpool {
 
     fn quarantine(&self, name: &EntryName) -> Result<(), SpoolError> {
         self.set_state(name, EntryState::Quarantined)
-            .map_err(|source| self.error("set aside", name.to_string(), source))
+            .map_err(|source| self.error("set aside", name.to_string(), source))?;
+        self.settle(1);
+        Ok(())
     }
 
     fn delete_older_than(&self, listing: &Listing, before: &Cutoffs) -> Expired {

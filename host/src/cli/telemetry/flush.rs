@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use serde::Serialize;
-use swamp::domain::{BATCH_SIZE, Batches, FlushOutcome, ForeignText, TelemetryRepository as _};
+use swamp::domain::{BATCH_SIZE, Batches, FlushOutcome, ForeignText};
 use swamp::flush::{Flushed, How, Watch};
 use swamp::process::worker;
 use swamp::spool::{FailureRecord, FileSpool};
@@ -120,7 +120,7 @@ pub(super) fn flush(
         progress.finish_and_clear();
     }
     left.remember(root, context.owners(), &flushed);
-    let Flushed::Done(outcome) = flushed else {
+    let Flushed::Done { outcome, pending } = flushed else {
         return Err(CommandError::msg(
             ErrorKind::Flush,
             format!(
@@ -130,10 +130,6 @@ pub(super) fn flush(
         )
         .hint("try again in a moment"));
     };
-    let pending = FileSpool::create(root, context.owners())?
-        .list()?
-        .pending
-        .len();
     Ok(Done {
         endpoint,
         sender,
