@@ -73,6 +73,8 @@ fn the_index_of_git_is_read_by_no_command_that_only_records() {
     let repo = TestRepo::new();
     git(&repo, &["init", "-q"]);
     git(&repo, &["add", "-f", "."]);
+    // Nothing of `init`'s is remembered, which would be asked first.
+    fs::remove_dir_all(repo.home().join(".local")).unwrap();
     let reads = |calls: Vec<String>| {
         let reads = calls.iter().filter(|call| call.contains(".git/index"));
         reads.count()
@@ -81,8 +83,7 @@ fn the_index_of_git_is_read_by_no_command_that_only_records() {
         return;
     };
     assert_eq!(reads(quiet), 0);
-    // What a checkout asks for more than it may have is a reason to look, where `init` has not said so.
-    fs::remove_dir_all(repo.home().join(".local")).unwrap();
+    // What a checkout asks for more than it may have is a reason to look.
     repo.configure("logLevel: debug\n");
     assert!(reads(calls(&repo, &["version"], "off").unwrap()) > 0);
 }
