@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use crate::support::{Run, SWAMP, TestRepo, run, say};
+use crate::support::{Run, SWAMP, TestRepo, is_strace_there, run, say};
 use crate::unruly::{Plan, Unruly};
 
 const CALLS: &str = "openat,openat2,mkdir,mkdirat,read,write,writev,rename,renameat,renameat2,unlink,unlinkat,\
@@ -262,12 +262,8 @@ fn is_ours(line: &str) -> bool {
 }
 
 fn play(scene: Scene) {
-    if !Command::new("strace")
-        .arg("--version")
-        .output()
-        .is_ok_and(|strace| strace.status.success())
-    {
-        return say("strace is not installed: faults at every system call are not tested");
+    if !is_strace_there() {
+        return;
     }
     let mut stage = Stage::new(scene);
     let points = stage.points();
@@ -311,12 +307,8 @@ fn a_fault_at_any_point_of_a_flush_loses_nothing() {
 
 #[test]
 fn what_a_failed_flush_leaves_behind_is_on_the_disk() {
-    if !Command::new("strace")
-        .arg("--version")
-        .output()
-        .is_ok_and(|strace| strace.status.success())
-    {
-        return say("strace is not installed: that files reach the disk is not tested");
+    if !is_strace_there() {
+        return;
     }
     let mut stage = Stage::new(Scene::Flush);
     stage.server = Unruly::always(Plan::StoreThenReset);

@@ -14,9 +14,12 @@ use std::thread::{self, JoinHandle};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::support::{Run, TestRepo, not_installed, run, say, wait_until};
+use crate::support::{Run, TestRepo, is_strace_there, run, say, wait_until};
 
 const ROUNDS: usize = 12;
+
+/// Whether strace is there, to slow commands down.
+static STRACE: LazyLock<bool> = LazyLock::new(is_strace_there);
 
 /// The last round in which a command can be slowed down, which takes it five times as long.
 const MOST_SLOWED: usize = 60;
@@ -250,7 +253,7 @@ fn set_up(repo: &TestRepo) {
 /// exchanged several times over: on a machine with much to do, the exchanges come before and after what the command
 /// does, and hardly ever in between.
 fn run_slowly(mut command: Command, round: usize) -> Run {
-    if round % 3 != 1 || round > MOST_SLOWED || !is_strace_there() {
+    if round % 3 != 1 || round > MOST_SLOWED || !*STRACE {
         return run(&mut command);
     }
     let mut slowed = Command::new("strace");
@@ -272,17 +275,6 @@ fn run_slowly(mut command: Command, round: usize) -> Run {
         slowed.env(name, value.unwrap());
     }
     run(&mut slowed)
-}
-
-fn is_strace_there() -> bool {
-    static THERE: LazyLock<bool> = LazyLock::new(|| {
-        let there = Command::new("strace").arg("-V").output().is_ok();
-        if !there {
-            not_installed("strace, to slow commands down");
-        }
-        there
-    });
-    *THERE
 }
 
 fn lay(bait: Bait, victim: &Path, at: &Path) {

@@ -295,6 +295,17 @@ pub(crate) fn skipped(why: &str) {
     eprintln!("skipped: {why}");
 }
 
+/// Whether strace is installed. Says so where it is not.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_strace_there() -> bool {
+    let version = Command::new("strace").arg("--version").output();
+    let there = version.is_ok_and(|strace| strace.status.success());
+    if !there {
+        not_installed("strace");
+    }
+    there
+}
+
 /// Says that a test tests nothing here because a program is not installed. The gate installs them all, and sets
 /// `SWAMP_TEST_ALL_TOOLS`, with which that is a failure.
 pub(crate) fn not_installed(what: &str) {
