@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 pub(crate) struct Stopwatch {
     began: Instant,
     computed: Option<Duration>,
-    /// How long it had waited for a processor by then.
-    delayed: Option<Duration>,
 }
 
 impl Stopwatch {
@@ -17,7 +15,6 @@ impl Stopwatch {
         Self {
             began: Instant::now(),
             computed: thread_time(),
-            delayed: thread_delay(),
         }
     }
 
@@ -26,15 +23,39 @@ impl Stopwatch {
         let (now, before) = thread_time().zip(self.computed)?;
         Some(now.saturating_sub(before))
     }
+}
+
+/// Tells whether a thread computed or waited, one time after the other. What it asks the system with stays open: to open
+/// it for each batch would take a tenth of a batch's time.
+#[derive(Debug, Default)]
+pub(crate) struct Busyness {
+    stopwatch: Option<Stopwatch>,
+    delays: Option<Delays>,
+    /// How long the thread had waited for a processor when the time began.
+    delayed: Option<Duration>,
+}
+
+impl Busyness {
+    /// Begins a time, of this thread.
+    pub(crate) fn begin(&mut self) {
+        if self.delays.as_ref().is_none_or(Delays::are_anothers) {
+            self.delays = Delays::of_this_thread();
+        }
+        self.delayed = self.delayed();
+        self.stopwatch = Some(Stopwatch::start());
+    }
 
     /// Whether this thread has rather computed than waited since. On a busy machine it waits for a processor as well,
     /// for whatever it is going to do: where the system tells how long, that is no waiting.
     pub(crate) fn was_busy(&self) -> bool {
-        let Some(computed) = self.computed() else {
+        let Some((stopwatch, computed)) = self
+            .stopwatch
+            .and_then(|stopwatch| Some((stopwatch, stopwatch.computed()?)))
+        else {
             return false;
         };
-        let elapsed = self.began.elapsed();
-        match thread_delay().zip(self.delayed) {
+        let elapsed = stopwatch.began.elapsed();
+        match self.delayed().zip(self.delayed) {
             Some((now, before)) => {
                 computed * 2 > elapsed.saturating_sub(now.saturating_sub(before))
             }
@@ -42,20 +63,73 @@ impl Stopwatch {
             None => computed * 20 > elapsed,
         }
     }
+
+    fn delayed(&self) -> Option<Duration> {
+        self.delays.as_ref()?.so_far()
+    }
 }
 
-/// How long this thread has waited for a processor so far: the second figure of its `schedstat`, in nanoseconds.
 #[cfg(target_os = "linux")]
-fn thread_delay() -> Option<Duration> {
-    let figures = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    let delay = figures.split_ascii_whitespace().nth(1)?;
-    delay.parse().ok().map(Duration::from_nanos)
+use linux::Delays;
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt as _;
+    use std::thread::{self, ThreadId};
+    use std::time::Duration;
+
+    /// More than the three numbers of a `schedstat` take up.
+    const FIGURES: usize = 96;
+
+    /// How long a thread waits for a processor.
+    #[derive(Debug)]
+    pub(super) struct Delays {
+        thread: ThreadId,
+        schedstat: File,
+    }
+
+    impl Delays {
+        pub(super) fn of_this_thread() -> Option<Self> {
+            let schedstat = File::open("/proc/thread-self/schedstat").ok()?;
+            let thread = thread::current().id();
+            Some(Self { thread, schedstat })
+        }
+
+        /// Whether they are another thread's.
+        pub(super) fn are_anothers(&self) -> bool {
+            self.thread != thread::current().id()
+        }
+
+        /// The second figure, in nanoseconds.
+        pub(super) fn so_far(&self) -> Option<Duration> {
+            let mut figures = [0; FIGURES];
+            let length = self.schedstat.read_at(&mut figures, 0).ok()?;
+            let figures = std::str::from_utf8(&figures[..length]).ok()?;
+            let delay = figures.split_ascii_whitespace().nth(1)?;
+            delay.parse().ok().map(Duration::from_nanos)
+        }
+    }
 }
 
-/// How long this thread has waited for a processor so far.
+/// How long a thread waits for a processor: not told here.
 #[cfg(not(target_os = "linux"))]
-const fn thread_delay() -> Option<Duration> {
-    None
+#[derive(Debug)]
+enum Delays {}
+
+#[cfg(not(target_os = "linux"))]
+impl Delays {
+    const fn of_this_thread() -> Option<Self> {
+        None
+    }
+
+    const fn are_anothers(&self) -> bool {
+        match *self {}
+    }
+
+    const fn so_far(&self) -> Option<Duration> {
+        match *self {}
+    }
 }
 
 /// The processor time that this thread has used so far.

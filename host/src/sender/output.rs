@@ -33,6 +33,9 @@ impl Output {
     /// Takes what was kept: its lines, harmless to a terminal and without `secrets`.
     pub(super) fn take_lines(&self, secrets: &Secrets) -> Vec<String> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.is_empty() {
+            return Vec::new();
+        }
         let bytes: Vec<u8> = kept.drain(..).collect();
         secrets
             .mask(&String::from_utf8_lossy(&bytes))

@@ -29,7 +29,7 @@ use crate::domain::{
 use crate::egress::{
     DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network, Reach, Secrets,
 };
-use crate::process::cpu::Stopwatch;
+use crate::process::cpu::Busyness;
 use crate::process::timer::{Alarm, Timer};
 
 /// What a sender works with.
@@ -87,6 +87,7 @@ pub struct ComponentSender {
     runtime: Option<Runtime>,
     instance: Option<Instance>,
     peak_memory: u64,
+    busyness: Busyness,
     /// What the guest wrote during the last batch.
     output: Vec<String>,
 }
@@ -134,6 +135,7 @@ impl ComponentSender {
             runtime: Some(runtime),
             instance: None,
             peak_memory: 0,
+            busyness: Busyness::default(),
             output: Vec::new(),
         })
     }
@@ -229,7 +231,7 @@ impl ComponentSender {
             Some(instance) => instance,
             None => self.new_instance(),
         };
-        let stopwatch = Stopwatch::start();
+        self.busyness.begin();
         instance.store.data_mut().egress.begin_batch(deadline);
         instance.store.set_epoch_deadline(1);
         self.alarm
@@ -249,8 +251,8 @@ impl ComponentSender {
         let report = guest.egress.report();
         // An instance that was interrupted is in no state to be used again.
         match done {
-            Err(Elapsed { .. }) => Err(self.out_of_time(stopwatch, report).into()),
-            Ok(Err(error)) => Err(self.interrupted(&error, stopwatch, guest).into()),
+            Err(Elapsed { .. }) => Err(self.out_of_time(report).into()),
+            Ok(Err(error)) => Err(self.interrupted(&error, guest).into()),
             Ok(Ok(done)) => {
                 self.instance = Some(instance);
                 Ok((done, report))
@@ -287,8 +289,8 @@ impl ComponentSender {
 
     /// By the clock alone: whoever computes may have left a request unanswered, and whoever waits may be woken at the
     /// very moment of the deadline.
-    fn out_of_time(&self, stopwatch: Stopwatch, report: EgressReport) -> SenderFailure {
-        let doing = if stopwatch.was_busy() {
+    fn out_of_time(&self, report: EgressReport) -> SenderFailure {
+        let doing = if self.busyness.was_busy() {
             Doing::Computing
         } else {
             report.phase.map_or(Doing::Waiting, Doing::Request)
@@ -297,12 +299,7 @@ impl ComponentSender {
         SenderFailureKind::OutOfTime { limit, doing }.by(self.name.clone())
     }
 
-    fn interrupted(
-        &self,
-        error: &wasmtime::Error,
-        stopwatch: Stopwatch,
-        guest: &Guest,
-    ) -> SenderFailure {
+    fn interrupted(&self, error: &wasmtime::Error, guest: &Guest) -> SenderFailure {
         for frame in frames(error) {
             debug!("{} was in {frame}", self.name);
         }
@@ -317,7 +314,7 @@ impl ComponentSender {
             return SenderFailureKind::NotRunnable { reason }.by(component);
         }
         match Interruption::of(error) {
-            Interruption::OutOfTime => self.out_of_time(stopwatch, guest.egress.report()),
+            Interruption::OutOfTime => self.out_of_time(guest.egress.report()),
             Interruption::Trapped(_) if guest.quota.memory_was_denied() => {
                 let limit_mib = self.config.limits.memory_mib;
                 SenderFailureKind::OutOfMemory { limit_mib }.by(component)
