@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 use clap_complete::env::{Bash, CompleteEnv, Elvish, EnvCompleter, Fish, Powershell, Shells, Zsh};
+use serde::Serialize;
 use swamp::domain::variables::COMPLETE as VARIABLE;
 
 use super::args::Cli;
@@ -45,8 +46,24 @@ pub(crate) fn run(shell: Shell, context: &Context) -> Result<(), CommandError> {
         shell.write_registration(VARIABLE, NAME, NAME, NAME, &mut script)?;
     }
     let script = String::from_utf8_lossy(&script);
-    context.ui.verbatim(script.trim())?;
+    if context.ui.wants_json() {
+        context.ui.json(&Completions {
+            shell: shell.to_string(),
+            script: script.trim(),
+        })?;
+    } else {
+        context.ui.verbatim(script.trim())?;
+    }
     Ok(())
+}
+
+/// The answer. Its keys are stable.
+#[derive(Serialize)]
+struct Completions<'a> {
+    /// The shell that it is for.
+    shell: String,
+    /// What the shell is to read.
+    script: &'a str,
 }
 
 /// Answers the shell, if it is one that asks.

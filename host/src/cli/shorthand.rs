@@ -32,6 +32,9 @@ pub(crate) fn in_full(root: &Command, mut argv: Vec<OsString>) -> Vec<OsString> 
         }
         place += if takes_value(root, arg) { 2 } else { 1 };
     }
+    if argv.get(place).is_some_and(|arg| arg == "help") {
+        place += 1;
+    }
     let is_short = argv
         .get(place)
         .is_some_and(|arg| SHORT.iter().any(|short| arg == OsStr::new(short)));
@@ -71,6 +74,8 @@ mod tests {
             full.join(OsStr::new(" ")).into_string().unwrap()
         };
         assert_eq!(full("swamp status"), "swamp telemetry status");
+        assert_eq!(full("swamp help status"), "swamp help telemetry status");
+        assert_eq!(full("swamp help doctor"), "swamp help doctor");
         assert_eq!(
             full("swamp -C status --json list -v"),
             "swamp -C status --json telemetry list -v"

@@ -35,7 +35,7 @@ pub(crate) fn for_command(error: clap::Error, root: &Command, argv: &[OsString])
     error
 }
 
-/// The words that clap or [`for_command`] suggests, if there are any.
+/// The words that clap or [`for_command`] suggests, or else those that can stand there, if there are any.
 pub(crate) fn of(error: &clap::Error) -> Option<String> {
     let kinds = [
         ContextKind::SuggestedSubcommand,
@@ -47,8 +47,14 @@ pub(crate) fn of(error: &clap::Error) -> Option<String> {
         ContextValue::Strings(words) => Some(words.iter().map(String::as_str).collect()),
         _ => None,
     });
-    let words = words.filter(|words: &Vec<_>| !words.is_empty())?;
-    Some(format!("did you mean {}?", words.join(" or ")))
+    let words = words.filter(|words: &Vec<_>| !words.is_empty());
+    let near = words.map(|words| format!("did you mean {}?", words.join(" or ")));
+    near.or_else(|| match error.get(ContextKind::ValidValue)? {
+        ContextValue::Strings(values) if !values.is_empty() => {
+            Some(format!("use one of {}", values.join(", ")))
+        }
+        _ => None,
+    })
 }
 
 /// The command whose commands `word` is none of.

@@ -241,6 +241,15 @@ impl Ui {
         }
     }
 
+    /// Tells a failure of this kind, for which there is no hint.
+    pub(crate) fn error_of_kind(self, kind: &str, message: &str) {
+        if self.json {
+            self.json_error(kind, message, None);
+        } else {
+            self.error(message);
+        }
+    }
+
     /// Tells what went wrong besides the command's own failure.
     pub(crate) fn error(self, text: &str) {
         self.stderr(&format!("{BAD}error:{BAD:#} {}", lines(text)));

@@ -136,10 +136,9 @@ fn is_recorded(context: &Context) -> bool {
 
 /// Says why the program was not run, and gives the exit code for that.
 fn refused(program: &Program<'_>, why: &NotRun, context: &Context) -> i32 {
-    context.ui.error(&format!(
-        "could not run {}: {why}",
-        shown(program.path.as_ref())
-    ));
+    let message = format!("could not run {}: {why}", shown(program.path.as_ref()));
+    let kind = why.result().error_type.unwrap_or_default();
+    context.ui.error_of_kind(&kind, &message);
     why.exit_code()
 }
 

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 use clap_mangen::roff::Roff;
+use serde::Serialize;
 
 use super::args::Cli;
 use super::context::{Context, VERSION};
@@ -21,15 +22,39 @@ pub(crate) fn run(dir: Option<&Path>, context: &Context) -> Result<(), CommandEr
     root.build();
     let Some(dir) = dir else {
         let page = page(&Page::of(&root))?;
-        context
-            .ui
-            .verbatim(String::from_utf8_lossy(&page).trim_end())?;
+        let page = String::from_utf8_lossy(&page);
+        if context.ui.wants_json() {
+            context.ui.json(&Manual {
+                page: Some(page.trim_end()),
+                directory: None,
+            })?;
+        } else {
+            context.ui.verbatim(page.trim_end())?;
+        }
         return Ok(());
     };
     let written = OutputDir::create(dir)
         .and_then(|dir| write(&root, &dir))
         .with_context(|| format!("could not write the manual pages to {}", shown(dir)));
-    written.map_err(|error| CommandError::new(ErrorKind::Io, error))
+    written.map_err(|error| CommandError::new(ErrorKind::Io, error))?;
+    if context.ui.wants_json() {
+        context.ui.json(&Manual {
+            page: None,
+            directory: Some(dir),
+        })?;
+    }
+    Ok(())
+}
+
+/// The answer. Its keys are stable.
+#[derive(Serialize)]
+struct Manual<'a> {
+    /// The page of the program, as `man` reads it; missing where a directory was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<&'a str>,
+    /// Where the pages were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<&'a Path>,
 }
 
 struct Page<'a> {
