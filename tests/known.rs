@@ -90,8 +90,19 @@ fn a_checkout_spends_no_header_until_it_is_trusted_and_none_after_untrust() {
     assert_eq!(told["known"], false);
     assert_eq!(told["knownBecause"], "its .swamp.yaml came with a checkout");
     assert_eq!(told["sender"]["trusted"], false);
+    let show = || with_key(&repo, &["sender", "show"]).stdout;
+    let (why, shown) = ("its .swamp.yaml came with a checkout", show());
+    assert!(
+        shown.contains(&format!("known       no: {why}\ntrusted     no")),
+        "{shown}"
+    );
     trust(&repo);
     assert_eq!(status(&repo)["sender"]["trusted"], true);
+    let (why, shown) = ("you allowed it on this machine", show());
+    assert!(
+        shown.contains(&format!("known       yes: {why}\ntrusted     yes")),
+        "{shown}"
+    );
     with_key(&repo, &["version"]);
     assert_eq!(keys(&repo).last(), Some(&true));
     assert_eq!(with_key(&repo, &["--no-telemetry", "untrust"]).code, 0);

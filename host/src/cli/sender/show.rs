@@ -34,6 +34,8 @@ struct Show {
     pin_matches: Option<bool>,
     /// Whether this user knows the repository.
     known: bool,
+    /// Why, or why not.
+    known_because: ForeignText,
     /// Whether it gets this user's headers for the endpoint.
     trusted: bool,
     /// Why it gets none.
@@ -75,6 +77,11 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
         pinned_digest: pinned.map(|digest| digest.to_string()),
         pin_matches: pinned.map(|digest| digest == file.digest()),
         known: known.as_ref().is_some_and(Known::is_known),
+        known_because: match known.as_ref().map(Known::answer) {
+            Some(Ok(by)) => by.in_words().into(),
+            Some(Err(why)) => why.to_string().into(),
+            None => "its endpoint is not valid".into(),
+        },
         trusted: untrusted_because.is_none(),
         untrusted_because,
         cached: Compiled::is_cached(&file, &context.cache()),
@@ -119,6 +126,7 @@ impl Show {
                 format!("no: it sends none of your headers, since {why}; run `swamp trust`")
             }
         };
+        let known = if self.known { "yes" } else { "no" };
         let cached = if self.cached { "yes" } else { "not yet" };
         let mut rows = vec![
             row(
@@ -128,6 +136,7 @@ impl Show {
             row("digest", &self.digest),
             row("size", &format!("{} bytes", self.bytes)),
             row("pinned", pinned),
+            row("known", &format!("{known}: {}", self.known_because)),
             row("trusted", &trusted),
             row("compiled", cached),
         ];
