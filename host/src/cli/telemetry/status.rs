@@ -1,7 +1,5 @@
 //! `telemetry status`.
 
-use std::path::Path;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use swamp::config::install_id::install_id;
@@ -10,7 +8,7 @@ use swamp::config::trust::Sender;
 use swamp::config::{Marker, OffSwitch, SenderSource, user_repo};
 use swamp::domain::{EntryName, EntryState, ForeignText, Listing, TelemetryRepository as _};
 use swamp::flush::{component_file, held_back};
-use swamp::sender::cached_description;
+use swamp::sender::{ComponentFile, cached_description};
 use swamp::spool::{FailureRecord, FileSpool, LastFlush, Totals};
 
 use super::format::{ago, duration, entries};
@@ -204,6 +202,7 @@ pub(super) fn status(context: &Context) -> Result<Status, CommandError> {
     let (url, source) = endpoint(marker);
     let known = known(root, marker);
     let answer = known.as_ref().map(Known::answer);
+    let file = component_file(root, &marker.telemetry_sender, context.owners()).ok();
     Ok(Status {
         enabled: off.is_none(),
         off_by: off.as_ref().map(OffSwitch::kind),
@@ -229,7 +228,7 @@ pub(super) fn status(context: &Context) -> Result<Status, CommandError> {
                 EndpointSource::Default => "default",
             },
         },
-        sender: sender(context, root, marker, known.as_ref()),
+        sender: sender(file.as_ref(), marker, known.as_ref()),
         pending: number(waiting().count()),
         past_retention,
         expiring_within_day: past_at(now + TimeDelta::days(1)) - past_retention,
@@ -242,18 +241,19 @@ pub(super) fn status(context: &Context) -> Result<Status, CommandError> {
         warnings: context
             .warnings()
             .into_iter()
-            .chain(option_warnings(context, root, marker))
+            .chain(option_warnings(context, file.as_ref(), marker))
             .map(Into::into)
             .collect(),
     })
 }
 
 /// What is wrong with the sender's options, where it has said which it takes. Nothing runs for this.
-fn option_warnings(context: &Context, root: &Path, marker: &Marker) -> Vec<String> {
-    let file = component_file(root, &marker.telemetry_sender, context.owners());
-    let description = file
-        .ok()
-        .and_then(|file| cached_description(&file, &context.cache()));
+fn option_warnings(
+    context: &Context,
+    file: Option<&ComponentFile>,
+    marker: &Marker,
+) -> Vec<String> {
+    let description = file.and_then(|file| cached_description(file, &context.cache()));
     let problems = description
         .map(|description| description.problems(&marker.telemetry_sender_options))
         .unwrap_or_default();
@@ -263,9 +263,8 @@ fn option_warnings(context: &Context, root: &Path, marker: &Marker) -> Vec<Strin
         .collect()
 }
 
-fn sender(context: &Context, root: &Path, marker: &Marker, known: Option<&Known>) -> SenderStatus {
+fn sender(file: Option<&ComponentFile>, marker: &Marker, known: Option<&Known>) -> SenderStatus {
     let source = &marker.telemetry_sender;
-    let file = component_file(root, source, context.owners()).ok();
     let may_spend = known.zip(file).map(|(known, file)| {
         known.may_spend(Sender {
             digest: file.digest(),
