@@ -65,6 +65,7 @@ mod links;
 mod listing;
 #[cfg(target_os = "linux")]
 mod locks;
+mod log;
 mod man;
 mod network;
 #[cfg(target_os = "linux")]
