@@ -126,7 +126,7 @@ impl Description {
 ///
 /// # Errors
 ///
-/// When it does not run, or does not answer in [`DESCRIBE_TIME`] without a request.
+/// When it does not run, or does not answer within a second without a request.
 pub fn describe(compiled: &Compiled) -> Result<Option<Description>, SendError> {
     if let Some(known) = cached(compiled.cache(), compiled.key()) {
         return Ok(Some(known));
