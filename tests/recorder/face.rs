@@ -149,6 +149,7 @@ fn the_recorder_has_this_face() {
     #[derive(Debug)]
     pub struct Recording;
     impl Recording {
+        pub fn environment(&self) -> Option<(&'static str, String)> {}
         pub fn finish(mut self, failure: impl Into<Option<Failure>>) {}
     }
     impl Drop for Recording {}
