@@ -821,6 +821,40 @@ fn whoever_kills_swamp_kills_the_program_and_the_next_command_completes_its_entr
     }
 }
 
+/// What `docs/exec.md` says that differs, as far as it can be brought about at will.
+#[test]
+fn what_differs_from_the_program_alone_is_what_the_documentation_says() {
+    let repo = TestRepo::new();
+    let told = |mode, program: &[&str]| Watched::start(&repo, mode, "", program).finish();
+    // It leads no group: it can begin a session.
+    let leads = "print getpgrp == $$ ? 1 : 0, POSIX::setsid() > 0 ? 1 : 0";
+    let leads = ["perl", "-MPOSIX", "-e", leads];
+    assert_eq!(told(Mode::Alone, &leads).stdout, "10");
+    assert_eq!(told(Mode::Recorded, &leads).stdout, "01");
+    // A timer of CPU time counts that of swamp.
+    let timed =
+        "use Time::HiRes qw(setitimer ITIMER_VIRTUAL); setitimer(ITIMER_VIRTUAL, 0.2); exec @ARGV";
+    let busy = "1 while (times)[0] < 1; print q(on)";
+    let of = |line: &[&str]| {
+        let program = [&["perl", "-e", timed], line, &["perl", "-e", busy]].concat();
+        told(Mode::Alone, &program)
+    };
+    assert_eq!(of(&[]).signal, Some(libc::SIGVTALRM));
+    assert_eq!(of(&[SWAMP, "exec", "--"]).stdout, "on");
+    // SIGSTOP to swamp alone does not reach the program.
+    let answers = "$| = 1; $SIG{USR1} = sub { print qq(got\n) }; print qq($$\n); sleep 1 while 1";
+    let mut watched = Watched::start(&repo, Mode::Recorded, "", &["perl", "-e", answers]);
+    watched.stdout.read_line(&mut watched.seen).unwrap();
+    let program: i32 = watched.seen.trim().parse().unwrap();
+    send(watched.pid(), libc::SIGSTOP);
+    waitpid(Pid::from_raw(watched.pid()), Some(WaitPidFlag::WUNTRACED)).unwrap();
+    send(program, libc::SIGUSR1);
+    watched.wait_for("got");
+    send(watched.pid(), libc::SIGCONT);
+    send(watched.pid(), libc::SIGTERM);
+    assert_eq!(watched.finish().signal, Some(libc::SIGTERM));
+}
+
 #[test]
 fn who_signals_its_parent_signals_who_started_swamp() {
     let repo = TestRepo::new();
