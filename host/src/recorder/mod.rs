@@ -50,6 +50,10 @@
 //! a kill, what [`Recorder::begin`] has left becomes an entry once this process is gone and another command or a
 //! flush opens the spool.
 //!
+//! # What a command starts
+//!
+//! names it as its parent where it gets [`Recording::environment`] and records itself.
+//!
 //! # What decides
 //!
 //! | variable | does |

@@ -121,3 +121,31 @@ impl OpenRecord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, mem};
+
+    use super::*;
+    use crate::domain::{EntryId, Invocation, parent_invocation};
+
+    #[test]
+    fn what_a_command_starts_learns_its_id() {
+        assert_eq!(Recording::new(None).environment(), None);
+        let dir = tempfile::tempdir().unwrap();
+        let marker = "telemetryEndpoint: http://127.0.0.1:9\n";
+        fs::write(dir.path().join(".swamp.yaml"), marker).unwrap();
+        let root = dir.path().canonicalize().unwrap();
+        let repo = Repo::at(root, |_| None).unwrap();
+        let spool = repo.spool(false, |_| None).unwrap();
+        let start = StartTime::now();
+        let entry = start.entry(Invocation::default(), Failure::UNFINISHED.result(), "1");
+        let id = entry.name().id;
+        let recording = Recording::new(Some(OpenRecord::begin(repo, spool, start, entry)));
+        let (name, value) = recording.environment().unwrap();
+        let parent = parent_invocation(|asked| (asked == name).then(|| value.clone().into()));
+        assert_eq!(parent.as_ref().map(EntryId::as_str), Some(id.as_str()));
+        // Its end would look for a program that delivers, and note the repository in the state directory of whoever tests.
+        mem::forget(recording);
+    }
+}
