@@ -166,34 +166,6 @@ fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Vec<&String> {
     }
 }
 
-/// What a module may use though that uses it: its room, both modules, and why it is so.
-const BACK: [(&str, &str, &str, &str); 4] = [
-    (
-        "sender",
-        "contract",
-        "sandbox",
-        "a version is bound to the state that holds what a guest asked for",
-    ),
-    (
-        "sender",
-        "contract",
-        "link",
-        "a version says which item of it a component has otherwise",
-    ),
-    (
-        "sender",
-        "contract",
-        "description",
-        "a version reads what a sender says of itself",
-    ),
-    (
-        "sender",
-        "description",
-        "run",
-        "a sender is run to be asked",
-    ),
-];
-
 #[test]
 fn no_modules_of_a_room_use_each_other_in_a_circle() {
     for (room, _) in ARROWS {
@@ -219,11 +191,6 @@ fn no_modules_of_a_room_use_each_other_in_a_circle() {
             let own = uses.entry(path[0].clone()).or_default();
             let mut named = neighbours(code, room, path);
             named.retain(|name| *name != path[0] && modules.contains(name));
-            for (_, _, used, _) in
-                (BACK.iter()).filter(|(in_room, user, _, _)| in_room == room && **user == path[0])
-            {
-                named.remove(*used);
-            }
             own.append(&mut named);
         }
         let circle = circle(&uses);

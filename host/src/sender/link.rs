@@ -1,25 +1,16 @@
 //! Linking: what the host offers to a component, and what it wants of it.
 
-use thiserror::Error;
 use wasmtime::Engine;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
-use super::contract::{self, Contract, SenderPre, reason};
+use super::contract::{self, Contract, SenderPre, TypeMismatch, reason};
 use super::grants::{Grant, is_usual};
 use super::sandbox::Guest;
 use super::services;
 
 /// How many imports that are not offered are named.
 const NAMED: usize = 5;
-
-/// A component whose export of the right name has another type than the contract's.
-#[derive(Debug, Error)]
-#[error("its sender is not that of contract {0}")]
-pub(super) struct TypeMismatch(
-    /// The version of the contract.
-    pub(super) &'static str,
-);
 
 /// Links `component` to what the sandbox grants it, and finds its sender.
 ///

@@ -9,6 +9,7 @@ mod cache;
 mod compiled;
 mod compiler;
 mod contract;
+mod describe;
 mod description;
 mod engine;
 mod failure;
@@ -29,9 +30,8 @@ pub use cache::Cache;
 pub use compiled::Compiled;
 pub use compiler::{CompileError, Compiler, Patience, bound_compilation, compile};
 pub use contract::{CONTRACT_VERSIONS, contract_versions};
-pub use description::{
-    Description, OptionDescription, OptionProblem, cached_description, describe,
-};
+pub use describe::{cached_description, describe};
+pub use description::{Description, OptionDescription, OptionProblem};
 pub use engine::AddressSpace;
 pub use file::ComponentFile;
 pub use grants::Grant;

@@ -16,10 +16,10 @@ use wasmtime::{Engine, Store};
 
 use super::alarm::interrupting;
 use super::compiled::Compiled;
-use super::contract::{self, Batch, Sender, SenderPre};
+use super::contract::{self, Batch, Sender, SenderPre, TypeMismatch};
 use super::description::Description;
 use super::failure::{Interruption, frames, out_of_space, system_error};
-use super::link::{TypeMismatch, link};
+use super::link::link;
 use super::sandbox::Guest;
 use crate::config::{BuiltinSender, SenderLimits};
 use crate::domain::{

@@ -6,9 +6,9 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::WasiConfigVariables;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::contract::EntryFields;
 use super::limits;
 use super::output::Output;
+use crate::domain::EntryFields;
 use crate::egress::Egress;
 
 /// The data of a store: no files, environment, arguments or sockets; HTTP as [`Egress`] allows it.
@@ -25,7 +25,7 @@ pub(super) struct Guest {
     /// What `wasi:config` tells it.
     pub(super) options: WasiConfigVariables,
     /// Empty unless a batch is being delivered by a sender that asks for them.
-    pub(super) entry_fields: EntryFields,
+    pub(super) entry_fields: Vec<EntryFields>,
 }
 
 impl Guest {
@@ -58,7 +58,7 @@ impl Guest {
             stderr,
             log: Output::default(),
             options: options.iter().cloned().collect(),
-            entry_fields: EntryFields::new(),
+            entry_fields: Vec::new(),
         };
         let mut store = Store::new(engine, guest);
         store.limiter(|guest| &mut guest.quota);

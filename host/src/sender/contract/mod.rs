@@ -4,6 +4,7 @@
 mod v0_1;
 mod v0_2;
 
+use thiserror::Error;
 use wasmtime::Store;
 use wasmtime::component::{InstancePre, Linker};
 
@@ -12,8 +13,6 @@ use super::limits;
 use super::sandbox::Guest;
 use crate::domain::{Delivered, SendError, SpooledEntry, printable};
 use crate::egress::Secrets;
-
-pub(super) use v0_2::EntryFields;
 
 /// The export that a sender is known by, without its version.
 const INTERFACE: &str = "swamp:telemetry/sender";
@@ -28,6 +27,14 @@ pub(super) fn version_of<'a>(exports: impl IntoIterator<Item = &'a str>) -> Opti
         (name == INTERFACE).then_some(version)
     })
 }
+
+/// A component whose export of the right name has another type than the contract's.
+#[derive(Debug, Error)]
+#[error("its sender is not that of contract {0}")]
+pub(super) struct TypeMismatch(
+    /// The version of the contract.
+    pub(super) &'static str,
+);
 
 /// The versions that this host runs, in words.
 #[must_use]
@@ -97,7 +104,7 @@ impl SenderPre {
     ///
     /// # Errors
     ///
-    /// When it traps, or has a [`TypeMismatch`](super::link::TypeMismatch).
+    /// When it traps, or has a [`TypeMismatch`].
     pub(super) async fn instantiate(&self, store: &mut Store<Guest>) -> wasmtime::Result<Sender> {
         Ok(match self {
             Self::V0_1(linked) => Sender::V0_1(linked.instantiate(store).await?),

@@ -5,9 +5,8 @@ use std::time::Duration;
 use wasmtime::Store;
 use wasmtime::component::InstancePre;
 
-use super::Batch;
+use super::{Batch, TypeMismatch};
 use crate::domain::{Delivered, SendError, SpooledEntry, Status};
-use crate::sender::link::TypeMismatch;
 use crate::sender::sandbox::Guest;
 
 #[allow(

@@ -6,10 +6,9 @@ use chrono::{DateTime, Utc};
 use wasmtime::Store;
 use wasmtime::component::{HasSelf, Instance, InstancePre, Linker, TypedFunc};
 
-use super::{Batch, reason};
+use super::{Batch, TypeMismatch, reason};
 use crate::domain::{self, Delivered, EntryOutcome, SendError, Status};
 use crate::sender::description::{Description, OptionDescription};
-use crate::sender::link::TypeMismatch;
 use crate::sender::sandbox::Guest;
 
 #[allow(
@@ -36,9 +35,6 @@ mod bindings {
 use bindings::swamp::telemetry::types as wit;
 
 pub(super) const VERSION: &str = "0.2.0";
-
-/// What is known of each entry of the batch that is being delivered.
-pub(in crate::sender) type EntryFields = Vec<domain::EntryFields>;
 
 /// What a component may import of the contract.
 pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
