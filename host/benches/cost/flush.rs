@@ -17,14 +17,14 @@ use swamp::domain::{
     TelemetrySender,
 };
 use swamp::egress::{Environment, Network, Reach};
-use swamp::flush::{FlushSetup, Flushed, How, Watch};
+use swamp::flush::{FlushSetup, Flushed, Watch};
 use swamp::process::timer::Timer;
 use swamp::process::worker::{Program, close_inherited_files, forbid_core_dumps};
 use swamp::sender::{Cache, Compiled, Compiler, ComponentFile, ComponentSender, SenderConfig};
 use swamp::spool::FileSpool;
 
 use super::figures::{Figure, Turns, time};
-use super::native::NativeSender;
+use super::native::{NativeSender, like_a_worker};
 use super::role::Role;
 use super::world::{SWAMP, World, run};
 
@@ -97,15 +97,6 @@ pub(crate) fn by_component() {
         panic!("{flushed:?}");
     };
     assert!(outcome.failure.is_none());
-}
-
-pub(crate) const fn like_a_worker(batches: Batches) -> How {
-    How {
-        patience: Duration::from_millis(40),
-        batches,
-        batch_size: BATCH_SIZE,
-        heeds_retry_after: true,
-    }
 }
 
 fn warm(world: &World) -> Turns {

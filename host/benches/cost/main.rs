@@ -27,7 +27,10 @@ mod world;
 
 use std::process::ExitCode;
 
+use swamp::domain::Batches;
+
 use figures::Figure;
+use role::Role;
 
 type Group = fn() -> Vec<Figure>;
 
@@ -43,8 +46,19 @@ const GROUPS: [(&str, Group); 7] = [
     ("size", size::measure),
 ];
 
+fn play(role: Role) {
+    match role {
+        Role::Flush => flush::by_component(),
+        Role::FlushNatively => native::flush(Batches::One),
+        Role::Drain => native::flush(Batches::All),
+        Role::Start => println!("{}", start::parts()),
+        Role::Peak => println!("{}", size::peak_of_arguments()),
+    }
+}
+
 fn main() -> ExitCode {
-    if role::play() {
+    if let Some(role) = Role::of_this_process() {
+        play(role);
         return ExitCode::SUCCESS;
     }
     // Cargo adds `--bench`.

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
@@ -12,16 +13,14 @@ use swamp::config::marker_file::MarkerFile;
 use swamp::config::ownership::Owners;
 use swamp::config::user_config_file::{config_path, read_user_config};
 use swamp::domain::{
-    Batches, Deadline, Delivered, Endpoint, SendError, SpooledEntry, TelemetrySender,
+    BATCH_SIZE, Batches, Deadline, Delivered, Endpoint, SendError, SpooledEntry, TelemetrySender,
 };
-use swamp::flush::{FlushJob, Flushed, Watch};
+use swamp::flush::{FlushJob, Flushed, How, Watch};
 use swamp::process::worker::{close_inherited_files, forbid_core_dumps};
 use swamp::spool::FileSpool;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout_at;
-
-use super::flush::like_a_worker;
 
 /// What a sender would be without a sandbox: no proxy, no TLS, no choice.
 pub(crate) struct NativeSender {
@@ -128,4 +127,14 @@ pub(crate) fn flush(batches: Batches) {
         panic!("{flushed:?}");
     };
     assert!(outcome.failure.is_none());
+}
+
+/// As the worker that a command starts flushes.
+pub(crate) const fn like_a_worker(batches: Batches) -> How {
+    How {
+        patience: Duration::from_millis(40),
+        batches,
+        batch_size: BATCH_SIZE,
+        heeds_retry_after: true,
+    }
 }

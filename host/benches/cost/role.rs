@@ -3,11 +3,8 @@
 use std::env;
 use std::process::{Command, Stdio};
 
-use serde_json::Value;
-use swamp::domain::Batches;
-
 use super::world::World;
-use super::{flush, native, size, start};
+use serde_json::Value;
 
 /// The environment variable that tells which role to play.
 const VARIABLE: &str = "SWAMP_COST_ROLE";
@@ -45,28 +42,19 @@ impl Role {
         }
     }
 
+    /// The role that the environment names, if it names one.
+    pub(crate) fn of_this_process() -> Option<Self> {
+        let name = env::var(VARIABLE).ok()?;
+        let role = Self::ALL.into_iter().find(|role| role.as_str() == name);
+        Some(role.unwrap())
+    }
+
     /// A process that plays this role in the repository of `world`.
     pub(crate) fn command(self, world: &World) -> Command {
         let mut command = world.command(world.benchmark());
         command.env(VARIABLE, self.as_str());
         command
     }
-}
-
-/// Plays the role that the environment names. `false` where it names none.
-pub(crate) fn play() -> bool {
-    let Ok(name) = env::var(VARIABLE) else {
-        return false;
-    };
-    let role = Role::ALL.into_iter().find(|role| role.as_str() == name);
-    match role.unwrap() {
-        Role::Flush => flush::by_component(),
-        Role::FlushNatively => native::flush(Batches::One),
-        Role::Drain => native::flush(Batches::All),
-        Role::Start => println!("{}", start::parts()),
-        Role::Peak => println!("{}", size::peak_of_arguments()),
-    }
-    true
 }
 
 /// Runs a command to its success, and gives the JSON that it printed.
