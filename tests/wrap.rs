@@ -38,14 +38,19 @@ fn core_module_of_wasi_0_1() -> Vec<u8> {
 }
 
 fn with_world(module: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
-    let (mut module, resolve, world) = without_world(module);
+    let (mut module, resolve, world) = without_world("0.1.0", module);
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     module
 }
 
-fn without_world(module: impl FnOnce(Vec<u8>) -> Vec<u8>) -> (Vec<u8>, Resolve, WorldId) {
+fn without_world(
+    contract: &str,
+    module: impl FnOnce(Vec<u8>) -> Vec<u8>,
+) -> (Vec<u8>, Resolve, WorldId) {
     let mut resolve = Resolve::default();
-    let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("wit/0.1.0");
+    let wit = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("wit")
+        .join(contract);
     let (package, _) = resolve.push_path(wit).unwrap();
     let world = resolve
         .select_world(&[package], Some("telemetry-sender"))
@@ -143,7 +148,7 @@ fn a_module_without_its_world_takes_it_from_the_directory_of_the_bindings() {
     let repo = TestRepo::new();
     fs::write(
         repo.root().join("core.wasm"),
-        without_world(|dummy| dummy).0,
+        without_world("0.1.0", |dummy| dummy).0,
     )
     .unwrap();
     let refused = repo.swamp(&["sender", "wrap", "core.wasm"]);
@@ -167,4 +172,21 @@ fn a_module_without_its_world_takes_it_from_the_directory_of_the_bindings() {
     assert_eq!(wrapped.code, 0, "{wrapped:?}");
     let check = repo.swamp(&["sender", "check", "core.component.wasm"]);
     assert_eq!(check.code, 0, "{check:?}");
+}
+
+#[test]
+fn of_a_directory_with_several_worlds_the_senders_is_taken() {
+    let repo = TestRepo::new();
+    let core = without_world("0.2.0", |dummy| dummy).0;
+    fs::write(repo.root().join("core.wasm"), core).unwrap();
+    let wit = repo.root().join("wit");
+    fs::create_dir(&wit).unwrap();
+    let contract = include_str!("../wit/0.2.0/sender.wit");
+    fs::write(wit.join("sender.wit"), contract).unwrap();
+    let wrapped = repo.swamp(&["sender", "wrap", "core.wasm", "--wit", "wit"]);
+    assert_eq!(wrapped.code, 0, "{wrapped:?}");
+    let check = repo.swamp(&["sender", "check", "core.component.wasm"]);
+    assert!(check.stdout.contains("contract    0.2.0"), "{check:?}");
+    // Nothing in the module answers.
+    assert!(check.stderr.contains("trapped"), "{check:?}");
 }

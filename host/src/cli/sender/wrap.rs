@@ -110,12 +110,20 @@ const BINDINGS: &str = "build it with the bindings that wit-bindgen generates fr
 /// How every core module begins, and no component.
 const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
+/// What a contract calls the world of a sender.
+const WORLD: &str = "telemetry-sender";
+
 /// Adds the one world of the package in `wit` to a core module, as the bindings of C and Rust do themselves.
 fn embed(core: &mut Vec<u8>, wit: &Path) -> Result<(), String> {
     let mut add = || {
         let mut resolve = Resolve::default();
         let (package, _) = resolve.push_dir(wit)?;
-        let world = resolve.select_world(&[package], None)?;
+        // Of several, as contract 0.2.0 has them, the one that a sender must export.
+        let world = resolve.select_world(&[package], None).or_else(|why| {
+            resolve
+                .select_world(&[package], Some(WORLD))
+                .map_err(|_| why)
+        })?;
         embed_component_metadata(core, &resolve, world, StringEncoding::UTF8)
     };
     add().map_err(|error| in_one_line(&error))
