@@ -72,6 +72,24 @@ impl SenderConfig {
             timer: Timer::default(),
         })
     }
+
+    /// What a guest is called with: the `endpoint` of this as text, and what is to be sent.
+    fn batch<'a>(
+        &'a self,
+        endpoint: &'a str,
+        distinct_id: &'a str,
+        entries: &'a [SpooledEntry],
+        secrets: &'a Secrets,
+    ) -> Batch<'a> {
+        Batch {
+            endpoint,
+            user_agent: &self.user_agent,
+            options: &self.options,
+            distinct_id,
+            entries,
+            secrets,
+        }
+    }
 }
 
 /// A sender component, linked and ready. Its instance lives from its first batch to its first trap, and serves
@@ -200,16 +218,9 @@ impl ComponentSender {
     ///
     /// [`SendError::InvalidConfiguration`] says what is wrong, and any other how it failed.
     pub fn check_config(&mut self, distinct_id: &str, deadline: Deadline) -> Result<(), SendError> {
-        let config = Arc::clone(&self.config);
-        let secrets = self.secrets.clone();
-        let batch = Batch {
-            endpoint: &config.endpoint.to_string(),
-            user_agent: &config.user_agent,
-            options: &config.options,
-            distinct_id,
-            entries: &[],
-            secrets: &secrets,
-        };
+        let (config, secrets) = (Arc::clone(&self.config), self.secrets.clone());
+        let endpoint = config.endpoint.to_string();
+        let batch = config.batch(&endpoint, distinct_id, &[], &secrets);
         let (answer, _) = self.within(deadline, async |instance, linked| {
             let sender = instance.sender(linked).await?;
             sender.check_config(&mut instance.store, &batch).await
@@ -423,16 +434,9 @@ impl TelemetrySender for ComponentSender {
         distinct_id: &str,
         deadline: Deadline,
     ) -> Result<Delivered, SendError> {
-        let config = Arc::clone(&self.config);
-        let secrets = self.secrets.clone();
-        let batch = Batch {
-            endpoint: &config.endpoint.to_string(),
-            user_agent: &config.user_agent,
-            options: &config.options,
-            distinct_id,
-            entries,
-            secrets: &secrets,
-        };
+        let (config, secrets) = (Arc::clone(&self.config), self.secrets.clone());
+        let endpoint = config.endpoint.to_string();
+        let batch = config.batch(&endpoint, distinct_id, entries, &secrets);
         let (answer, report) = self.within(deadline, async |instance, linked| {
             let sender = instance.sender(linked).await?;
             sender.send_batch(&mut instance.store, &batch).await
