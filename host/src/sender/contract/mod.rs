@@ -20,12 +20,17 @@ const INTERFACE: &str = "swamp:telemetry/sender";
 /// The versions of the contract that this host runs, oldest first.
 pub const CONTRACT_VERSIONS: [&str; 2] = [v0_1::VERSION, v0_2::VERSION];
 
-/// The version of the contract that a component of these exports is for, if it exports any.
+/// The version of the contract that a component of these exports is for, if it exports any: of several, the newest that
+/// this host runs.
 pub(super) fn version_of<'a>(exports: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    exports.into_iter().find_map(|export| {
+    let version = |export: &'a str| {
         let (name, version) = export.split_once('@')?;
         (name == INTERFACE).then_some(version)
-    })
+    };
+    let exported: Vec<_> = exports.into_iter().filter_map(version).collect();
+    let is_exported = |version: &&&str| exported.contains(*version);
+    let ours = CONTRACT_VERSIONS.iter().rev().find(is_exported);
+    ours.or(exported.first()).copied()
 }
 
 /// A component whose export of the right name has another type than the contract's.
@@ -205,4 +210,36 @@ impl Sender {
 pub(super) fn reason(text: &str) -> String {
     let short: String = text.trim().chars().take(limits::REASON_CHARS).collect();
     printable(&short).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_versions_the_newest_that_this_host_runs_counts() {
+        for (exports, version) in [
+            (&["wasi:cli/run@0.2.0"][..], None),
+            (&["swamp:telemetry/sender"], None),
+            (&["swamp:telemetry/sender@0.1.0"], Some("0.1.0")),
+            (&["swamp:telemetry/sender@9.0.0"], Some("9.0.0")),
+            (
+                &[
+                    "swamp:telemetry/sender@9.0.0",
+                    "swamp:telemetry/sender@0.1.0",
+                    "swamp:telemetry/sender@0.2.0",
+                ],
+                Some("0.2.0"),
+            ),
+            (
+                &[
+                    "swamp:telemetry/sender@0.1.0",
+                    "swamp:telemetry/description@0.2.0",
+                ],
+                Some("0.1.0"),
+            ),
+        ] {
+            assert_eq!(version_of(exports.iter().copied()), version, "{exports:?}");
+        }
+    }
 }
