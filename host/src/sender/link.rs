@@ -41,12 +41,18 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<SenderPre, 
 fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     let component_type = component.component_type();
-    contract::add_to_linker(&mut linker)?;
-    services::add_to_linker(&mut linker)?;
-    if component_type
-        .imports(engine)
-        .all(|(name, _)| is_usual(name))
-    {
+    let imports: Vec<_> = (component_type.imports(engine))
+        .map(|(name, _)| name)
+        .collect();
+    // Every flush links: what the component does not want is left out.
+    let wants = |offered: &[&str]| imports.iter().any(|name| offered.contains(name));
+    if wants(&contract::OFFERED) {
+        contract::add_to_linker(&mut linker)?;
+    }
+    if wants(&services::OFFERED) {
+        services::add_to_linker(&mut linker)?;
+    }
+    if imports.iter().all(|name| is_usual(name)) {
         wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
     } else {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

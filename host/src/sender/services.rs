@@ -26,6 +26,12 @@ mod bindings {
 
 use bindings::wasi::logging::logging::{self, Level};
 
+/// Their names, in the versions that [`grants`](super::grants) has.
+pub(super) const OFFERED: [&str; 2] = [
+    "wasi:config/store@0.2.0-rc.1",
+    "wasi:logging/logging@0.1.0-draft",
+];
+
 /// Offers both.
 pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     wasmtime_wasi_config::add_to_linker(linker, |guest: &mut Guest| {

@@ -80,17 +80,14 @@ pub(crate) fn run(
         return Err(why.clone().into());
     }
     let description = describe(&compiled_file)?;
-    let problems = |options: &[(String, String)]| {
-        description
-            .as_ref()
-            .map_or_else(Vec::new, |description| description.problems(options))
-    };
     let asked_for = if options.is_empty() {
         &marker.telemetry_sender_options
     } else {
         options
     };
-    let problems = problems(asked_for);
+    let problems = description
+        .as_ref()
+        .map_or_else(Vec::new, |description| description.problems(asked_for));
     if !options.is_empty()
         && let Some(problem) = problems.first()
     {

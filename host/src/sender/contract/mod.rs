@@ -93,6 +93,9 @@ impl Contract {
     }
 }
 
+/// What contracts offer to import that has functions.
+pub(super) const OFFERED: [&str; 1] = [v0_2::BATCH];
+
 /// Adds what contracts offer to import: nothing that a component can use unless it is for that contract.
 pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     v0_2::add_to_linker(linker)

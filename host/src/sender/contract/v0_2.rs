@@ -36,6 +36,9 @@ use bindings::swamp::telemetry::types as wit;
 
 pub(super) const VERSION: &str = "0.2.0";
 
+/// What a component imports that asks for the fields of entries.
+pub(super) const BATCH: &str = "swamp:telemetry/batch@0.2.0";
+
 /// What a component may import of the contract.
 pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     bindings::swamp::telemetry::batch::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)
@@ -50,11 +53,10 @@ pub(in crate::sender) struct SenderPre {
 impl SenderPre {
     pub(super) fn new(linked: InstancePre<Guest>) -> wasmtime::Result<Self> {
         let component = linked.component();
-        let batch = format!("swamp:telemetry/batch@{VERSION}");
         let wants_fields = component
             .component_type()
             .imports(component.engine())
-            .any(|(name, _)| name == batch);
+            .any(|(name, _)| name == BATCH);
         let pre = bindings::TelemetrySenderPre::new(linked)?;
         Ok(Self { pre, wants_fields })
     }
