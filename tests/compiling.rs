@@ -9,11 +9,11 @@ use std::process::{Child, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::{SWAMP, TestRepo, wait_until};
+use crate::support::{SWAMP, TestRepo, wait_until, wasm};
 
 /// A component that takes a second or so to compile.
 pub(crate) fn slow(repo: &TestRepo) -> PathBuf {
-    let path = repo.root().join("slow.wat");
+    let path = repo.root().join("slow.wasm");
     if path.exists() {
         return path;
     }
@@ -30,7 +30,7 @@ pub(crate) fn slow(repo: &TestRepo) -> PathBuf {
         text.push(')');
     }
     text.push_str("))");
-    fs::write(&path, text).unwrap();
+    fs::write(&path, wasm(&text)).unwrap();
     path
 }
 

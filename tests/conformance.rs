@@ -17,7 +17,7 @@ use swamp::process::timer::Timer;
 use swamp::receiver::{Format, Receiver, ReceiverOptions};
 use swamp::sender::{Compiled, ComponentFile, ComponentSender, SenderConfig};
 
-use crate::support::{AMPLE, Run, TestRepo, cache, compiler};
+use crate::support::{AMPLE, Run, TestRepo, cache, compiler, wasm};
 
 fn wrong_sender() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -290,11 +290,11 @@ fn each_fault_fails_the_scenarios_that_are_about_it_and_every_scenario_is_failed
 fn a_component_that_asks_for_more_fails_and_is_put_through_nothing_else() {
     let repo = TestRepo::new();
     let greedy = r#"(component (import "wasi:keyvalue/store@0.2.0" (instance)))"#;
-    fs::write(repo.root().join("greedy.wat"), greedy).unwrap();
-    let run = repo.swamp(&["sender", "test", "greedy.wat", "--only", "one-entry"]);
+    fs::write(repo.root().join("greedy.wasm"), wasm(greedy)).unwrap();
+    let run = repo.swamp(&["sender", "test", "greedy.wasm", "--only", "one-entry"]);
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stdout.contains("skip  one-entry"), "{}", run.stdout);
-    let run = repo.swamp(&["sender", "test", "greedy.wat", "--json"]);
+    let run = repo.swamp(&["sender", "test", "greedy.wasm", "--json"]);
     assert_eq!(run.code, 1, "{run:?}");
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Run, TestRepo, say};
+use crate::support::{Run, TestRepo, say, wasm};
 use crate::unruly::{Plan, Unruly};
 
 /// A file system of a test's own.
@@ -477,8 +477,8 @@ fn a_limit_of_address_space_is_lived_with_from_1_gib_on_and_told_below() {
     let memory = "(memory (export \"memory\") 1)";
     assert!(small.contains(memory));
     let large = small.replace(memory, "(memory (export \"memory\") 3200)");
-    fs::write(repo.root().join("large.wat"), large).unwrap();
-    repo.configure("telemetrySender: large.wat\n");
+    fs::write(repo.root().join("large.wasm"), wasm(&large)).unwrap();
+    repo.configure("telemetrySender: large.wasm\n");
     let run = limited(&repo, "ulimit -v 250000");
     assert!(run.stderr.contains("`ulimit -v`"), "{run:?}");
     assert_eq!(repo.arrived().len(), 3);

@@ -210,7 +210,7 @@ fn sigint_to_the_command_alone_ends_it_while_it_compiles() {
         .env("SWAMP_TELEMETRY_FLUSH", "off"));
     let slow = slow(&repo);
     let slow = slow.to_str().unwrap();
-    let marker = repo.marker() + "telemetrySender: slow.wat\n";
+    let marker = repo.marker() + "telemetrySender: slow.wasm\n";
     fs::write(repo.root().join(".swamp.yaml"), marker).unwrap();
     for (args, said) in [
         (&["sender", "check", slow][..], ""),

@@ -11,7 +11,7 @@ use std::path::Path;
 use serde_json::Value;
 use syn::{Attribute, Fields, GenericArgument, Item, LitStr, PathArguments, Type};
 
-use crate::support::{TestRepo, run};
+use crate::support::{TestRepo, run, wasm};
 
 /// How many documents of a type a command prints.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -506,8 +506,8 @@ fn what_the_program_prints_has_the_keys_of_the_reference_and_no_others() {
     run(repo
         .command(&["version"])
         .env("SWAMP_TELEMETRY_FLUSH", "off"));
-    let core = repo.root().join("core.wat");
-    fs::write(core, "(component)").unwrap();
+    let core = repo.root().join("core.wasm");
+    fs::write(core, wasm("(component)")).unwrap();
     let printed: &[(&str, &[&str])] = &[
         ("version", &["version"]),
         ("init, repo init", &["init", "other"]),
@@ -545,7 +545,7 @@ fn what_the_program_prints_has_the_keys_of_the_reference_and_no_others() {
         ("telemetry enable, disable", &["telemetry", "enable"]),
         ("sender show", &["sender", "show"]),
         ("sender check", &["sender", "check", "builtin:ingest"]),
-        ("sender check", &["sender", "check", "core.wat"]),
+        ("sender check", &["sender", "check", "core.wasm"]),
         ("sender use", &["sender", "use", "builtin:otlp"]),
         (
             "sender test",

@@ -8,7 +8,7 @@ use http::HeaderName;
 use serde_json::Value;
 use swamp::receiver::ReceiverOptions;
 
-use crate::support::{Run, SWAMP, TestRepo, not_installed, run};
+use crate::support::{Run, SWAMP, TestRepo, not_installed, run, wasm};
 
 const SECRET: &str = "s3cret-value";
 const ID: &str = "550e8400-e29b-41d4-a716-446655440000";
@@ -204,8 +204,8 @@ fn a_checkout_raises_no_memory_of_its_sender_and_a_known_repository_does() {
     let greedy = crate::hostile::sender_with_body(
         "(if (i32.eq (memory.grow (i32.const 4800)) (i32.const -1)) (then unreachable)) i32.const 0",
     );
-    let repo = checkout("telemetrySender: greedy.wat\ntelemetrySenderLimits: {memoryMiB: 512}\n");
-    fs::write(repo.root().join("greedy.wat"), greedy).unwrap();
+    let repo = checkout("telemetrySender: greedy.wasm\ntelemetrySenderLimits: {memoryMiB: 512}\n");
+    fs::write(repo.root().join("greedy.wasm"), wasm(&greedy)).unwrap();
     let failure = |repo: &TestRepo| {
         with_key(repo, &["telemetry", "flush"]);
         status(repo)["lastFlush"]["failure"].clone()

@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::support::{Run, TestRepo, is_strace_there, run, say, wait_until};
+use crate::support::{Run, TestRepo, is_strace_there, run, say, wait_until, wasm};
 
 const ROUNDS: usize = 12;
 
@@ -465,8 +465,8 @@ fn set_up_open(open: &Path) {
 fn what_is_exchanged_for_a_link_outside_of_a_repository_leads_a_command_nowhere() {
     for Place { path, bait, args } in PLACES {
         let repo =
-            TestRepo::with_marker("telemetryEndpoint: ENDPOINT\ntelemetrySender: ours.wat\n");
-        fs::write(repo.root().join("ours.wat"), "(component)").unwrap();
+            TestRepo::with_marker("telemetryEndpoint: ENDPOINT\ntelemetrySender: ours.wasm\n");
+        fs::write(repo.root().join("ours.wasm"), wasm("(component)")).unwrap();
         let (open, victim) = (repo.home().join("open"), repo.home().join("victim"));
         fill(&victim);
         let before = state(&victim);

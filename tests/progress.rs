@@ -98,17 +98,17 @@ fn whoever_waits_for_a_compiler_sees_it() {
     run(repo
         .command(&["version"])
         .env("SWAMP_TELEMETRY_FLUSH", "off"));
-    let marker = repo.marker() + "telemetrySender: slow.wat\n";
+    let marker = repo.marker() + "telemetrySender: slow.wasm\n";
     fs::write(repo.root().join(".swamp.yaml"), marker).unwrap();
     // All others wait for this one's compiler, which does not go on for now.
     let mut first = check(&repo).stderr(Stdio::null()).spawn().unwrap();
     let compiler = compiler_of(&first);
     kill(compiler, Signal::SIGSTOP).unwrap();
     let mut waiting: Vec<_> = [
-        ("sender check slow.wat", "compiling slow.wat"),
-        ("sender test slow.wat", "compiling slow.wat"),
-        ("sender use slow.wat", "compiling slow.wat"),
-        ("doctor", "compiling slow.wat"),
+        ("sender check slow.wasm", "compiling slow.wasm"),
+        ("sender test slow.wasm", "compiling slow.wasm"),
+        ("sender use slow.wasm", "compiling slow.wasm"),
+        ("doctor", "compiling slow.wasm"),
         ("telemetry flush", "sending to "),
     ]
     .into_iter()

@@ -7,7 +7,7 @@ use http::HeaderName;
 use serde_json::Value;
 use swamp::receiver::ReceiverOptions;
 
-use crate::support::{Run, TestRepo, run};
+use crate::support::{Run, TestRepo, run, wasm};
 
 const SECRET: &str = "s3cret-value";
 
@@ -77,8 +77,8 @@ fn check_tells_what_a_component_is_and_asks_for() {
 #[test]
 fn check_fails_with_the_reason_for_what_would_not_run() {
     let repo = TestRepo::new();
-    fs::write(repo.root().join("other.wat"), "(component)").unwrap();
-    let check = repo.swamp(&["sender", "check", "other.wat"]);
+    fs::write(repo.root().join("other.wasm"), wasm("(component)")).unwrap();
+    let check = repo.swamp(&["sender", "check", "other.wasm"]);
     assert_eq!(check.code, 1);
     assert!(check.stdout.contains("does not run"), "{}", check.stdout);
     assert!(
@@ -108,8 +108,8 @@ const WASI_0_3: &str = r#"(component
 #[test]
 fn check_reads_a_component_that_the_engine_refuses_and_names_the_remedy() {
     let repo = TestRepo::new();
-    fs::write(repo.root().join("async.wat"), WASI_0_3).unwrap();
-    let check = repo.swamp(&["sender", "check", "async.wat"]);
+    fs::write(repo.root().join("async.wasm"), wasm(WASI_0_3)).unwrap();
+    let check = repo.swamp(&["sender", "check", "async.wasm"]);
     assert_eq!(check.code, 1);
     let shown: Vec<&str> = check
         .stdout
@@ -117,8 +117,8 @@ fn check_reads_a_component_that_the_engine_refuses_and_names_the_remedy() {
         .filter(|line| !line.starts_with("digest"))
         .collect();
     insta::assert_snapshot!(shown.join("\n"), @r"
-    component   async.wat
-    size        266 bytes
+    component   async.wasm
+    size        184 bytes
     contract    0.2.0 (this host runs 0.1.0 and 0.2.0)
     exports     swamp:telemetry/sender@0.2.0
     compiled    no
@@ -128,14 +128,14 @@ fn check_reads_a_component_that_the_engine_refuses_and_names_the_remedy() {
       wasi:http/types@0.3.0   not offered in this version: this host has 0.2
       wasi:cli/stderr@0.2.6   output: to the debug log
     ");
-    insta::assert_snapshot!(check.stderr, @"error: async.wat does not run on this host: it needs the component model's async (WASI 0.3), which this host does not run; build it without, for WASI 0.2");
+    insta::assert_snapshot!(check.stderr, @"error: async.wasm does not run on this host: it needs the component model's async (WASI 0.3), which this host does not run; build it without, for WASI 0.2");
 }
 
 #[test]
 fn check_in_json_says_of_each_import_the_same_as_in_words() {
     let repo = TestRepo::new();
-    fs::write(repo.root().join("async.wat"), WASI_0_3).unwrap();
-    let check = repo.swamp(&["sender", "check", "--json", "async.wat"]);
+    fs::write(repo.root().join("async.wasm"), wasm(WASI_0_3)).unwrap();
+    let check = repo.swamp(&["sender", "check", "--json", "async.wasm"]);
     assert_eq!(check.code, 1);
     let check: Value = serde_json::from_str(&check.stdout).unwrap();
     assert_eq!(check["contract"], "0.2.0");
@@ -151,13 +151,12 @@ fn check_in_json_says_of_each_import_the_same_as_in_words() {
 fn check_never_recommends_itself() {
     let repo = TestRepo::new();
     for (name, text) in [
-        ("async.wat", WASI_0_3),
-        ("other.wat", "(component)"),
-        ("module.wat", "(module)"),
-        ("text.wat", "(component (oops))"),
-        ("wants.wat", r#"(component (import "a" (func)))"#),
+        ("async.wasm", WASI_0_3),
+        ("other.wasm", "(component)"),
+        ("module.wasm", "(module)"),
+        ("wants.wasm", r#"(component (import "a" (func)))"#),
     ] {
-        fs::write(repo.root().join(name), text).unwrap();
+        fs::write(repo.root().join(name), wasm(text)).unwrap();
         let check = repo.swamp(&["sender", "check", name]);
         assert_eq!(check.code, 1, "{name}");
         assert!(!check.stderr.contains("sender check"), "{}", check.stderr);
@@ -171,15 +170,15 @@ fn check_finds_a_contract_of_the_same_name_with_other_types() {
     let repo = TestRepo::new();
     let other =
         crate::hostile::sender_with_types(r#"(field "status" u16)"#, r#"(field "status" u32)"#);
-    fs::write(repo.root().join("other.wat"), other).unwrap();
-    let check = repo.swamp(&["sender", "check", "other.wat"]);
+    fs::write(repo.root().join("other.wasm"), wasm(&other)).unwrap();
+    let check = repo.swamp(&["sender", "check", "other.wasm"]);
     assert_eq!(check.code, 1, "{check:?}");
     assert!(
         check.stderr.contains("expected `u16` found `u32`"),
         "{}",
         check.stderr
     );
-    assert!(repo.swamp(&["sender", "use", "other.wat"]).code == 1);
+    assert!(repo.swamp(&["sender", "use", "other.wasm"]).code == 1);
     assert!(!repo.marker().contains("telemetrySender"));
 }
 

@@ -260,6 +260,12 @@ pub(crate) fn run(command: &mut Command) -> Run {
     }
 }
 
+/// What this text of a component or module is in binary.
+#[track_caller]
+pub(crate) fn wasm(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
 /// Waits for what gives no sign of itself, for [`AMPLE`] at most.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {

@@ -4,9 +4,10 @@ use swamp::domain::SendError;
 
 use super::wat::{Sender, file};
 use super::{Attack, hostile, name};
+use crate::support::wasm;
 
 fn error(text: &str) -> SendError {
-    Attack::new("").briefly().error_of(&file(text.as_bytes()))
+    Attack::new("").briefly().error_of(&file(&wasm(text)))
 }
 
 fn reason(text: &str) -> String {
@@ -14,7 +15,7 @@ fn reason(text: &str) -> String {
     assert_eq!(name(&error), "not-linkable", "{error}");
     error
         .to_string()
-        .replace("could not link the sender hostile.wat: ", "")
+        .replace("could not link the sender hostile.wasm: ", "")
 }
 
 fn importing(imports: &'static str) -> String {

@@ -5,6 +5,7 @@ use std::fs;
 use swamp::sender::ComponentFile;
 
 use super::{Attack, name};
+use crate::support::wasm;
 
 /// The contract's types, as a component defines them for itself.
 const TYPES: &str = r#"
@@ -151,16 +152,16 @@ impl Sender {
     }
 
     pub(super) fn file(&self) -> ComponentFile {
-        file(self.text().as_bytes())
+        file(&wasm(&self.text()))
     }
 }
 
 /// A component's file with this content.
 pub(super) fn file(content: &[u8]) -> ComponentFile {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("hostile.wat");
+    let path = dir.path().join("hostile.wasm");
     fs::write(&path, content).unwrap();
-    ComponentFile::read(&path, "hostile.wat").unwrap()
+    ComponentFile::read(&path, "hostile.wasm").unwrap()
 }
 
 fn error(sender: &Sender) -> swamp::domain::SendError {

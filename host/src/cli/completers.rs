@@ -17,7 +17,7 @@ use swamp::domain::printable;
 pub(crate) fn sender_names(current: &OsStr) -> Vec<CompletionCandidate> {
     let is_component = |path: &Path| {
         let extension = path.extension().and_then(OsStr::to_str);
-        path.is_file() && matches!(extension, Some("wasm" | "wat"))
+        path.is_file() && extension == Some("wasm")
     };
     BuiltinSender::ALL
         .iter()

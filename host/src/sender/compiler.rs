@@ -236,12 +236,12 @@ pub fn compile(
     input
         .take(limits::COMPONENT_BYTES)
         .read_to_end(&mut bytes)?;
-    let component = binary(&bytes)?;
+    let component = component(&bytes)?;
     let described = |error: wasmtime::Error| CompileError::Component(format!("{error:#}"));
     let engine = engine::compiling(space).map_err(described)?;
     let code = engine
-        .precompile_component(&component)
-        .map_err(|error| unsupported(&component).unwrap_or_else(|| described(error)))?;
+        .precompile_component(component)
+        .map_err(|error| unsupported(component).unwrap_or_else(|| described(error)))?;
     output.write_all(&code)?;
     output.flush()?;
     Ok(())
@@ -260,54 +260,24 @@ fn unsupported(component: &[u8]) -> Option<CompileError> {
     )))
 }
 
-/// The component in binary, from binary or from text.
-pub(super) fn binary(bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
+/// The content of a file, provided that it is a component.
+pub(super) fn component(bytes: &[u8]) -> Result<&[u8], CompileError> {
     const MAGIC: &[u8] = b"\0asm";
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
     const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
-    let not_wasm = || {
-        CompileError::Component(
-            "it is neither a WebAssembly component nor one in the text format".into(),
-        )
-    };
-    let binary = if bytes.starts_with(MAGIC) {
-        bytes.to_vec()
+    let why = if bytes.starts_with(COMPONENT) {
+        return Ok(bytes);
+    } else if bytes.starts_with(CORE_MODULE) {
+        "it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with \
+         `swamp sender wrap`"
+    } else if bytes.starts_with(MAGIC) {
+        "it is a WebAssembly file of a version that this host does not know"
+    } else if matches!(bytes.trim_ascii_start(), [b'(' | b';', ..]) {
+        "it is WebAssembly's text format, and this host runs the binary format; `wasm-tools parse` translates it"
     } else {
-        let text = std::str::from_utf8(bytes).map_err(|_| not_wasm())?;
-        if !text.trim_start().starts_with(['(', ';']) {
-            return Err(not_wasm());
-        }
-        wat::parse_str(text).map_err(|error| in_one_line(&error.to_string()))?
+        "it is not a WebAssembly component"
     };
-    if binary.starts_with(CORE_MODULE) {
-        return Err(CompileError::Component(
-            "it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with \
-             `swamp sender wrap`"
-                .into(),
-        ));
-    }
-    if !binary.starts_with(COMPONENT) {
-        return Err(CompileError::Component(
-            "it is a WebAssembly file of a version that this host does not know".into(),
-        ));
-    }
-    Ok(binary)
-}
-
-/// What the text format's parser says is drawn over several lines: what is wrong, where, and the place itself.
-fn in_one_line(drawing: &str) -> CompileError {
-    let mut lines = drawing.lines().map(str::trim);
-    let what = lines.next().unwrap_or_default();
-    // Of some things the place is told in the same line.
-    let (what, place) = match what.split_once(" at <anon>:") {
-        Some((what, place)) => (what, Some(place)),
-        None => (
-            what,
-            lines.find_map(|line| line.strip_prefix("--> <anon>:")),
-        ),
-    };
-    let place = place.unwrap_or("some place");
-    CompileError::Component(format!("its text is not valid at {place}: {what}"))
+    Err(CompileError::Component(why.into()))
 }
 
 /// A limit that is lower already stays.
@@ -342,7 +312,7 @@ mod tests {
     use super::*;
 
     fn error(bytes: &[u8]) -> String {
-        binary(bytes).unwrap_err().to_string()
+        component(bytes).unwrap_err().to_string()
     }
 
     #[cfg(unix)]
@@ -388,31 +358,24 @@ mod tests {
     }
 
     #[test]
-    fn a_component_is_taken_in_binary_and_in_text() {
-        let binary_form = b"\0asm\x0d\0\x01\0";
-        assert_eq!(binary(binary_form).unwrap(), binary_form);
-        assert_eq!(binary(b" (component)").unwrap(), binary_form);
-    }
-
-    #[test]
     fn what_is_no_component_is_told_apart() {
         insta::assert_snapshot!(
             [
                 error(b""),
                 error(b"hello"),
                 error(b"\x7fELF\xff"),
-                error(b"(component (oops))"),
-                error(b"(module)"),
+                error(b" (component (oops))"),
+                error(b";; text\n(module)"),
                 error(b"\0asm\x01\0\0\0"),
                 error(b"\0asm\x99\0\x01\0"),
             ]
             .join("\n"),
             @r"
-        it is neither a WebAssembly component nor one in the text format
-        it is neither a WebAssembly component nor one in the text format
-        it is neither a WebAssembly component nor one in the text format
-        its text is not valid at 1:13: expected valid component field
-        it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with `swamp sender wrap`
+        it is not a WebAssembly component
+        it is not a WebAssembly component
+        it is not a WebAssembly component
+        it is WebAssembly's text format, and this host runs the binary format; `wasm-tools parse` translates it
+        it is WebAssembly's text format, and this host runs the binary format; `wasm-tools parse` translates it
         it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with `swamp sender wrap`
         it is a WebAssembly file of a version that this host does not know
         "

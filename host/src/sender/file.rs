@@ -78,7 +78,7 @@ impl ComponentFile {
         &self.name
     }
 
-    /// The file's content: binary, or the text format.
+    /// The file's content.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes

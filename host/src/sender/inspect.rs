@@ -57,8 +57,8 @@ impl Inspection {
     /// What the file of a component says that the engine refuses, and why it is refused.
     #[must_use]
     pub fn of_refused(file: &ComponentFile, why: SenderFailure) -> Self {
-        let binary = compiler::binary(file.bytes()).unwrap_or_default();
-        Self::new(Outline::read(&binary), Err(why.into()))
+        let component = compiler::component(file.bytes()).unwrap_or_default();
+        Self::new(Outline::read(component), Err(why.into()))
     }
 
     fn new(outline: Outline, verdict: Result<(), SendError>) -> Self {
