@@ -63,14 +63,23 @@ fn names(repo: &TestRepo) -> Vec<String> {
 #[test]
 fn every_language_and_template_writes_the_files_that_it_lists_with_the_contract_among_them() {
     let repo = TestRepo::new();
-    let contract = include_str!("../wit/0.1.0/sender.wit");
-    for (lang, template) in LANGS
+    let contracts = [
+        (&[][..], "0.2.0", include_str!("../wit/0.2.0/sender.wit")),
+        (
+            &["--contract", "0.1"],
+            "0.1.0",
+            include_str!("../wit/0.1.0/sender.wit"),
+        ),
+    ];
+    for (lang, template, (choice, version, contract)) in LANGS
         .into_iter()
         .flat_map(|lang| [(lang, "ingest"), (lang, "otlp")])
+        .flat_map(|(lang, template)| contracts.map(|contract| (lang, template, contract)))
     {
-        let name = format!("{lang}-{template}");
+        let name = format!("{lang}-{template}-{}", version.replace('.', "-"));
         let args = ["--json", &name, "--lang", lang, "--template", template];
-        let made = json(&new(&repo, &args));
+        let made = json(&new(&repo, &[&args, choice].concat()));
+        assert_eq!(made["contract"], version);
         let project = repo.root().join(&name);
         let written = files_below(&project);
         assert_eq!(strings(&made["files"]), written);
@@ -87,6 +96,18 @@ fn every_language_and_template_writes_the_files_that_it_lists_with_the_contract_
         };
         assert!(texts.iter().any(|text| text.contains(path)), "{name}");
     }
+}
+
+#[test]
+fn a_contract_that_there_is_none_of_is_refused_with_those_that_there_are() {
+    let repo = TestRepo::new();
+    let refused = new(&repo, &["ours", "--contract", "0.9"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""));
+    assert!(
+        refused.stderr.contains("[possible values: 0.1, 0.2]"),
+        "{refused:?}"
+    );
+    assert!(!repo.root().join("ours").exists());
 }
 
 #[test]
@@ -176,7 +197,7 @@ fn the_next_steps_are_printed_and_nothing_is_missing_where_the_tools_are() {
     );
     assert_eq!(made.code, 0, "{made:?}");
     insta::assert_snapshot!(made.stdout, @r"
-    made my-sender with 7 files; next:
+    made my-sender, for contract 0.2.0, with 7 files; next:
       cd my-sender
       cargo build --release --target wasm32-wasip2
       swamp sender test target/wasm32-wasip2/release/my_sender.wasm
@@ -249,21 +270,21 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
         all.push_str(&made.stdout);
     }
     insta::assert_snapshot!(all, @r"
-    made rust with 7 files; next:
+    made rust, for contract 0.2.0, with 7 files; next:
       cd rust
       cargo build --release --target wasm32-wasip2
       swamp sender test target/wasm32-wasip2/release/rust.wasm
       swamp sender use target/wasm32-wasip2/release/rust.wasm
     cargo is not installed: https://rustup.rs
     the target wasm32-wasip2 is not installed: rustup target add wasm32-wasip2
-    made rust-wstd with 7 files; next:
+    made rust-wstd, for contract 0.2.0, with 7 files; next:
       cd rust-wstd
       cargo build --release --target wasm32-wasip2
       swamp sender test target/wasm32-wasip2/release/rust_wstd.wasm
       swamp sender use target/wasm32-wasip2/release/rust_wstd.wasm
     cargo is not installed: https://rustup.rs
     the target wasm32-wasip2 is not installed: rustup target add wasm32-wasip2
-    made rust-cargo-component with 7 files; next:
+    made rust-cargo-component, for contract 0.2.0, with 7 files; next:
       cd rust-cargo-component
       cargo component build --release
       swamp sender test target/wasm32-wasip1/release/rust_cargo_component.wasm
@@ -271,14 +292,14 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
     cargo is not installed: https://rustup.rs
     cargo-component is not installed: cargo install cargo-component --version 0.21.1 --locked
     the target wasm32-wasip1 is not installed: rustup target add wasm32-wasip1
-    made javascript with 10 files; next:
+    made javascript, for contract 0.2.0, with 11 files; next:
       cd javascript
       npm install
       npm run build
       swamp sender test sender.wasm
       swamp sender use sender.wasm
     npm is not installed: https://nodejs.org
-    made python with 17 files; next:
+    made python, for contract 0.2.0, with 17 files; next:
       cd python
       python3 -m venv .venv
       .venv/bin/pip install -r requirements.txt
@@ -286,7 +307,7 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
       swamp sender test sender.wasm
       swamp sender use sender.wasm
     python3 with venv is not installed: https://www.python.org/downloads
-    made c with 17 files; next:
+    made c, for contract 0.2.0, with 17 files; next:
       cd c
       python3 -m venv .venv
       .venv/bin/pip install -r requirements.txt
@@ -295,7 +316,7 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
       swamp sender test sender.wasm
       swamp sender use sender.wasm
     python3 with venv is not installed: https://www.python.org/downloads
-    made go with 28 files; next:
+    made go, for contract 0.2.0, with 35 files; next:
       cd go
       GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags=-s -o core.wasm .
       swamp sender wrap core.wasm --wit wit -o sender.wasm

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::{ArgValueCompleter, Shell};
 use swamp::domain::Label;
-use swamp::scaffold::{ScaffoldLang, ScaffoldTemplate};
+use swamp::scaffold::{ScaffoldContract, ScaffoldLang, ScaffoldTemplate};
 use tracing::level_filters::LevelFilter;
 
 pub(crate) use self::config::{ConfigCommand, SETTINGS};
@@ -316,6 +316,9 @@ pub(crate) struct SenderNew {
     /// Request format: like builtin:ingest or builtin:otlp
     #[arg(long, value_name = "TEMPLATE", default_value = "ingest")]
     pub(crate) template: ScaffoldFormat,
+    /// Version of the sender contract
+    #[arg(long, value_name = "VERSION", default_value = "0.2")]
+    pub(crate) contract: ScaffoldVersion,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -329,6 +332,25 @@ impl ScaffoldFormat {
         match self {
             Self::Ingest => ScaffoldTemplate::Ingest,
             Self::Otlp => ScaffoldTemplate::Otlp,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ScaffoldVersion {
+    /// An outcome for the batch
+    #[value(name = "0.1")]
+    V0_1,
+    /// An outcome for each entry, and a description
+    #[value(name = "0.2")]
+    V0_2,
+}
+
+impl ScaffoldVersion {
+    pub(crate) const fn contract(self) -> ScaffoldContract {
+        match self {
+            Self::V0_1 => ScaffoldContract::V0_1,
+            Self::V0_2 => ScaffoldContract::V0_2,
         }
     }
 }

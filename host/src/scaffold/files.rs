@@ -1,9 +1,7 @@
 //! The files of each language's project.
 
-use super::{ScaffoldFile, ScaffoldLang, ScaffoldTemplate, SenderName};
-
-/// The contract, as every scaffold carries it.
-pub(super) const CONTRACT: &str = include_str!("../../wit/0.1.0/sender.wit");
+use super::contract::filled;
+use super::{ScaffoldContract, ScaffoldFile, ScaffoldLang, ScaffoldTemplate, SenderName};
 
 macro_rules! template {
     ($path:expr) => {
@@ -16,12 +14,13 @@ macro_rules! template {
 pub fn scaffold(
     lang: ScaffoldLang,
     template: ScaffoldTemplate,
+    contract: ScaffoldContract,
     name: &SenderName,
 ) -> Vec<ScaffoldFile> {
     let mut files = vec![
         (".gitignore", gitignore(lang).to_owned()),
         ("README.md", readme(lang, template, name)),
-        (lang.contract_path(), CONTRACT.to_owned()),
+        (lang.contract_path(), contract.text().to_owned()),
         (lang.mapping_path(), mapping(lang, template).to_owned()),
     ];
     match lang {
@@ -44,45 +43,22 @@ pub fn scaffold(
                     .replace("path: \"wit\"", "path: \"contract\"");
             }
             files.extend([
-                ("Cargo.toml", manifest.replace("{{name}}", name.as_str())),
+                ("Cargo.toml", manifest),
                 ("src/http.rs", http.to_owned()),
                 ("src/lib.rs", export),
             ]);
         }
-        ScaffoldLang::JavaScript => files.extend([
-            (
-                "package.json",
-                template!("javascript/package.json").replace("{{name}}", name.as_str()),
-            ),
-            ("src/http.js", template!("javascript/http.js").to_owned()),
-            (
-                "tsconfig.json",
-                template!("javascript/tsconfig.json").to_owned(),
-            ),
-            (
-                "types/sender.d.ts",
-                template!("javascript/sender.d.ts").to_owned(),
-            ),
-            (
-                "src/sender.js",
-                template!("javascript/sender.js").to_owned(),
-            ),
-            (
-                "test/mapping.test.js",
-                match template {
-                    ScaffoldTemplate::Ingest => template!("javascript/ingest.test.js"),
-                    ScaffoldTemplate::Otlp => template!("javascript/otlp.test.js"),
-                }
-                .to_owned(),
-            ),
-        ]),
+        ScaffoldLang::JavaScript => files.extend(javascript(template, contract)),
         ScaffoldLang::Python => files.extend(python()),
         ScaffoldLang::C => files.extend(c()),
-        ScaffoldLang::Go => files.extend(go(template)),
+        ScaffoldLang::Go => files.extend(go(template, contract)),
     }
     let mut files: Vec<_> = files
         .into_iter()
-        .map(|(path, contents)| ScaffoldFile { path, contents })
+        .map(|(path, text)| ScaffoldFile {
+            path,
+            contents: filled(&text, contract, template, name),
+        })
         .collect();
     files.sort_by_key(|file| file.path);
     files
@@ -114,6 +90,29 @@ const WORLD: [(&str, &str); 2] = [
     ("wit/world.wit", template!("wit/world.wit")),
 ];
 
+fn javascript(
+    template: ScaffoldTemplate,
+    contract: ScaffoldContract,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let test = match template {
+        ScaffoldTemplate::Ingest => template!("javascript/ingest.test.js"),
+        ScaffoldTemplate::Otlp => template!("javascript/otlp.test.js"),
+    };
+    let files = [
+        ("package.json", template!("javascript/package.json")),
+        ("src/http.js", template!("javascript/http.js")),
+        ("src/sender.js", template!("javascript/sender.js")),
+        ("test/mapping.test.js", test),
+        ("tsconfig.json", template!("javascript/tsconfig.json")),
+        ("types/sender.d.ts", template!("javascript/sender.d.ts")),
+    ];
+    let of_contract: &[_] = match contract {
+        ScaffoldContract::V0_1 => &[],
+        ScaffoldContract::V0_2 => &[("types/batch.d.ts", template!("javascript/batch.d.ts"))],
+    };
+    owned(files.into_iter().chain(of_contract.iter().copied()))
+}
+
 fn c() -> impl Iterator<Item = (&'static str, String)> {
     let files = [
         ("bindings/sender.c", template!("c/bindings/sender.c")),
@@ -131,7 +130,10 @@ fn c() -> impl Iterator<Item = (&'static str, String)> {
     owned(files.into_iter().chain(WORLD))
 }
 
-fn go(template: ScaffoldTemplate) -> impl Iterator<Item = (&'static str, String)> {
+fn go(
+    template: ScaffoldTemplate,
+    contract: ScaffoldContract,
+) -> impl Iterator<Item = (&'static str, String)> {
     macro_rules! bindings {
         ($($package:literal),*) => {
             [$(
@@ -175,7 +177,22 @@ fn go(template: ScaffoldTemplate) -> impl Iterator<Item = (&'static str, String)
         "wasi_io_poll",
         "wasi_io_streams"
     ];
-    owned(files.into_iter().chain(bindings).chain(WORLD))
+    let mut all: Vec<_> = files.into_iter().chain(bindings).chain(WORLD).collect();
+    match contract {
+        ScaffoldContract::V0_1 => {}
+        ScaffoldContract::V0_2 => {
+            all.push((
+                "export_swamp_telemetry_description/describe.go",
+                template!("go/describe.go"),
+            ));
+            all.extend(bindings![
+                "swamp_telemetry_batch",
+                "swamp_telemetry_description",
+                "swamp_telemetry_types"
+            ]);
+        }
+    }
+    owned(all.into_iter())
 }
 
 fn owned(

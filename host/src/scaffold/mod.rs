@@ -1,5 +1,6 @@
 //! What a new sender project consists of, before anything is written.
 
+mod contract;
 mod files;
 mod lang;
 mod name;
@@ -33,6 +34,15 @@ pub enum ScaffoldTemplate {
     Ingest,
     /// Log records of OpenTelemetry, as OTLP/HTTP JSON.
     Otlp,
+}
+
+/// The contract that a scaffold's sender is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScaffoldContract {
+    /// 0.1.0: a batch is taken as a whole.
+    V0_1,
+    /// 0.2.0: an outcome for each entry, and a description.
+    V0_2,
 }
 
 /// A tool that building needs.

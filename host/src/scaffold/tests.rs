@@ -1,4 +1,4 @@
-use super::files::{CONTRACT, readme};
+use super::files::readme;
 use super::*;
 
 const LANGS: [ScaffoldLang; 7] = [
@@ -13,14 +13,20 @@ const LANGS: [ScaffoldLang; 7] = [
 
 const TEMPLATES: [ScaffoldTemplate; 2] = [ScaffoldTemplate::Ingest, ScaffoldTemplate::Otlp];
 
-fn files(lang: ScaffoldLang, template: ScaffoldTemplate) -> Vec<ScaffoldFile> {
+const CONTRACTS: [ScaffoldContract; 2] = [ScaffoldContract::V0_1, ScaffoldContract::V0_2];
+
+fn files(
+    lang: ScaffoldLang,
+    template: ScaffoldTemplate,
+    contract: ScaffoldContract,
+) -> Vec<ScaffoldFile> {
     let name = SenderName::parse("my-sender", lang).unwrap();
-    scaffold(lang, template, &name)
+    scaffold(lang, template, contract, &name)
 }
 
 fn paths(lang: ScaffoldLang) -> String {
     let [ingest, otlp] = TEMPLATES.map(|template| {
-        let files = files(lang, template);
+        let files = files(lang, template, ScaffoldContract::V0_2);
         let paths: Vec<_> = files.iter().map(|file| file.path).collect();
         paths.join("\n")
     });
@@ -53,8 +59,8 @@ fn a_rust_project_has_these_files_whatever_builds_it() {
 #[test]
 fn a_rust_project_with_wstd_differs_in_its_http_and_its_dependencies_only() {
     for template in TEMPLATES {
-        let wstd = files(ScaffoldLang::RustWstd, template);
-        let differing: Vec<_> = files(ScaffoldLang::Rust, template)
+        let wstd = files(ScaffoldLang::RustWstd, template, ScaffoldContract::V0_1);
+        let differing: Vec<_> = files(ScaffoldLang::Rust, template, ScaffoldContract::V0_1)
             .into_iter()
             .zip(wstd.iter().cloned())
             .filter(|(one, other)| one != other)
@@ -97,13 +103,20 @@ fn a_go_project_has_these_files() {
     insta::assert_snapshot!(paths(ScaffoldLang::Go), @r"
     .gitignore
     README.md
+    export_swamp_telemetry_description/describe.go
     export_swamp_telemetry_sender/http.go
     export_swamp_telemetry_sender/mapping.go
     export_swamp_telemetry_sender/mapping_test.go
     export_swamp_telemetry_sender/sender.go
     go.mod
+    swamp_telemetry_batch/empty.s
+    swamp_telemetry_batch/wit_bindings.go
+    swamp_telemetry_description/empty.s
+    swamp_telemetry_description/wit_bindings.go
     swamp_telemetry_sender/empty.s
     swamp_telemetry_sender/wit_bindings.go
+    swamp_telemetry_types/empty.s
+    swamp_telemetry_types/wit_bindings.go
     wasi_clocks_monotonic_clock/empty.s
     wasi_clocks_monotonic_clock/wit_bindings.go
     wasi_http_outgoing_handler/empty.s
@@ -137,6 +150,7 @@ fn a_javascript_project_has_these_files() {
     src/sender.js
     test/mapping.test.js
     tsconfig.json
+    types/batch.d.ts
     types/sender.d.ts
     wit/sender.wit
     ");
@@ -167,29 +181,26 @@ fn a_python_project_has_these_files() {
 
 #[test]
 fn every_project_carries_the_contract_and_leaves_no_placeholder() {
-    for (lang, template) in LANGS
+    for (lang, template, contract) in LANGS
         .into_iter()
         .flat_map(|lang| TEMPLATES.map(|one| (lang, one)))
+        .flat_map(|(lang, template)| CONTRACTS.map(|one| (lang, template, one)))
     {
-        let files = files(lang, template);
+        let files = files(lang, template, contract);
         assert!(
             files
                 .iter()
-                .any(|file| file.path == lang.contract_path() && file.contents == CONTRACT)
+                .any(|file| file.path == lang.contract_path() && file.contents == contract.text())
         );
         for file in files {
-            for placeholder in [
-                "{{name}}",
-                "{{build}}",
-                "{{kit}}",
-                "{{endpoint}}",
-                "{{needs}}",
-                "{{more}}",
-                "{{wasi}}",
-                "{{rust}}",
-            ] {
-                assert!(!file.contents.contains(placeholder), "{}", file.path);
-            }
+            let placeholder = file.contents.split("{{").skip(1).find_map(|rest| {
+                let word = rest.split_once("}}")?.0;
+                let is_word = !word.is_empty() && word.bytes().all(|one| one.is_ascii_alphabetic());
+                is_word.then_some(word)
+            });
+            assert_eq!(placeholder, None, "{}", file.path);
+            let marked = file.contents.lines().find(|line| line.starts_with("@0."));
+            assert_eq!(marked, None, "{}", file.path);
             assert!(file.contents.ends_with('\n'), "{}", file.path);
         }
     }

@@ -19,6 +19,8 @@ use crate::cli::output_dir::OutputDir;
 struct Made<'a> {
     /// The directory that was made.
     directory: &'a str,
+    /// The version of the contract that the sender is for.
+    contract: &'static str,
     /// The files in it.
     files: Vec<&'static str>,
     /// The tools that the project needs and that are not there.
@@ -50,7 +52,8 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
     let lang = args.lang.lang();
     let name = SenderName::parse(&args.name, lang)?;
     let template = args.template.template();
-    let files = scaffold(lang, template, &name);
+    let contract = args.contract.contract();
+    let files = scaffold(lang, template, contract, &name);
     let contents = files
         .iter()
         .map(|file| (file.path, file.contents.as_bytes()));
@@ -77,6 +80,7 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
     next.push(format!("swamp sender use {component}"));
     let made = Made {
         directory: name.as_str(),
+        contract: contract.version(),
         files: files.iter().map(|file| file.path).collect(),
         missing: lang
             .tools()
@@ -129,8 +133,9 @@ fn output(program: &str, args: &[&str]) -> Option<String> {
 impl Made<'_> {
     fn in_words(&self) -> String {
         let mut lines = vec![format!(
-            "made {} with {} files; next:",
+            "made {}, for contract {}, with {} files; next:",
             self.directory,
+            self.contract,
             self.files.len()
         )];
         lines.extend(self.next.iter().map(|command| format!("  {command}")));

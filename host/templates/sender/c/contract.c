@@ -7,33 +7,38 @@ static sender_string_t copied(const char *text, size_t length) {
     return copy;
 }
 
-bool rejected(send_error_t *error, uint16_t status, const struct text *body) {
-    error->tag = EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_REJECTED;
+bool rejected({{failure}}_t *error, uint16_t status, const struct text *body) {
+@0.1     error->tag = EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_REJECTED;
+@0.2     error->tag = SWAMP_TELEMETRY_TYPES_FAILURE_REJECTED;
     error->val.rejected.status = status;
     error->val.rejected.body = copied(body->bytes, body->length);
     return false;
 }
 
-bool throttled(send_error_t *error, sender_option_u32_t seconds) {
-    error->tag = EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_THROTTLED;
+bool throttled({{failure}}_t *error, sender_option_u32_t seconds) {
+@0.1     error->tag = EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_THROTTLED;
+@0.2     error->tag = SWAMP_TELEMETRY_TYPES_FAILURE_THROTTLED;
     error->val.throttled = seconds;
     return false;
 }
 
-bool unreachable(send_error_t *error, const char *why) {
-    error->tag = EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_UNREACHABLE;
+bool unreachable({{failure}}_t *error, const char *why) {
+@0.1     error->tag = EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_UNREACHABLE;
+@0.2     error->tag = SWAMP_TELEMETRY_TYPES_FAILURE_UNREACHABLE;
     error->val.unreachable = copied(why, strlen(why));
     return false;
 }
 
-bool invalid_configuration(send_error_t *error, const char *why) {
-    error->tag = EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_INVALID_CONFIGURATION;
+bool invalid_configuration({{failure}}_t *error, const char *why) {
+@0.1     error->tag = EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_INVALID_CONFIGURATION;
+@0.2     error->tag = SWAMP_TELEMETRY_TYPES_FAILURE_INVALID_CONFIGURATION;
     error->val.invalid_configuration = copied(why, strlen(why));
     return false;
 }
 
-bool other(send_error_t *error, const char *why) {
-    error->tag = EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_OTHER;
+bool other({{failure}}_t *error, const char *why) {
+@0.1     error->tag = EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_OTHER;
+@0.2     error->tag = SWAMP_TELEMETRY_TYPES_FAILURE_OTHER;
     error->val.other = copied(why, strlen(why));
     return false;
 }

@@ -24,7 +24,7 @@ static sender_string_t words(const char *text) {
 }
 
 /* Why nothing was answered. Frees `code`. */
-static bool failed(error_code_t *code, send_error_t *error) {
+static bool failed(error_code_t *code, {{failure}}_t *error) {
     uint8_t tag = code->tag;
     wasi_http_types_error_code_free(code);
     switch (tag) {
@@ -48,7 +48,7 @@ static bool failed(error_code_t *code, send_error_t *error) {
 }
 
 static bool new_request(const struct text *url, const sender_string_t *user_agent, size_t length, request_t *request,
-                        send_error_t *error) {
+                        {{failure}}_t *error) {
     static const char INVALID[] = "the endpoint must be an http or https URL";
     wasi_http_types_scheme_t scheme;
     size_t at;
@@ -142,7 +142,7 @@ static bool write_body(outgoing_body_t outgoing, const struct text *body, pendin
 }
 
 /* Waits for the answer, and drops `pending`. */
-static bool take_answer(pending_t pending, struct answer *answer, send_error_t *error) {
+static bool take_answer(pending_t pending, struct answer *answer, {{failure}}_t *error) {
     wasi_http_types_borrow_future_incoming_response_t it = wasi_http_types_borrow_future_incoming_response(pending);
     pollable_t answered = wasi_http_types_method_future_incoming_response_subscribe(it);
     wasi_io_poll_method_pollable_block(wasi_io_poll_borrow_pollable(answered));
@@ -159,7 +159,7 @@ static bool take_answer(pending_t pending, struct answer *answer, send_error_t *
 }
 
 bool post_json(const struct text *url, const sender_string_t *user_agent, const struct text *body,
-               struct answer *answer, send_error_t *error) {
+               struct answer *answer, {{failure}}_t *error) {
     if (body->length > REQUEST_BYTES) {
         /* The host sends smaller batches then. */
         struct text why = {0};
@@ -217,7 +217,7 @@ sender_option_u32_t answer_retry_after(const struct answer *answer) {
     return seconds;
 }
 
-bool answer_text(const struct answer *answer, struct text *text, send_error_t *error) {
+bool answer_text(const struct answer *answer, struct text *text, {{failure}}_t *error) {
     static const char CUT_SHORT[] = "the answer was cut short";
     wasi_http_types_own_incoming_body_t body;
     wasi_io_streams_own_input_stream_t stream;
@@ -256,10 +256,10 @@ bool answer_text(const struct answer *answer, struct text *text, send_error_t *e
     return is_whole || unreachable(error, CUT_SHORT);
 }
 
-bool answer_rejects(const struct answer *answer, send_error_t *error) {
+bool answer_rejects(const struct answer *answer, {{failure}}_t *error) {
     struct text reason = {0};
-    send_error_t cut_short;
-    if (!answer_text(answer, &reason, &cut_short)) exports_swamp_telemetry_sender_send_error_free(&cut_short);
+    {{failure}}_t cut_short;
+    if (!answer_text(answer, &reason, &cut_short)) exports_swamp_telemetry_sender_{{failure}}_free(&cut_short);
     rejected(error, answer->status, &reason);
     text_free(&reason);
     return false;

@@ -29,6 +29,8 @@ void add_body(struct text *body, const entries_t *entries, const sender_string_t
     text_add_words(body, "]}");
 }
 
-bool is_taken(const struct answer *answer, send_error_t *error) {
+@0.1 bool is_taken(const struct answer *answer, send_error_t *error) {
+@0.2 bool is_taken(const struct answer *answer, outcomes_t *outcomes, failure_t *error) {
+@0.2     (void)outcomes;
     return answer->status == 202 || answer_rejects(answer, error);
 }

@@ -68,7 +68,8 @@ static void add_words(struct text *line, const sender_option_string_t *word) {
     text_add(line, word->val.ptr, word->val.len);
 }
 
-static void add_record(struct text *body, const entry_t *entry) {
+@0.1 static void add_record(struct text *body, const entry_t *entry) {
+@0.2 static void add_record(struct text *body, const sender_string_t *entry_id, const fields_t *fields) {
     static const char *const SEVERITY[] = {
         "\"severityNumber\":9,\"severityText\":\"INFO\"",
         "\"severityNumber\":17,\"severityText\":\"ERROR\"",
@@ -77,44 +78,45 @@ static void add_record(struct text *body, const entry_t *entry) {
     static const char *const STATUS[] = {"success", "error", "user_error"};
     struct text line = {0};
     text_add_words(&line, "swamp");
-    add_words(&line, &entry->command);
-    add_words(&line, &entry->subcommand);
-    for (size_t i = 0; entry->args.is_some && i < entry->args.val.len; i++) {
+    add_words(&line, &{{fields}}->command);
+    add_words(&line, &{{fields}}->subcommand);
+    for (size_t i = 0; {{fields}}->args.is_some && i < {{fields}}->args.val.len; i++) {
         text_add_words(&line, " ");
-        text_add(&line, entry->args.val.ptr[i].ptr, entry->args.val.ptr[i].len);
+        text_add(&line, {{fields}}->args.val.ptr[i].ptr, {{fields}}->args.val.ptr[i].len);
     }
 
     text_add_words(body, "{");
-    add_nanoseconds(body, "\"timeUnixNano\":\"", &entry->started_at);
-    add_nanoseconds(body, "\"observedTimeUnixNano\":\"", &entry->completed_at);
-    if (entry->status.is_some) {
+    add_nanoseconds(body, "\"timeUnixNano\":\"", &{{fields}}->started_at);
+    add_nanoseconds(body, "\"observedTimeUnixNano\":\"", &{{fields}}->completed_at);
+    if ({{fields}}->status.is_some) {
         text_add_comma(body);
-        text_add_words(body, SEVERITY[entry->status.val]);
+        text_add_words(body, SEVERITY[{{fields}}->status.val]);
     }
     text_add_comma(body);
     text_add_words(body, "\"body\":{\"stringValue\":");
     text_add_json(body, line.bytes, line.length);
     text_add_words(body, "},\"attributes\":[");
     text_free(&line);
-    sender_option_string_t id = {true, entry->id};
+@0.1     sender_option_string_t id = {true, entry->id};
+@0.2     sender_option_string_t id = {true, *entry_id};
     add_text_attribute(body, "swamp.entry.id", &id);
-    add_text_attribute(body, "swamp.command", &entry->command);
-    add_text_attribute(body, "swamp.subcommand", &entry->subcommand);
-    add_texts_attribute(body, "swamp.args", &entry->args);
-    add_texts_attribute(body, "swamp.option_keys", &entry->option_keys);
-    add_texts_attribute(body, "swamp.global_options", &entry->global_options);
-    if (entry->status.is_some) add_words_attribute(body, "swamp.status", STATUS[entry->status.val]);
-    if (entry->duration_ms.is_some && entry->duration_ms.val <= INT64_MAX) {
-        add_number_attribute(body, "swamp.duration_ms", false, entry->duration_ms.val);
+    add_text_attribute(body, "swamp.command", &{{fields}}->command);
+    add_text_attribute(body, "swamp.subcommand", &{{fields}}->subcommand);
+    add_texts_attribute(body, "swamp.args", &{{fields}}->args);
+    add_texts_attribute(body, "swamp.option_keys", &{{fields}}->option_keys);
+    add_texts_attribute(body, "swamp.global_options", &{{fields}}->global_options);
+    if ({{fields}}->status.is_some) add_words_attribute(body, "swamp.status", STATUS[{{fields}}->status.val]);
+    if ({{fields}}->duration_ms.is_some && {{fields}}->duration_ms.val <= INT64_MAX) {
+        add_number_attribute(body, "swamp.duration_ms", false, {{fields}}->duration_ms.val);
     }
-    if (entry->exit_code.is_some) {
-        int64_t code = entry->exit_code.val;
+    if ({{fields}}->exit_code.is_some) {
+        int64_t code = {{fields}}->exit_code.val;
         add_number_attribute(body, "process.exit.code", code < 0, (uint64_t)(code < 0 ? -code : code));
     }
-    add_text_attribute(body, "error.type", &entry->error_type);
-    add_text_attribute(body, "exception.message", &entry->error_message);
-    add_text_attribute(body, "service.version", &entry->swamp_version);
-    add_text_attribute(body, "os.type", &entry->platform);
+    add_text_attribute(body, "error.type", &{{fields}}->error_type);
+    add_text_attribute(body, "exception.message", &{{fields}}->error_message);
+    add_text_attribute(body, "service.version", &{{fields}}->swamp_version);
+    add_text_attribute(body, "os.type", &{{fields}}->platform);
     text_add_words(body, "]}");
 }
 
@@ -126,7 +128,11 @@ void add_body(struct text *body, const entries_t *entries, const sender_string_t
     text_add_words(body, "]},\"scopeLogs\":[{\"scope\":{\"name\":\"swamp\"},\"logRecords\":[");
     for (size_t i = 0; i < entries->len; i++) {
         text_add_comma(body);
-        add_record(body, &entries->ptr[i]);
+@0.1         add_record(body, &entries->ptr[i]);
+@0.2         fields_t fields;
+@0.2         swamp_telemetry_batch_fields((uint32_t)i, &fields);
+@0.2         add_record(body, &entries->ptr[i].id, &fields);
+@0.2         swamp_telemetry_batch_entry_fields_free(&fields);
     }
     text_add_words(body, "]}]}]}");
 }
@@ -223,7 +229,11 @@ static bool is_page(const struct text *answer) {
     return take_byte(&body, '<');
 }
 
-bool is_taken(const struct answer *answer, send_error_t *error) {
+@0.1 bool is_taken(const struct answer *answer, send_error_t *error) {
+@0.2 /* The body tells how many records were not taken, and not which: so the whole batch is refused, and the host sends it in
+@0.2    smaller parts. What was taken comes again then, with the same `swamp.entry.id`. */
+@0.2 bool is_taken(const struct answer *answer, outcomes_t *outcomes, failure_t *error) {
+@0.2     (void)outcomes;
     if (answer->status < 200 || answer->status > 299) return answer_rejects(answer, error);
     struct text body = {0}, why = {0};
     bool taken = answer_text(answer, &body, error);

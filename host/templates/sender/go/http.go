@@ -6,7 +6,8 @@ import (
 
 	witTypes "go.bytecodealliance.org/pkg/wit/types"
 
-	sender "wit_component/swamp_telemetry_sender"
+@0.1 	sender "wit_component/swamp_telemetry_sender"
+@0.2 	types "wit_component/swamp_telemetry_types"
 	clock "wit_component/wasi_clocks_monotonic_clock"
 	handler "wit_component/wasi_http_outgoing_handler"
 	http "wit_component/wasi_http_types"
@@ -29,7 +30,7 @@ type answer struct {
 
 // postJSON is one POST. The host ends it at the batch's deadline. Every resource is dropped here, in an order that the
 // host takes: the collector would not know one.
-func postJSON(url, userAgent, body string) (*answer, *sender.SendError) {
+func postJSON(url, userAgent, body string) (*answer, *{{types}}.{{Failure}}) {
 	if len(body) > requestBytes {
 		// The host sends smaller batches then.
 		return nil, rejected(413, "the batch is larger than 8 MiB")
@@ -73,8 +74,8 @@ func postJSON(url, userAgent, body string) (*answer, *sender.SendError) {
 	return &answer{response.Status(), response}, nil
 }
 
-func newRequest(url, userAgent string, length int) (*http.OutgoingRequest, *sender.SendError) {
-	invalid := failure(sender.MakeSendErrorInvalidConfiguration("the endpoint must be an http or https URL"))
+func newRequest(url, userAgent string, length int) (*http.OutgoingRequest, *{{types}}.{{Failure}}) {
+	invalid := failure({{types}}.Make{{Failure}}InvalidConfiguration("the endpoint must be an http or https URL"))
 	name, rest, _ := strings.Cut(url, "://")
 	authority, path, found := strings.Cut(rest, "/")
 	scheme := http.MakeSchemeHttp()
@@ -164,7 +165,7 @@ func (answer *answer) retryAfter() witTypes.Option[uint32] {
 }
 
 // text is the body, up to its first 64 KiB; an error if it breaks off or does not come.
-func (answer *answer) text() (string, *sender.SendError) {
+func (answer *answer) text() (string, *{{types}}.{{Failure}}) {
 	cutShort := unreachable("the answer was cut short")
 	consumed := answer.response.Consume()
 	if consumed.Tag() == witTypes.ResultErr {
@@ -203,7 +204,7 @@ func (answer *answer) text() (string, *sender.SendError) {
 }
 
 // rejection is what the answer is, with its body as far as it comes.
-func (answer *answer) rejection() *sender.SendError {
+func (answer *answer) rejection() *{{types}}.{{Failure}} {
 	reason, err := answer.text()
 	if err != nil {
 		reason = ""
@@ -216,12 +217,12 @@ func (answer *answer) drop() {
 }
 
 // failed is why nothing was answered.
-func failed(code http.ErrorCode) *sender.SendError {
+func failed(code http.ErrorCode) *{{types}}.{{Failure}} {
 	switch code.Tag() {
 	case http.ErrorCode_HttpRequestDenied, http.ErrorCode_DestinationIpProhibited:
 		return other("the host denied the request")
 	case http.ErrorCode_HttpRequestUriInvalid:
-		return failure(sender.MakeSendErrorInvalidConfiguration("the endpoint must be a valid URL"))
+		return failure({{types}}.Make{{Failure}}InvalidConfiguration("the endpoint must be a valid URL"))
 	case http.ErrorCode_DnsError, http.ErrorCode_DnsTimeout:
 		return unreachable("the endpoint's name was not resolved")
 	case http.ErrorCode_ConnectionRefused:

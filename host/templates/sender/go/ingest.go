@@ -4,7 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 
-	sender "wit_component/swamp_telemetry_sender"
+@0.1 	sender "wit_component/swamp_telemetry_sender"
+@0.2 	types "wit_component/swamp_telemetry_types"
 )
 
 // What the endpoint understands: `POST {endpoint}/ingest`, answered by 202.
@@ -12,7 +13,7 @@ const path = "/ingest"
 
 // body is one event as it is, several as `{"events":[…]}`. An entry's data goes in verbatim, so that fields which this
 // sender does not know arrive too.
-func body(entries []sender.TelemetryEntry, distinctID string) string {
+func body(entries []{{types}}.{{Entry}}, distinctID string) string {
 	var events strings.Builder
 	for i, entry := range entries {
 		if i > 0 {
@@ -38,9 +39,15 @@ func quoted(text string) []byte {
 	return bytes
 }
 
-func outcome(answer *answer) *sender.SendError {
-	if answer.status == 202 {
-		return nil
+@0.1 func outcome(answer *answer) *{{types}}.{{Failure}} {
+@0.1 	if answer.status == 202 {
+@0.1 		return nil
+@0.2 // outcomes tells of each entry. The endpoint takes a batch as a whole. For one that says of each entry what became of it,
+@0.2 // so does this.
+@0.2 func outcomes(entries []types.Entry, answer *answer) ([]types.Outcome, *types.Failure) {
+@0.2 	if answer.status != 202 {
+@0.2 		return nil, answer.rejection()
 	}
-	return answer.rejection()
+@0.1 	return answer.rejection()
+@0.2 	return allTaken(entries), nil
 }

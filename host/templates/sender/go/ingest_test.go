@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"testing"
 
-	sender "wit_component/swamp_telemetry_sender"
+@0.1 	sender "wit_component/swamp_telemetry_sender"
+@0.2 	types "wit_component/swamp_telemetry_types"
 )
 
 func TestOneEntryIsABareEventWithItsDataVerbatim(t *testing.T) {
-	got := body([]sender.TelemetryEntry{{Id: "a", Data: `{"x":1.0}`}}, "repo")
+	got := body([]{{types}}.{{Entry}}{{Id: "a", Data: `{"x":1.0}`}}, "repo")
 	want := `{"event":"cli_invocation","distinct_id":"repo","insert_id":"a","properties":{"x":1.0}}`
 	if got != want {
 		t.Fatal(got)
@@ -21,7 +22,7 @@ func TestSeveralEntriesAreAListInTheirOrder(t *testing.T) {
 			InsertID string `json:"insert_id"`
 		}
 	}
-	text := body([]sender.TelemetryEntry{{Id: "a", Data: "{}"}, {Id: "b", Data: "{}"}}, "repo")
+	text := body([]{{types}}.{{Entry}}{{Id: "a", Data: "{}"}, {Id: "b", Data: "{}"}}, "repo")
 	if err := json.Unmarshal([]byte(text), &batch); err != nil {
 		t.Fatal(err)
 	}

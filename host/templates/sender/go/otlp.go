@@ -10,7 +10,9 @@ import (
 
 	witTypes "go.bytecodealliance.org/pkg/wit/types"
 
-	sender "wit_component/swamp_telemetry_sender"
+@0.1 	sender "wit_component/swamp_telemetry_sender"
+@0.2 	batch "wit_component/swamp_telemetry_batch"
+@0.2 	types "wit_component/swamp_telemetry_types"
 )
 
 // What the endpoint understands: log records of OpenTelemetry as OTLP/HTTP JSON, `POST {endpoint}/v1/logs`, answered by
@@ -51,16 +53,17 @@ type severity struct {
 	name, status string
 }
 
-var severities = map[sender.InvocationStatus]severity{
-	sender.InvocationStatus_Success:   {9, "INFO", "success"},
-	sender.InvocationStatus_UserError: {13, "WARN", "user_error"},
-	sender.InvocationStatus_Error:     {17, "ERROR", "error"},
+var severities = map[{{types}}.InvocationStatus]severity{
+	{{types}}.InvocationStatus_Success:   {9, "INFO", "success"},
+	{{types}}.InvocationStatus_UserError: {13, "WARN", "user_error"},
+	{{types}}.InvocationStatus_Error:     {17, "ERROR", "error"},
 }
 
-func body(entries []sender.TelemetryEntry, distinctID string) string {
+func body(entries []{{types}}.{{Entry}}, distinctID string) string {
 	records := make([]logRecord, len(entries))
 	for i, entry := range entries {
-		records[i] = record(entry)
+@0.1 		records[i] = record(entry)
+@0.2 		records[i] = record(entry.Id, batch.Fields(uint32(i)))
 	}
 	var resource attributes
 	resource.text("service.name", "swamp")
@@ -77,43 +80,45 @@ func body(entries []sender.TelemetryEntry, distinctID string) string {
 	return string(text)
 }
 
-func record(entry sender.TelemetryEntry) logRecord {
+@0.1 func record(entry {{types}}.{{Entry}}) logRecord {
+@0.2 func record(id string, fields types.EntryFields) logRecord {
 	words := []string{"swamp"}
-	for _, word := range []witTypes.Option[string]{entry.Command, entry.Subcommand} {
+	for _, word := range []witTypes.Option[string]{{{fields}}.Command, {{fields}}.Subcommand} {
 		if word.Tag() == witTypes.OptionSome {
 			words = append(words, word.Some())
 		}
 	}
-	if entry.Args.Tag() == witTypes.OptionSome {
-		words = append(words, entry.Args.Some()...)
+	if {{fields}}.Args.Tag() == witTypes.OptionSome {
+		words = append(words, {{fields}}.Args.Some()...)
 	}
 	record := logRecord{
-		TimeUnixNano:         nanoseconds(entry.StartedAt),
-		ObservedTimeUnixNano: nanoseconds(entry.CompletedAt),
+		TimeUnixNano:         nanoseconds({{fields}}.StartedAt),
+		ObservedTimeUnixNano: nanoseconds({{fields}}.CompletedAt),
 		Body:                 stringValue{strings.Join(words, " ")},
 	}
 	var all attributes
-	all.text("swamp.entry.id", entry.Id)
-	all.optionalText("swamp.command", entry.Command)
-	all.optionalText("swamp.subcommand", entry.Subcommand)
-	all.texts("swamp.args", entry.Args)
-	all.texts("swamp.option_keys", entry.OptionKeys)
-	all.texts("swamp.global_options", entry.GlobalOptions)
-	if entry.Status.Tag() == witTypes.OptionSome {
-		severity := severities[entry.Status.Some()]
+@0.1 	all.text("swamp.entry.id", entry.Id)
+@0.2 	all.text("swamp.entry.id", id)
+	all.optionalText("swamp.command", {{fields}}.Command)
+	all.optionalText("swamp.subcommand", {{fields}}.Subcommand)
+	all.texts("swamp.args", {{fields}}.Args)
+	all.texts("swamp.option_keys", {{fields}}.OptionKeys)
+	all.texts("swamp.global_options", {{fields}}.GlobalOptions)
+	if {{fields}}.Status.Tag() == witTypes.OptionSome {
+		severity := severities[{{fields}}.Status.Some()]
 		record.SeverityNumber, record.SeverityText = severity.number, severity.name
 		all.text("swamp.status", severity.status)
 	}
-	if entry.DurationMs.Tag() == witTypes.OptionSome && entry.DurationMs.Some() <= math.MaxInt64 {
-		all.add("swamp.duration_ms", intValue{int64(entry.DurationMs.Some())})
+	if {{fields}}.DurationMs.Tag() == witTypes.OptionSome && {{fields}}.DurationMs.Some() <= math.MaxInt64 {
+		all.add("swamp.duration_ms", intValue{int64({{fields}}.DurationMs.Some())})
 	}
-	if entry.ExitCode.Tag() == witTypes.OptionSome {
-		all.add("process.exit.code", intValue{int64(entry.ExitCode.Some())})
+	if {{fields}}.ExitCode.Tag() == witTypes.OptionSome {
+		all.add("process.exit.code", intValue{int64({{fields}}.ExitCode.Some())})
 	}
-	all.optionalText("error.type", entry.ErrorType)
-	all.optionalText("exception.message", entry.ErrorMessage)
-	all.optionalText("service.version", entry.SwampVersion)
-	all.optionalText("os.type", entry.Platform)
+	all.optionalText("error.type", {{fields}}.ErrorType)
+	all.optionalText("exception.message", {{fields}}.ErrorMessage)
+	all.optionalText("service.version", {{fields}}.SwampVersion)
+	all.optionalText("os.type", {{fields}}.Platform)
 	record.Attributes = all
 	return record
 }
@@ -155,22 +160,30 @@ func nanoseconds(millis witTypes.Option[uint64]) uint64 {
 	return millis.Some() * 1_000_000
 }
 
-func outcome(answer *answer) *sender.SendError {
+@0.1 func outcome(answer *answer) *{{types}}.{{Failure}} {
+@0.2 // outcomes tells of each entry. The body tells how many records were not taken, and not which: so the whole batch is
+@0.2 // refused, and the host sends it in smaller parts. What was taken comes again then, with the same `swamp.entry.id`.
+@0.2 func outcomes(entries []types.Entry, answer *answer) ([]types.Outcome, *types.Failure) {
 	if answer.status < 200 || answer.status > 299 {
-		return answer.rejection()
+@0.1 		return answer.rejection()
+@0.2 		return nil, answer.rejection()
 	}
 	text, err := answer.text()
 	if err != nil {
-		return err
+@0.1 		return err
+@0.2 		return nil, err
 	}
 	if isPage(text) {
-		return rejected(answer.status, "the endpoint answered with a web page, and not as a collector")
+@0.1 		return rejected(answer.status, "the endpoint answered with a web page, and not as a collector")
+@0.2 		return nil, rejected(answer.status, "the endpoint answered with a web page, and not as a collector")
 	}
 	if why := notTaken(text); why != "" {
 		// A refusal of what was sent: the host finds the records at fault by sending smaller batches.
-		return rejected(400, why)
+@0.1 		return rejected(400, why)
+@0.2 		return nil, rejected(400, why)
 	}
-	return nil
+@0.1 	return nil
+@0.2 	return allTaken(entries), nil
 }
 
 // isPage tells HTML, as a sign-in answers with, and no collector.

@@ -6,20 +6,23 @@ import (
 
 	witTypes "go.bytecodealliance.org/pkg/wit/types"
 
-	sender "wit_component/swamp_telemetry_sender"
+@0.1 	sender "wit_component/swamp_telemetry_sender"
+@0.2 	types "wit_component/swamp_telemetry_types"
 )
 
 func TestAnEntryIsARecordThatLeavesOutWhatTheEntryLacks(t *testing.T) {
-	entry := sender.TelemetryEntry{
-		Id:        "a",
-		Data:      "{}",
+@0.1 	entry := {{types}}.{{Entry}}{
+@0.1 		Id:        "a",
+@0.1 		Data:      "{}",
+@0.2 	fields := types.EntryFields{
 		Command:   witTypes.Some("sender"),
 		Args:      witTypes.Some([]string{"<REDACTED>"}),
-		Status:    witTypes.Some(sender.InvocationStatus_UserError),
+		Status:    witTypes.Some({{types}}.InvocationStatus_UserError),
 		ExitCode:  witTypes.Some(int32(1)),
 		StartedAt: witTypes.Some(uint64(1_732_460_400_123)),
 	}
-	text, err := json.Marshal(record(entry))
+@0.1 	text, err := json.Marshal(record(entry))
+@0.2 	text, err := json.Marshal(record("a", fields))
 	if err != nil {
 		t.Fatal(err)
 	}

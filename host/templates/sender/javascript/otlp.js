@@ -7,38 +7,51 @@ export const PATH = '/v1/logs';
 
 const SEVERITY = { success: [9, 'INFO'], 'user-error': [13, 'WARN'], error: [17, 'ERROR'] };
 
-/** @type {(entries: import('../types/sender.d.ts').TelemetryEntry[], distinctId: string) => string} */
-export function body(entries, distinctId) {
+@0.1 /** @type {(entries: import('../types/sender.d.ts').TelemetryEntry[], distinctId: string) => string} */
+@0.1 export function body(entries, distinctId) {
+@0.2 /**
+@0.2  * @typedef {import('../types/sender.d.ts').Entry} Entry
+@0.2  * @typedef {import('../types/sender.d.ts').EntryFields} EntryFields
+@0.2  * @typedef {import('../types/sender.d.ts').Outcome} Outcome
+@0.2  */
+@0.2 
+@0.2 /** @type {(entries: Entry[], distinctId: string, fields: (index: number) => EntryFields) => string} */
+@0.2 export function body(entries, distinctId, fields) {
+@0.2   const logRecords = entries.map(({ id }, index) => record(id, fields(index)));
   const attributes = list({ 'service.name': string('swamp'), 'swamp.repo.id': string(distinctId) });
-  const scopeLogs = [{ scope: { name: 'swamp' }, logRecords: entries.map(record) }];
+@0.1   const scopeLogs = [{ scope: { name: 'swamp' }, logRecords: entries.map(record) }];
+@0.2   const scopeLogs = [{ scope: { name: 'swamp' }, logRecords }];
   return JSON.stringify({ resourceLogs: [{ resource: { attributes }, scopeLogs }] });
 }
 
 // `undefined` is left out.
-/** @param {import('../types/sender.d.ts').TelemetryEntry} entry */
-function record(entry) {
-  const [severityNumber, severityText] = (entry.status && SEVERITY[entry.status]) ?? [];
-  const words = ['swamp', entry.command, entry.subcommand, ...(entry.args ?? [])];
+@0.1 /** @param {import('../types/sender.d.ts').TelemetryEntry} entry */
+@0.1 function record(entry) {
+@0.2 /** @param {string} id @param {EntryFields} fields */
+@0.2 function record(id, fields) {
+  const [severityNumber, severityText] = ({{fields}}.status && SEVERITY[{{fields}}.status]) ?? [];
+  const words = ['swamp', {{fields}}.command, {{fields}}.subcommand, ...({{fields}}.args ?? [])];
   return {
-    timeUnixNano: nanoseconds(entry.startedAt),
-    observedTimeUnixNano: nanoseconds(entry.completedAt),
+    timeUnixNano: nanoseconds({{fields}}.startedAt),
+    observedTimeUnixNano: nanoseconds({{fields}}.completedAt),
     severityNumber,
     severityText,
     body: string(words.filter((word) => word !== undefined).join(' ')),
     attributes: list({
-      'swamp.entry.id': string(entry.id),
-      'swamp.command': string(entry.command),
-      'swamp.subcommand': string(entry.subcommand),
-      'swamp.args': strings(entry.args),
-      'swamp.option_keys': strings(entry.optionKeys),
-      'swamp.global_options': strings(entry.globalOptions),
-      'swamp.status': string(entry.status?.replace('-', '_')),
-      'swamp.duration_ms': integer(entry.durationMs),
-      'process.exit.code': integer(entry.exitCode),
-      'error.type': string(entry.errorType),
-      'exception.message': string(entry.errorMessage),
-      'service.version': string(entry.swampVersion),
-      'os.type': string(entry.platform),
+@0.1       'swamp.entry.id': string(entry.id),
+@0.2       'swamp.entry.id': string(id),
+      'swamp.command': string({{fields}}.command),
+      'swamp.subcommand': string({{fields}}.subcommand),
+      'swamp.args': strings({{fields}}.args),
+      'swamp.option_keys': strings({{fields}}.optionKeys),
+      'swamp.global_options': strings({{fields}}.globalOptions),
+      'swamp.status': string({{fields}}.status?.replace('-', '_')),
+      'swamp.duration_ms': integer({{fields}}.durationMs),
+      'process.exit.code': integer({{fields}}.exitCode),
+      'error.type': string({{fields}}.errorType),
+      'exception.message': string({{fields}}.errorMessage),
+      'service.version': string({{fields}}.swampVersion),
+      'os.type': string({{fields}}.platform),
     }),
   };
 }
@@ -59,8 +72,13 @@ const nanoseconds = (millis) =>
 
 // Any 2xx is a success, but for records that its body says were not taken, and but for a web page: a sign-in answers
 // with one.
-/** @type {(response: Response) => Promise<void>} */
-export async function outcome(response) {
+@0.1 /** @type {(response: Response) => Promise<void>} */
+@0.1 export async function outcome(response) {
+@0.2 //
+@0.2 // The body tells how many records were not taken, and not which: so the whole batch is refused, and the host sends it in
+@0.2 // smaller parts. What was taken comes again then, with the same `swamp.entry.id`.
+@0.2 /** @type {(entries: Entry[], response: Response) => Promise<Outcome[]>} */
+@0.2 export async function outcomes(entries, response) {
   const rejected = (status, body) => ({ tag: 'rejected', val: { status, body } });
   if (response.status < 200 || response.status > 299) {
     throw rejected(response.status, await text(response).catch(() => ''));
@@ -70,6 +88,7 @@ export async function outcome(response) {
   const why = notTaken(body);
   // A refusal of what was sent: the host finds the records at fault by sending smaller batches.
   if (why !== undefined) throw rejected(400, why);
+@0.2   return entries.map(() => ({ tag: 'taken' }));
 }
 
 export const isPage = (body) => body.trimStart().startsWith('<');

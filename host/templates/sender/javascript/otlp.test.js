@@ -4,9 +4,10 @@ import test from 'node:test';
 import { body, isPage, notTaken } from '../src/mapping.js';
 
 test('an entry is a record that leaves out what the entry lacks', () => {
-  const entry = {
-    id: 'a',
-    data: '{}',
+@0.1   const entry = {
+@0.1     id: 'a',
+@0.1     data: '{}',
+@0.2   const fields = {
     command: 'sender',
     subcommand: 'use',
     args: ['<REDACTED>'],
@@ -14,7 +15,8 @@ test('an entry is a record that leaves out what the entry lacks', () => {
     exitCode: 1,
     startedAt: 1732460400123n,
   };
-  const [logs] = JSON.parse(body([entry], 'repo')).resourceLogs;
+@0.1   const [logs] = JSON.parse(body([entry], 'repo')).resourceLogs;
+@0.2   const [logs] = JSON.parse(body([{ id: 'a', data: '{}' }], 'repo', () => fields)).resourceLogs;
   assert.strictEqual(logs.resource.attributes[1].value.stringValue, 'repo');
   assert.deepStrictEqual(logs.scopeLogs[0].logRecords, [
     {

@@ -3,15 +3,23 @@
 from urllib.parse import urlsplit
 
 from componentize_py_types import Err, Ok
-from wit_world.exports.sender import (
+@0.1 from wit_world.exports.sender import (
+@0.2 from wit_world.imports import monotonic_clock, outgoing_handler, poll
+@0.2 from wit_world.imports import wasi_http_types as types
+@0.2 from wit_world.imports.streams import StreamError_Closed
+@0.2 from wit_world.imports.swamp_telemetry_types import (
+@0.2     Failure_InvalidConfiguration,
+@0.2     Failure_Other,
+@0.2     Failure_Rejected,
+@0.2     Failure_Unreachable,
     Rejection,
-    SendError_InvalidConfiguration,
-    SendError_Other,
-    SendError_Rejected,
-    SendError_Unreachable,
+@0.1     SendError_InvalidConfiguration,
+@0.1     SendError_Other,
+@0.1     SendError_Rejected,
+@0.1     SendError_Unreachable,
 )
-from wit_world.imports import monotonic_clock, outgoing_handler, poll, types
-from wit_world.imports.streams import StreamError_Closed
+@0.1 from wit_world.imports import monotonic_clock, outgoing_handler, poll, types
+@0.1 from wit_world.imports.streams import StreamError_Closed
 
 # How much the host sends, in bytes.
 REQUEST_BYTES = 8 * 1024 * 1024
@@ -36,7 +44,7 @@ class Answer:
 
     def text(self):
         """The body as text, up to its first 64 KiB; an error if it breaks off or does not come."""
-        cut_short = Err(SendError_Unreachable("the answer was cut short"))
+        cut_short = Err({{Failure}}_Unreachable("the answer was cut short"))
         read = b""
         with (
             self.response.consume() as body,
@@ -60,11 +68,11 @@ class Answer:
 def post_json(url, user_agent, body):
     if len(body) > REQUEST_BYTES:
         # The host sends smaller batches then.
-        raise Err(SendError_Rejected(Rejection(413, "the batch is larger than 8 MiB")))
+        raise Err({{Failure}}_Rejected(Rejection(413, "the batch is larger than 8 MiB")))
     try:
         request = new_request(url, user_agent, len(body))
     except Err:
-        raise Err(SendError_InvalidConfiguration("the endpoint must be an http or https URL"))
+        raise Err({{Failure}}_InvalidConfiguration("the endpoint must be an http or https URL"))
     try:
         outgoing = request.body()
         pending = outgoing_handler.handle(request, None)
@@ -79,14 +87,14 @@ def post_json(url, user_agent, body):
             case Ok(Err() as error):
                 raise error
             case _:
-                raise Err(SendError_Other("the host gave no answer"))
+                raise Err({{Failure}}_Other("the host gave no answer"))
     except Err as error:
-        if isinstance(error.value, SendError_Other):
+        if isinstance(error.value, {{Failure}}_Other):
             raise
         reason = type(error.value).__name__.removeprefix("ErrorCode_")
         if isinstance(error.value, DENIED):
-            raise Err(SendError_Other(f"the host denied the request: {reason}"))
-        raise Err(SendError_Unreachable(f"the endpoint did not answer: {reason}"))
+            raise Err({{Failure}}_Other(f"the host denied the request: {reason}"))
+        raise Err({{Failure}}_Unreachable(f"the endpoint did not answer: {reason}"))
 
 
 def new_request(url, user_agent, length):

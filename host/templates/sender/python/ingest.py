@@ -3,7 +3,8 @@
 import json
 
 from componentize_py_types import Err
-from wit_world.exports.sender import Rejection, SendError_Rejected
+@0.1 from wit_world.exports.sender import Rejection, SendError_Rejected
+@0.2 from wit_world.imports.swamp_telemetry_types import Failure_Rejected, Outcome_Taken, Rejection
 
 PATH = "/ingest"
 
@@ -19,11 +20,15 @@ def body(entries, distinct_id):
     return events[0] if len(events) == 1 else f'{{"events":[{",".join(events)}]}}'
 
 
-def outcome(answer):
+@0.1 def outcome(answer):
+@0.2 def outcomes(entries, answer):
+@0.2     """The endpoint takes a batch as a whole. For one that says of each entry what became of it, so does this."""
     if answer.status == 202:
-        return
+@0.1         return
+@0.2         return [Outcome_Taken() for _ in entries]
     try:
         reason = answer.text()
     except Err:
         reason = ""
-    raise Err(SendError_Rejected(Rejection(answer.status, reason)))
+@0.1     raise Err(SendError_Rejected(Rejection(answer.status, reason)))
+@0.2     raise Err(Failure_Rejected(Rejection(answer.status, reason)))

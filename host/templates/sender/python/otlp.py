@@ -4,7 +4,14 @@
 import json
 
 from componentize_py_types import Err
-from wit_world.exports.sender import InvocationStatus, Rejection, SendError_Rejected
+@0.1 from wit_world.exports.sender import InvocationStatus, Rejection, SendError_Rejected
+@0.2 from wit_world.imports import batch
+@0.2 from wit_world.imports.swamp_telemetry_types import (
+@0.2     Failure_Rejected,
+@0.2     InvocationStatus,
+@0.2     Outcome_Taken,
+@0.2     Rejection,
+@0.2 )
 
 PATH = "/v1/logs"
 
@@ -18,38 +25,44 @@ SEVERITY = {
 
 def body(entries, distinct_id):
     resource = attributes({"service.name": string("swamp"), "swamp.repo.id": string(distinct_id)})
-    scope_logs = [{"scope": {"name": "swamp"}, "logRecords": [record(entry) for entry in entries]}]
+@0.1     scope_logs = [{"scope": {"name": "swamp"}, "logRecords": [record(entry) for entry in entries]}]
+@0.2     records = [record(entry.id, batch.fields(index)) for index, entry in enumerate(entries)]
+@0.2     scope_logs = [{"scope": {"name": "swamp"}, "logRecords": records}]
     return json.dumps({"resourceLogs": [{"resource": {"attributes": resource}, "scopeLogs": scope_logs}]})
 
 
-def record(entry):
-    number, name = SEVERITY[entry.status]
-    words = ["swamp", entry.command, entry.subcommand, *(entry.args or [])]
-    fields = {
-        "timeUnixNano": nanoseconds(entry.started_at),
-        "observedTimeUnixNano": nanoseconds(entry.completed_at),
+@0.1 def record(entry):
+@0.2 def record(entry_id, fields):
+    number, name = SEVERITY[{{fields}}.status]
+    words = ["swamp", {{fields}}.command, {{fields}}.subcommand, *({{fields}}.args or [])]
+@0.1     fields = {
+@0.2     told = {
+        "timeUnixNano": nanoseconds({{fields}}.started_at),
+        "observedTimeUnixNano": nanoseconds({{fields}}.completed_at),
         "severityNumber": number,
         "severityText": name,
         "body": string(" ".join(word for word in words if word is not None)),
         "attributes": attributes(
             {
-                "swamp.entry.id": string(entry.id),
-                "swamp.command": string(entry.command),
-                "swamp.subcommand": string(entry.subcommand),
-                "swamp.args": strings(entry.args),
-                "swamp.option_keys": strings(entry.option_keys),
-                "swamp.global_options": strings(entry.global_options),
-                "swamp.status": string(entry.status and entry.status.name.lower()),
-                "swamp.duration_ms": integer(entry.duration_ms),
-                "process.exit.code": integer(entry.exit_code),
-                "error.type": string(entry.error_type),
-                "exception.message": string(entry.error_message),
-                "service.version": string(entry.swamp_version),
-                "os.type": string(entry.platform),
+@0.1                 "swamp.entry.id": string(entry.id),
+@0.2                 "swamp.entry.id": string(entry_id),
+                "swamp.command": string({{fields}}.command),
+                "swamp.subcommand": string({{fields}}.subcommand),
+                "swamp.args": strings({{fields}}.args),
+                "swamp.option_keys": strings({{fields}}.option_keys),
+                "swamp.global_options": strings({{fields}}.global_options),
+                "swamp.status": string({{fields}}.status and {{fields}}.status.name.lower()),
+                "swamp.duration_ms": integer({{fields}}.duration_ms),
+                "process.exit.code": integer({{fields}}.exit_code),
+                "error.type": string({{fields}}.error_type),
+                "exception.message": string({{fields}}.error_message),
+                "service.version": string({{fields}}.swamp_version),
+                "os.type": string({{fields}}.platform),
             }
         ),
     }
-    return {key: value for key, value in fields.items() if value is not None}
+@0.1     return {key: value for key, value in fields.items() if value is not None}
+@0.2     return {key: value for key, value in told.items() if value is not None}
 
 
 def attributes(values):
@@ -73,22 +86,31 @@ def nanoseconds(millis):
     return None if millis is None or millis * 1_000_000 >= 2**64 else str(millis * 1_000_000)
 
 
-def outcome(answer):
+@0.1 def outcome(answer):
+@0.2 def outcomes(entries, answer):
     """Any 2xx is a success, but for records that its body says were not taken, and but for a web page: a sign-in answers
-    with one."""
+@0.1     with one."""
+@0.2     with one.
+@0.2 
+@0.2     The body tells how many records were not taken, and not which: so the whole batch is refused, and the host sends it in
+@0.2     smaller parts. What was taken comes again then, with the same `swamp.entry.id`."""
     if not 200 <= answer.status <= 299:
         try:
             reason = answer.text()
         except Err:
             reason = ""
-        raise Err(SendError_Rejected(Rejection(answer.status, reason)))
+@0.1         raise Err(SendError_Rejected(Rejection(answer.status, reason)))
+@0.2         raise Err(Failure_Rejected(Rejection(answer.status, reason)))
     body = answer.text()
     if body.lstrip("\ufeff \t\r\n").startswith("<"):
-        raise Err(SendError_Rejected(Rejection(answer.status, "the answer is a web page")))
+@0.1         raise Err(SendError_Rejected(Rejection(answer.status, "the answer is a web page")))
+@0.2         raise Err(Failure_Rejected(Rejection(answer.status, "the answer is a web page")))
     why = not_taken(body)
     # A refusal of what was sent: the host finds the records at fault by sending smaller batches.
     if why is not None:
-        raise Err(SendError_Rejected(Rejection(400, why)))
+@0.1         raise Err(SendError_Rejected(Rejection(400, why)))
+@0.2         raise Err(Failure_Rejected(Rejection(400, why)))
+@0.2     return [Outcome_Taken() for _ in entries]
 
 
 def not_taken(answer):

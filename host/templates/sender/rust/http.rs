@@ -9,7 +9,8 @@ use wasip2::http::types::{
 use wasip2::io::poll::poll;
 use wasip2::io::streams::{OutputStream, StreamError};
 
-use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError};
+@0.1 use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError};
+@0.2 use crate::bindings::swamp::telemetry::types::{Failure, Rejection};
 
 /// How much the host sends, in bytes.
 const REQUEST_BYTES: usize = 8 * 1024 * 1024;
@@ -25,10 +26,10 @@ pub struct Answer {
     response: IncomingResponse,
 }
 
-pub fn post_json(url: &str, user_agent: &str, body: &str) -> Result<Answer, SendError> {
+pub fn post_json(url: &str, user_agent: &str, body: &str) -> Result<Answer, {{Failure}}> {
     if body.len() > REQUEST_BYTES {
         // The host sends smaller batches then.
-        return Err(SendError::Rejected(Rejection {
+        return Err({{Failure}}::Rejected(Rejection {
             status: 413,
             body: "the batch is larger than 8 MiB".to_owned(),
         }));
@@ -53,7 +54,7 @@ pub fn post_json(url: &str, user_agent: &str, body: &str) -> Result<Answer, Send
             response,
         }),
         Some(Ok(Err(code))) => Err(failure(code)),
-        _ => Err(SendError::Other("the host gave no answer".to_owned())),
+        _ => Err({{Failure}}::Other("the host gave no answer".to_owned())),
     }
 }
 
@@ -69,8 +70,8 @@ impl Answer {
     }
 
     /// The body as text, up to its first 64 KiB; an error if it breaks off or does not come.
-    pub fn text(&self) -> Result<String, SendError> {
-        let cut_short = || SendError::Unreachable("the answer was cut short".to_owned());
+    pub fn text(&self) -> Result<String, {{Failure}}> {
+        let cut_short = || {{Failure}}::Unreachable("the answer was cut short".to_owned());
         let body = self.response.consume().map_err(|()| cut_short())?;
         let stream = body.stream().map_err(|()| cut_short())?;
         let readable = stream.subscribe();
@@ -91,9 +92,9 @@ impl Answer {
     }
 }
 
-fn new_request(url: &str, user_agent: &str, length: usize) -> Result<OutgoingRequest, SendError> {
+fn new_request(url: &str, user_agent: &str, length: usize) -> Result<OutgoingRequest, {{Failure}}> {
     let invalid =
-        || SendError::InvalidConfiguration("the endpoint must be an http or https URL".to_owned());
+        || {{Failure}}::InvalidConfiguration("the endpoint must be an http or https URL".to_owned());
     let (scheme, rest) = url.split_once("://").ok_or_else(invalid)?;
     let (authority, path) = rest.split_once('/').ok_or_else(invalid)?;
     let scheme = match scheme {
@@ -106,7 +107,7 @@ fn new_request(url: &str, user_agent: &str, length: usize) -> Result<OutgoingReq
         ("content-length".to_owned(), length.to_string().into_bytes()),
         ("user-agent".to_owned(), user_agent.as_bytes().to_vec()),
     ])
-    .map_err(|_| SendError::Other("the host does not take the request's headers".to_owned()))?;
+    .map_err(|_| {{Failure}}::Other("the host does not take the request's headers".to_owned()))?;
     let request = OutgoingRequest::new(headers);
     request
         .set_method(&Method::Post)
@@ -142,18 +143,18 @@ fn write(stream: &OutputStream, mut body: &[u8], pending: &FutureIncomingRespons
     true
 }
 
-fn no_body() -> SendError {
-    SendError::Other("the host did not take the request's body".to_owned())
+fn no_body() -> {{Failure}} {
+    {{Failure}}::Other("the host did not take the request's body".to_owned())
 }
 
-fn failure(code: ErrorCode) -> SendError {
+fn failure(code: ErrorCode) -> {{Failure}} {
     match code {
         ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited => {
-            SendError::Other(format!("the host denied the request: {code}"))
+            {{Failure}}::Other(format!("the host denied the request: {code}"))
         }
         ErrorCode::HttpRequestUriInvalid => {
-            SendError::InvalidConfiguration("the endpoint must be a valid URL".to_owned())
+            {{Failure}}::InvalidConfiguration("the endpoint must be a valid URL".to_owned())
         }
-        code => SendError::Unreachable(format!("the endpoint did not answer: {code}")),
+        code => {{Failure}}::Unreachable(format!("the endpoint did not answer: {code}")),
     }
 }

@@ -2,15 +2,16 @@
 
 use serde_json::json;
 
-use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError, TelemetryEntry};
+@0.1 use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError, TelemetryEntry};
+@0.2 use crate::bindings::swamp::telemetry::types::{Entry, Failure, Outcome, Rejection};
 use crate::http::Answer;
 
 pub const PATH: &str = "/ingest";
 
 /// One event as it is, several as `{"events":[…]}`. An entry's data goes in verbatim, so that fields which this
 /// sender does not know arrive too.
-pub fn body(entries: &[TelemetryEntry], distinct_id: &str) -> String {
-    let event = |entry: &TelemetryEntry| {
+pub fn body(entries: &[{{Entry}}], distinct_id: &str) -> String {
+    let event = |entry: &{{Entry}}| {
         format!(
             r#"{{"event":"cli_invocation","distinct_id":{},"insert_id":{},"properties":{}}}"#,
             json!(distinct_id),
@@ -27,10 +28,13 @@ pub fn body(entries: &[TelemetryEntry], distinct_id: &str) -> String {
     }
 }
 
-pub fn outcome(answer: &Answer) -> Result<(), SendError> {
+@0.1 pub fn outcome(answer: &Answer) -> Result<(), SendError> {
+@0.2 /// The endpoint takes a batch as a whole. For one that says of each entry what became of it, so does this.
+@0.2 pub fn outcomes(entries: &[Entry], answer: &Answer) -> Result<Vec<Outcome>, Failure> {
     match answer.status {
-        202 => Ok(()),
-        status => Err(SendError::Rejected(Rejection {
+@0.1         202 => Ok(()),
+@0.2         202 => Ok(vec![Outcome::Taken; entries.len()]),
+        status => Err({{Failure}}::Rejected(Rejection {
             status,
             body: answer.text().unwrap_or_default(),
         })),
@@ -41,24 +45,24 @@ pub fn outcome(answer: &Answer) -> Result<(), SendError> {
 mod tests {
     use super::*;
 
-    fn entry(id: &str, data: &str) -> TelemetryEntry {
-        TelemetryEntry {
+    fn entry(id: &str, data: &str) -> {{Entry}} {
+        {{Entry}} {
             id: id.to_owned(),
             data: data.to_owned(),
-            command: None,
-            subcommand: None,
-            args: None,
-            option_keys: None,
-            global_options: None,
-            status: None,
-            error_type: None,
-            error_message: None,
-            exit_code: None,
-            started_at: None,
-            completed_at: None,
-            duration_ms: None,
-            swamp_version: None,
-            platform: None,
+@0.1             command: None,
+@0.1             subcommand: None,
+@0.1             args: None,
+@0.1             option_keys: None,
+@0.1             global_options: None,
+@0.1             status: None,
+@0.1             error_type: None,
+@0.1             error_message: None,
+@0.1             exit_code: None,
+@0.1             started_at: None,
+@0.1             completed_at: None,
+@0.1             duration_ms: None,
+@0.1             swamp_version: None,
+@0.1             platform: None,
         }
     }
 

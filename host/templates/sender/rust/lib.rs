@@ -12,29 +12,51 @@ mod bindings {
     });
 }
 
-use bindings::exports::swamp::telemetry::sender::{Destination, Guest, SendError, TelemetryEntry};
+@0.1 use bindings::exports::swamp::telemetry::sender::{Destination, Guest, SendError, TelemetryEntry};
+@0.2 use bindings::exports::swamp::telemetry::{description, sender};
+@0.2 use bindings::swamp::telemetry::types::{Destination, Entry, Failure, Outcome, SenderDescription};
 
 pub struct Sender;
 
-impl Guest for Sender {
-    fn send_batch(
-        destination: Destination,
-        entries: Vec<TelemetryEntry>,
-        distinct_id: String,
-    ) -> Result<(), SendError> {
+@0.1 impl Guest for Sender {
+@0.1     fn send_batch(
+@0.1         destination: Destination,
+@0.1         entries: Vec<TelemetryEntry>,
+@0.1         distinct_id: String,
+@0.1     ) -> Result<(), SendError> {
+@0.2 impl sender::Guest for Sender {
+@0.2     fn send_batch(destination: Destination, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
         if entries.is_empty() {
-            return Ok(());
+@0.1             return Ok(());
+@0.2             return Ok(Vec::new());
         }
         let url = format!(
             "{}{}",
             destination.endpoint.trim_end_matches('/'),
             mapping::PATH
         );
-        let body = mapping::body(&entries, &distinct_id);
+@0.1         let body = mapping::body(&entries, &distinct_id);
+@0.2         let body = mapping::body(&entries, &destination.distinct_id);
         let answer = http::post_json(&url, &destination.user_agent, &body)?;
         match answer.status {
-            429 | 503 => Err(SendError::Throttled(answer.retry_after())),
-            _ => mapping::outcome(&answer),
+@0.1             429 | 503 => Err(SendError::Throttled(answer.retry_after())),
+@0.1             _ => mapping::outcome(&answer),
+@0.2             429 | 503 => Err(Failure::Throttled(answer.retry_after())),
+@0.2             _ => mapping::outcomes(&entries, &answer),
+@0.2         }
+@0.2     }
+@0.2 }
+@0.2 
+@0.2 impl description::Guest for Sender {
+@0.2     fn describe() -> SenderDescription {
+@0.2         SenderDescription {
+@0.2             name: env!("CARGO_PKG_NAME").to_owned(),
+@0.2             version: env!("CARGO_PKG_VERSION").to_owned(),
+@0.2             description: env!("CARGO_PKG_DESCRIPTION").to_owned(),
+@0.2             homepage: None,
+@0.2             license: None,
+@0.2             // Those of `telemetrySenderOptions` that this sender takes; `swamp sender use` refuses others.
+@0.2             options: Vec::new(),
         }
     }
 }

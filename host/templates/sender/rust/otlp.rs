@@ -3,15 +3,26 @@
 
 use serde_json::{Value, json};
 
-use crate::bindings::exports::swamp::telemetry::sender::{
-    InvocationStatus, Rejection, SendError, TelemetryEntry,
-};
+@0.1 use crate::bindings::exports::swamp::telemetry::sender::{
+@0.1     InvocationStatus, Rejection, SendError, TelemetryEntry,
+@0.1 };
+@0.2 use crate::bindings::swamp::telemetry::batch;
+@0.2 use crate::bindings::swamp::telemetry::types::{
+@0.2     Entry, EntryFields, Failure, InvocationStatus, Outcome, Rejection,
+@0.2 };
 use crate::http::Answer;
 
 pub const PATH: &str = "/v1/logs";
 
-pub fn body(entries: &[TelemetryEntry], distinct_id: &str) -> String {
-    let records: Vec<Value> = entries.iter().map(record).collect();
+pub fn body(entries: &[{{Entry}}], distinct_id: &str) -> String {
+@0.1     let records: Vec<Value> = entries.iter().map(record).collect();
+@0.2     let records = (0..)
+@0.2         .zip(entries)
+@0.2         .map(|(index, entry)| record(&entry.id, &batch::fields(index)));
+@0.2     request(&records.collect::<Vec<_>>(), distinct_id)
+@0.2 }
+@0.2 
+@0.2 fn request(records: &[Value], distinct_id: &str) -> String {
     let resource = attributes([
         ("service.name", text("swamp")),
         ("swamp.repo.id", text(distinct_id)),
@@ -21,36 +32,38 @@ pub fn body(entries: &[TelemetryEntry], distinct_id: &str) -> String {
         .to_string()
 }
 
-fn record(entry: &TelemetryEntry) -> Value {
-    let severity = entry.status.map(|status| match status {
+@0.1 fn record(entry: &TelemetryEntry) -> Value {
+@0.2 fn record(id: &str, fields: &EntryFields) -> Value {
+    let severity = {{fields}}.status.map(|status| match status {
         InvocationStatus::Success => (9, "INFO", "success"),
         InvocationStatus::UserError => (13, "WARN", "user_error"),
         InvocationStatus::Error => (17, "ERROR", "error"),
     });
     let mut words = vec!["swamp"];
-    words.extend(entry.command.as_deref());
-    words.extend(entry.subcommand.as_deref());
-    words.extend(entry.args.iter().flatten().map(String::as_str));
+    words.extend({{fields}}.command.as_deref());
+    words.extend({{fields}}.subcommand.as_deref());
+    words.extend({{fields}}.args.iter().flatten().map(String::as_str));
     let mut record = json!({
-        "timeUnixNano": nanoseconds(entry.started_at),
-        "observedTimeUnixNano": nanoseconds(entry.completed_at),
+        "timeUnixNano": nanoseconds({{fields}}.started_at),
+        "observedTimeUnixNano": nanoseconds({{fields}}.completed_at),
         "severityNumber": severity.map(|(number, ..)| number),
         "severityText": severity.map(|(_, name, _)| name),
         "body": text(words.join(" ").as_str()),
         "attributes": attributes([
-            ("swamp.entry.id", text(entry.id.as_str())),
-            ("swamp.command", text(entry.command.as_deref())),
-            ("swamp.subcommand", text(entry.subcommand.as_deref())),
-            ("swamp.args", texts(&entry.args)),
-            ("swamp.option_keys", texts(&entry.option_keys)),
-            ("swamp.global_options", texts(&entry.global_options)),
+@0.1             ("swamp.entry.id", text(entry.id.as_str())),
+@0.2             ("swamp.entry.id", text(id)),
+            ("swamp.command", text({{fields}}.command.as_deref())),
+            ("swamp.subcommand", text({{fields}}.subcommand.as_deref())),
+            ("swamp.args", texts(&{{fields}}.args)),
+            ("swamp.option_keys", texts(&{{fields}}.option_keys)),
+            ("swamp.global_options", texts(&{{fields}}.global_options)),
             ("swamp.status", text(severity.map(|(.., status)| status))),
-            ("swamp.duration_ms", integer(entry.duration_ms.and_then(|millis| millis.try_into().ok()))),
-            ("process.exit.code", integer(entry.exit_code.map(i64::from))),
-            ("error.type", text(entry.error_type.as_deref())),
-            ("exception.message", text(entry.error_message.as_deref())),
-            ("service.version", text(entry.swamp_version.as_deref())),
-            ("os.type", text(entry.platform.as_deref())),
+            ("swamp.duration_ms", integer({{fields}}.duration_ms.and_then(|millis| millis.try_into().ok()))),
+            ("process.exit.code", integer({{fields}}.exit_code.map(i64::from))),
+            ("error.type", text({{fields}}.error_type.as_deref())),
+            ("exception.message", text({{fields}}.error_message.as_deref())),
+            ("service.version", text({{fields}}.swamp_version.as_deref())),
+            ("os.type", text({{fields}}.platform.as_deref())),
         ]),
     });
     if let Value::Object(fields) = &mut record {
@@ -93,8 +106,12 @@ fn nanoseconds(millis: Option<u64>) -> Option<String> {
 
 /// Any 2xx is a success, but for records that its body says were not taken, and but for a web page: a sign-in answers with
 /// one.
-pub fn outcome(answer: &Answer) -> Result<(), SendError> {
-    let rejected = |status, body| Err(SendError::Rejected(Rejection { status, body }));
+@0.1 pub fn outcome(answer: &Answer) -> Result<(), SendError> {
+@0.2 ///
+@0.2 /// The body tells how many records were not taken, and not which: so the whole batch is refused, and the host sends it in
+@0.2 /// smaller parts. What was taken comes again then, with the same `swamp.entry.id`.
+@0.2 pub fn outcomes(entries: &[Entry], answer: &Answer) -> Result<Vec<Outcome>, Failure> {
+    let rejected = |status, body| Err({{Failure}}::Rejected(Rejection { status, body }));
     if !(200..300).contains(&answer.status) {
         return rejected(answer.status, answer.text().unwrap_or_default());
     }
@@ -103,7 +120,8 @@ pub fn outcome(answer: &Answer) -> Result<(), SendError> {
         return rejected(answer.status, "the answer is a web page".to_owned());
     }
     match not_taken(&body) {
-        None => Ok(()),
+@0.1         None => Ok(()),
+@0.2         None => Ok(vec![Outcome::Taken; entries.len()]),
         // A refusal of what was sent: the host finds the records at fault by sending smaller batches.
         Some(why) => rejected(400, why),
     }
@@ -134,10 +152,12 @@ fn not_taken(answer: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn entry() -> TelemetryEntry {
-        TelemetryEntry {
-            id: "a".to_owned(),
-            data: "{}".to_owned(),
+@0.2     fn fields() -> EntryFields {
+@0.2         EntryFields {
+@0.1     fn entry() -> TelemetryEntry {
+@0.1         TelemetryEntry {
+@0.1             id: "a".to_owned(),
+@0.1             data: "{}".to_owned(),
             command: Some("sender".to_owned()),
             subcommand: Some("use".to_owned()),
             args: Some(vec!["<REDACTED>".to_owned()]),
@@ -157,7 +177,9 @@ mod tests {
 
     #[test]
     fn an_entry_is_a_record_that_leaves_out_what_the_entry_lacks() {
-        let body: Value = serde_json::from_str(&body(&[entry()], "repo")).unwrap();
+@0.1         let body: Value = serde_json::from_str(&body(&[entry()], "repo")).unwrap();
+@0.2         let request = request(&[record("a", &fields())], "repo");
+@0.2         let body: Value = serde_json::from_str(&request).unwrap();
         let logs = &body["resourceLogs"][0];
         assert_eq!(
             logs["resource"]["attributes"][1]["value"]["stringValue"],

@@ -91,12 +91,42 @@ extern void __wasm_import_wasi_http_types_method_future_incoming_response_get(in
 __attribute__((__import_module__("wasi:http/outgoing-handler@0.2.4"), __import_name__("handle")))
 extern void __wasm_import_wasi_http_outgoing_handler_handle(int32_t, int32_t, int32_t, uint8_t *);
 
-// Exported Functions from `swamp:telemetry/sender@0.1.0`
+@0.1 // Exported Functions from `swamp:telemetry/sender@0.1.0`
+@0.2 // Imported Functions from `swamp:telemetry/batch@0.2.0`
 
-__attribute__((__weak__, __export_name__("cabi_post_swamp:telemetry/sender@0.1.0#send-batch")))
+@0.1 __attribute__((__weak__, __export_name__("cabi_post_swamp:telemetry/sender@0.1.0#send-batch")))
+@0.2 __attribute__((__import_module__("swamp:telemetry/batch@0.2.0"), __import_name__("fields")))
+@0.2 extern void __wasm_import_swamp_telemetry_batch_fields(int32_t, uint8_t *);
+@0.2 
+@0.2 // Exported Functions from `swamp:telemetry/sender@0.2.0`
+@0.2 
+@0.2 __attribute__((__weak__, __export_name__("cabi_post_swamp:telemetry/sender@0.2.0#send-batch")))
 void __wasm_export_exports_swamp_telemetry_sender_send_batch_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
+@0.2       size_t len = *((size_t*) (arg0 + (2*sizeof(void*))));
+@0.2       if (len > 0) {
+@0.2         uint8_t *ptr = *((uint8_t **) (arg0 + sizeof(void*)));
+@0.2         for (size_t i = 0; i < len; i++) {
+@0.2           uint8_t *base = ptr + i * (3*sizeof(void*));
+@0.2           (void) base;
+@0.2           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+@0.2             case 0: {
+@0.2               break;
+@0.2             }
+@0.2             case 1: {
+@0.2               if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
+@0.2                 free(*((uint8_t **) (base + sizeof(void*))));
+@0.2               }
+@0.2               break;
+@0.2             }
+@0.2             case 2: {
+@0.2               break;
+@0.2             }
+@0.2           }
+@0.2         }
+@0.2         free(ptr);
+@0.2       }
       break;
     }
     case 1: {
@@ -134,6 +164,81 @@ void __wasm_export_exports_swamp_telemetry_sender_send_batch_post_return(uint8_t
   }
 }
 
+@0.2 // Exported Functions from `swamp:telemetry/description@0.2.0`
+@0.2 
+@0.2 __attribute__((__weak__, __export_name__("cabi_post_swamp:telemetry/description@0.2.0#describe")))
+@0.2 void __wasm_export_exports_swamp_telemetry_description_describe_post_return(uint8_t * arg0) {
+@0.2   if ((*((size_t*) (arg0 + sizeof(void*)))) > 0) {
+@0.2     free(*((uint8_t **) (arg0 + 0)));
+@0.2   }
+@0.2   if ((*((size_t*) (arg0 + (3*sizeof(void*))))) > 0) {
+@0.2     free(*((uint8_t **) (arg0 + (2*sizeof(void*)))));
+@0.2   }
+@0.2   if ((*((size_t*) (arg0 + (5*sizeof(void*))))) > 0) {
+@0.2     free(*((uint8_t **) (arg0 + (4*sizeof(void*)))));
+@0.2   }
+@0.2   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (6*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       if ((*((size_t*) (arg0 + (8*sizeof(void*))))) > 0) {
+@0.2         free(*((uint8_t **) (arg0 + (7*sizeof(void*)))));
+@0.2       }
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (9*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       if ((*((size_t*) (arg0 + (11*sizeof(void*))))) > 0) {
+@0.2         free(*((uint8_t **) (arg0 + (10*sizeof(void*)))));
+@0.2       }
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   size_t len0 = *((size_t*) (arg0 + (13*sizeof(void*))));
+@0.2   if (len0 > 0) {
+@0.2     uint8_t *ptr1 = *((uint8_t **) (arg0 + (12*sizeof(void*))));
+@0.2     for (size_t i2 = 0; i2 < len0; i2++) {
+@0.2       uint8_t *base = ptr1 + i2 * (10*sizeof(void*));
+@0.2       (void) base;
+@0.2       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+@0.2         free(*((uint8_t **) (base + 0)));
+@0.2       }
+@0.2       if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+@0.2         free(*((uint8_t **) (base + (2*sizeof(void*)))));
+@0.2       }
+@0.2       switch ((int32_t) (int32_t) *((uint8_t*) (base + (5*sizeof(void*))))) {
+@0.2         case 0: {
+@0.2           break;
+@0.2         }
+@0.2         case 1: {
+@0.2           if ((*((size_t*) (base + (7*sizeof(void*))))) > 0) {
+@0.2             free(*((uint8_t **) (base + (6*sizeof(void*)))));
+@0.2           }
+@0.2           break;
+@0.2         }
+@0.2       }
+@0.2       size_t len = *((size_t*) (base + (9*sizeof(void*))));
+@0.2       if (len > 0) {
+@0.2         uint8_t *ptr = *((uint8_t **) (base + (8*sizeof(void*))));
+@0.2         for (size_t i = 0; i < len; i++) {
+@0.2           uint8_t *base = ptr + i * (2*sizeof(void*));
+@0.2           (void) base;
+@0.2           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+@0.2             free(*((uint8_t **) (base + 0)));
+@0.2           }
+@0.2         }
+@0.2         free(ptr);
+@0.2       }
+@0.2     }
+@0.2     free(ptr1);
+@0.2   }
+@0.2 }
+@0.2 
 // Canonical ABI intrinsics
 
 __attribute__((__weak__, __export_name__("cabi_realloc")))
@@ -146,7 +251,8 @@ void *cabi_realloc(void *ptr, size_t old_size, size_t align, size_t new_size) {
 }
 
 __attribute__((__aligned__(sizeof(void*))))
-static uint8_t RET_AREA[(5*sizeof(void*))];
+@0.1 static uint8_t RET_AREA[(5*sizeof(void*))];
+@0.2 static uint8_t RET_AREA[(14*sizeof(void*))];
 
 // Helper Functions
 
@@ -652,12 +758,19 @@ void sender_list_tuple2_string_string_free(sender_list_tuple2_string_string_t *p
   }
 }
 
-void exports_swamp_telemetry_sender_destination_free(exports_swamp_telemetry_sender_destination_t *ptr) {
+@0.1 void exports_swamp_telemetry_sender_destination_free(exports_swamp_telemetry_sender_destination_t *ptr) {
+@0.2 void swamp_telemetry_types_destination_free(swamp_telemetry_types_destination_t *ptr) {
   sender_string_free(&ptr->endpoint);
   sender_string_free(&ptr->user_agent);
+@0.2   sender_string_free(&ptr->distinct_id);
   sender_list_tuple2_string_string_free(&ptr->options);
 }
 
+@0.2 void swamp_telemetry_types_entry_free(swamp_telemetry_types_entry_t *ptr) {
+@0.2   sender_string_free(&ptr->id);
+@0.2   sender_string_free(&ptr->data);
+@0.2 }
+@0.2 
 void sender_list_string_free(sender_list_string_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -675,7 +788,8 @@ void sender_option_list_string_free(sender_option_list_string_t *ptr) {
   }
 }
 
-void exports_swamp_telemetry_sender_option_invocation_status_free(exports_swamp_telemetry_sender_option_invocation_status_t *ptr) {
+@0.1 void exports_swamp_telemetry_sender_option_invocation_status_free(exports_swamp_telemetry_sender_option_invocation_status_t *ptr) {
+@0.2 void swamp_telemetry_types_option_invocation_status_free(swamp_telemetry_types_option_invocation_status_t *ptr) {
   if (ptr->is_some) {
   }
 }
@@ -685,24 +799,38 @@ void sender_option_s32_free(sender_option_s32_t *ptr) {
   }
 }
 
-void exports_swamp_telemetry_sender_telemetry_entry_free(exports_swamp_telemetry_sender_telemetry_entry_t *ptr) {
-  sender_string_free(&ptr->id);
-  sender_string_free(&ptr->data);
+@0.1 void exports_swamp_telemetry_sender_telemetry_entry_free(exports_swamp_telemetry_sender_telemetry_entry_t *ptr) {
+@0.1   sender_string_free(&ptr->id);
+@0.1   sender_string_free(&ptr->data);
+@0.2 void swamp_telemetry_types_entry_fields_free(swamp_telemetry_types_entry_fields_t *ptr) {
   sender_option_list_string_free(&ptr->args);
   sender_option_list_string_free(&ptr->option_keys);
   sender_option_list_string_free(&ptr->global_options);
-  exports_swamp_telemetry_sender_option_invocation_status_free(&ptr->status);
+@0.1   exports_swamp_telemetry_sender_option_invocation_status_free(&ptr->status);
+@0.2   swamp_telemetry_types_option_invocation_status_free(&ptr->status);
   sender_option_s32_free(&ptr->exit_code);
 }
 
-void exports_swamp_telemetry_sender_rejection_free(exports_swamp_telemetry_sender_rejection_t *ptr) {
+@0.1 void exports_swamp_telemetry_sender_rejection_free(exports_swamp_telemetry_sender_rejection_t *ptr) {
+@0.2 void swamp_telemetry_types_outcome_free(swamp_telemetry_types_outcome_t *ptr) {
+@0.2   switch ((int32_t) ptr->tag) {
+@0.2     case 1: {
+@0.2       sender_string_free(&ptr->val.rejected);
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2 }
+@0.2 
+@0.2 void swamp_telemetry_types_rejection_free(swamp_telemetry_types_rejection_t *ptr) {
   sender_string_free(&ptr->body);
 }
 
-void exports_swamp_telemetry_sender_send_error_free(exports_swamp_telemetry_sender_send_error_t *ptr) {
+@0.1 void exports_swamp_telemetry_sender_send_error_free(exports_swamp_telemetry_sender_send_error_t *ptr) {
+@0.2 void swamp_telemetry_types_failure_free(swamp_telemetry_types_failure_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 0: {
-      exports_swamp_telemetry_sender_rejection_free(&ptr->val.rejected);
+@0.1       exports_swamp_telemetry_sender_rejection_free(&ptr->val.rejected);
+@0.2       swamp_telemetry_types_rejection_free(&ptr->val.rejected);
       break;
     }
     case 1: {
@@ -723,24 +851,89 @@ void exports_swamp_telemetry_sender_send_error_free(exports_swamp_telemetry_send
   }
 }
 
-void exports_swamp_telemetry_sender_list_telemetry_entry_free(exports_swamp_telemetry_sender_list_telemetry_entry_t *ptr) {
+@0.1 void exports_swamp_telemetry_sender_list_telemetry_entry_free(exports_swamp_telemetry_sender_list_telemetry_entry_t *ptr) {
+@0.2 void swamp_telemetry_types_option_description_free(swamp_telemetry_types_option_description_t *ptr) {
+@0.2   sender_string_free(&ptr->name);
+@0.2   sender_string_free(&ptr->meaning);
+@0.2   sender_list_string_free(&ptr->allowed);
+@0.2 }
+@0.2 
+@0.2 void swamp_telemetry_types_list_option_description_free(swamp_telemetry_types_list_option_description_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
-    exports_swamp_telemetry_sender_telemetry_entry_t *list_ptr = ptr->ptr;
+@0.1     exports_swamp_telemetry_sender_telemetry_entry_t *list_ptr = ptr->ptr;
+@0.2     swamp_telemetry_types_option_description_t *list_ptr = ptr->ptr;
     for (size_t i = 0; i < list_len; i++) {
-      exports_swamp_telemetry_sender_telemetry_entry_free(&list_ptr[i]);
+@0.1       exports_swamp_telemetry_sender_telemetry_entry_free(&list_ptr[i]);
+@0.2       swamp_telemetry_types_option_description_free(&list_ptr[i]);
     }
     free(list_ptr);
   }
 }
 
-void exports_swamp_telemetry_sender_result_void_send_error_free(exports_swamp_telemetry_sender_result_void_send_error_t *ptr) {
+@0.1 void exports_swamp_telemetry_sender_result_void_send_error_free(exports_swamp_telemetry_sender_result_void_send_error_t *ptr) {
+@0.2 void swamp_telemetry_types_sender_description_free(swamp_telemetry_types_sender_description_t *ptr) {
+@0.2   sender_string_free(&ptr->name);
+@0.2   sender_string_free(&ptr->version);
+@0.2   sender_string_free(&ptr->description);
+@0.2   swamp_telemetry_types_list_option_description_free(&ptr->options);
+@0.2 }
+@0.2 
+@0.2 void swamp_telemetry_batch_entry_fields_free(swamp_telemetry_batch_entry_fields_t *ptr) {
+@0.2   swamp_telemetry_types_entry_fields_free(ptr);
+@0.2 }
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_destination_free(exports_swamp_telemetry_sender_destination_t *ptr) {
+@0.2   swamp_telemetry_types_destination_free(ptr);
+@0.2 }
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_entry_free(exports_swamp_telemetry_sender_entry_t *ptr) {
+@0.2   swamp_telemetry_types_entry_free(ptr);
+@0.2 }
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_failure_free(exports_swamp_telemetry_sender_failure_t *ptr) {
+@0.2   swamp_telemetry_types_failure_free(ptr);
+@0.2 }
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_outcome_free(exports_swamp_telemetry_sender_outcome_t *ptr) {
+@0.2   swamp_telemetry_types_outcome_free(ptr);
+@0.2 }
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_list_entry_free(exports_swamp_telemetry_sender_list_entry_t *ptr) {
+@0.2   size_t list_len = ptr->len;
+@0.2   if (list_len > 0) {
+@0.2     exports_swamp_telemetry_sender_entry_t *list_ptr = ptr->ptr;
+@0.2     for (size_t i = 0; i < list_len; i++) {
+@0.2       exports_swamp_telemetry_sender_entry_free(&list_ptr[i]);
+@0.2     }
+@0.2     free(list_ptr);
+@0.2   }
+@0.2 }
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_list_outcome_free(exports_swamp_telemetry_sender_list_outcome_t *ptr) {
+@0.2   size_t list_len = ptr->len;
+@0.2   if (list_len > 0) {
+@0.2     exports_swamp_telemetry_sender_outcome_t *list_ptr = ptr->ptr;
+@0.2     for (size_t i = 0; i < list_len; i++) {
+@0.2       exports_swamp_telemetry_sender_outcome_free(&list_ptr[i]);
+@0.2     }
+@0.2     free(list_ptr);
+@0.2   }
+@0.2 }
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_result_list_outcome_failure_free(exports_swamp_telemetry_sender_result_list_outcome_failure_t *ptr) {
   if (!ptr->is_err) {
+@0.2     exports_swamp_telemetry_sender_list_outcome_free(&ptr->val.ok);
   } else {
-    exports_swamp_telemetry_sender_send_error_free(&ptr->val.err);
+@0.1     exports_swamp_telemetry_sender_send_error_free(&ptr->val.err);
+@0.2     exports_swamp_telemetry_sender_failure_free(&ptr->val.err);
   }
 }
 
+@0.2 void exports_swamp_telemetry_description_sender_description_free(exports_swamp_telemetry_description_sender_description_t *ptr) {
+@0.2   swamp_telemetry_types_sender_description_free(ptr);
+@0.2 }
+@0.2 
 void sender_string_set(sender_string_t *ret, const char*s) {
   ret->ptr = (uint8_t*) s;
   ret->len = strlen(s);
@@ -2696,70 +2889,327 @@ bool wasi_http_outgoing_handler_handle(wasi_http_outgoing_handler_own_outgoing_r
   }
 }
 
-__attribute__((__export_name__("swamp:telemetry/sender@0.1.0#send-batch")))
+@0.1 __attribute__((__export_name__("swamp:telemetry/sender@0.1.0#send-batch")))
+@0.2 void swamp_telemetry_batch_fields(uint32_t entry, swamp_telemetry_batch_entry_fields_t *ret) {
+@0.2   __attribute__((__aligned__(8)))
+@0.2   uint8_t ret_area[(56+28*sizeof(void*))];
+@0.2   uint8_t *ptr = (uint8_t *) &ret_area;
+@0.2   __wasm_import_swamp_telemetry_batch_fields((int32_t) (entry), ptr);
+@0.2   sender_option_string_t option;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+@0.2     case 0: {
+@0.2       option.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option.is_some = true;
+@0.2       option.val = (sender_string_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_string_t option0;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (3*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option0.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option0.is_some = true;
+@0.2       option0.val = (sender_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (4*sizeof(void*))))), (*((size_t*) (ptr + (5*sizeof(void*))))) };
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_list_string_t option1;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (6*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option1.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option1.is_some = true;
+@0.2       option1.val = (sender_list_string_t) { (sender_string_t*)(*((uint8_t **) (ptr + (7*sizeof(void*))))), (*((size_t*) (ptr + (8*sizeof(void*))))) };
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_list_string_t option2;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (9*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option2.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option2.is_some = true;
+@0.2       option2.val = (sender_list_string_t) { (sender_string_t*)(*((uint8_t **) (ptr + (10*sizeof(void*))))), (*((size_t*) (ptr + (11*sizeof(void*))))) };
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_list_string_t option3;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (12*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option3.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option3.is_some = true;
+@0.2       option3.val = (sender_list_string_t) { (sender_string_t*)(*((uint8_t **) (ptr + (13*sizeof(void*))))), (*((size_t*) (ptr + (14*sizeof(void*))))) };
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   swamp_telemetry_types_option_invocation_status_t option4;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (15*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option4.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option4.is_some = true;
+@0.2       option4.val = (int32_t) *((uint8_t*) (ptr + (1+15*sizeof(void*))));
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_string_t option5;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (16*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option5.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option5.is_some = true;
+@0.2       option5.val = (sender_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (17*sizeof(void*))))), (*((size_t*) (ptr + (18*sizeof(void*))))) };
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_string_t option6;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (19*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option6.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option6.is_some = true;
+@0.2       option6.val = (sender_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (20*sizeof(void*))))), (*((size_t*) (ptr + (21*sizeof(void*))))) };
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_s32_t option7;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (22*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option7.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option7.is_some = true;
+@0.2       option7.val = *((int32_t*) (ptr + (4+22*sizeof(void*))));
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_u64_t option8;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (8+22*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option8.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option8.is_some = true;
+@0.2       option8.val = (uint64_t) (*((int64_t*) (ptr + (16+22*sizeof(void*)))));
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_u64_t option9;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (24+22*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option9.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option9.is_some = true;
+@0.2       option9.val = (uint64_t) (*((int64_t*) (ptr + (32+22*sizeof(void*)))));
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_u64_t option10;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (40+22*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option10.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option10.is_some = true;
+@0.2       option10.val = (uint64_t) (*((int64_t*) (ptr + (48+22*sizeof(void*)))));
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_string_t option11;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (56+22*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option11.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option11.is_some = true;
+@0.2       option11.val = (sender_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (56+23*sizeof(void*))))), (*((size_t*) (ptr + (56+24*sizeof(void*))))) };
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   sender_option_string_t option12;
+@0.2   switch ((int32_t) *((uint8_t*) (ptr + (56+25*sizeof(void*))))) {
+@0.2     case 0: {
+@0.2       option12.is_some = false;
+@0.2       break;
+@0.2     }
+@0.2     case 1: {
+@0.2       option12.is_some = true;
+@0.2       option12.val = (sender_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (56+26*sizeof(void*))))), (*((size_t*) (ptr + (56+27*sizeof(void*))))) };
+@0.2       break;
+@0.2     }
+@0.2   }
+@0.2   *ret = (swamp_telemetry_types_entry_fields_t) {
+@0.2     (sender_option_string_t) option,
+@0.2     (sender_option_string_t) option0,
+@0.2     (sender_option_list_string_t) option1,
+@0.2     (sender_option_list_string_t) option2,
+@0.2     (sender_option_list_string_t) option3,
+@0.2     (swamp_telemetry_types_option_invocation_status_t) option4,
+@0.2     (sender_option_string_t) option5,
+@0.2     (sender_option_string_t) option6,
+@0.2     (sender_option_s32_t) option7,
+@0.2     (sender_option_u64_t) option8,
+@0.2     (sender_option_u64_t) option9,
+@0.2     (sender_option_u64_t) option10,
+@0.2     (sender_option_string_t) option11,
+@0.2     (sender_option_string_t) option12,
+@0.2   };
+@0.2 }
+@0.2 
+@0.2 __attribute__((__export_name__("swamp:telemetry/sender@0.2.0#send-batch")))
 uint8_t * __wasm_export_exports_swamp_telemetry_sender_send_batch(uint8_t * arg, size_t arg0, uint8_t * arg1, size_t arg2, uint8_t * arg3, size_t arg4, uint8_t * arg5, size_t arg6, uint8_t * arg7, size_t arg8) {
-  exports_swamp_telemetry_sender_destination_t arg22 = (exports_swamp_telemetry_sender_destination_t) {
+@0.1   exports_swamp_telemetry_sender_destination_t arg22 = (exports_swamp_telemetry_sender_destination_t) {
+@0.2   exports_swamp_telemetry_sender_destination_t arg9 = (swamp_telemetry_types_destination_t) {
     (sender_string_t) (sender_string_t) { (uint8_t*)(arg), (arg0) },
     (sender_string_t) (sender_string_t) { (uint8_t*)(arg1), (arg2) },
-    (sender_list_tuple2_string_string_t) (sender_list_tuple2_string_string_t) { (sender_tuple2_string_string_t*)(arg3), (arg4) },
+@0.1     (sender_list_tuple2_string_string_t) (sender_list_tuple2_string_string_t) { (sender_tuple2_string_string_t*)(arg3), (arg4) },
+@0.2     (sender_string_t) (sender_string_t) { (uint8_t*)(arg3), (arg4) },
+@0.2     (sender_list_tuple2_string_string_t) (sender_list_tuple2_string_string_t) { (sender_tuple2_string_string_t*)(arg5), (arg6) },
   };
-  exports_swamp_telemetry_sender_list_telemetry_entry_t arg23 = (exports_swamp_telemetry_sender_list_telemetry_entry_t) { (exports_swamp_telemetry_sender_telemetry_entry_t*)(arg5), (arg6) };
-  sender_string_t arg24 = (sender_string_t) { (uint8_t*)(arg7), (arg8) };
-  exports_swamp_telemetry_sender_result_void_send_error_t ret;
-  exports_swamp_telemetry_sender_send_error_t err;
-  ret.is_err = !exports_swamp_telemetry_sender_send_batch(&arg22, &arg23, &arg24, &err);
+@0.1   exports_swamp_telemetry_sender_list_telemetry_entry_t arg23 = (exports_swamp_telemetry_sender_list_telemetry_entry_t) { (exports_swamp_telemetry_sender_telemetry_entry_t*)(arg5), (arg6) };
+@0.1   sender_string_t arg24 = (sender_string_t) { (uint8_t*)(arg7), (arg8) };
+@0.1   exports_swamp_telemetry_sender_result_void_send_error_t ret;
+@0.1   exports_swamp_telemetry_sender_send_error_t err;
+@0.1   ret.is_err = !exports_swamp_telemetry_sender_send_batch(&arg22, &arg23, &arg24, &err);
+@0.2   exports_swamp_telemetry_sender_list_entry_t arg10 = (exports_swamp_telemetry_sender_list_entry_t) { (exports_swamp_telemetry_sender_entry_t*)(arg7), (arg8) };
+@0.2   exports_swamp_telemetry_sender_result_list_outcome_failure_t ret;
+@0.2   exports_swamp_telemetry_sender_list_outcome_t ok;
+@0.2   exports_swamp_telemetry_sender_failure_t err;
+@0.2   ret.is_err = !exports_swamp_telemetry_sender_send_batch(&arg9, &arg10, &ok, &err);
   if (ret.is_err) {
     ret.val.err = err;
   }
+@0.2   if (!ret.is_err) {
+@0.2     ret.val.ok = ok;
+@0.2   }
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   if ((ret).is_err) {
-    const exports_swamp_telemetry_sender_send_error_t *payload25 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
-    switch ((int32_t) (*payload25).tag) {
+@0.1     const exports_swamp_telemetry_sender_send_error_t *payload25 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+@0.1     switch ((int32_t) (*payload25).tag) {
+@0.2     const exports_swamp_telemetry_sender_failure_t *payload14 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+@0.2     switch ((int32_t) (*payload14).tag) {
       case 0: {
-        const exports_swamp_telemetry_sender_rejection_t *payload26 = &(*payload25).val.rejected;
+@0.1         const exports_swamp_telemetry_sender_rejection_t *payload26 = &(*payload25).val.rejected;
+@0.2         const swamp_telemetry_types_rejection_t *payload15 = &(*payload14).val.rejected;
         *((int8_t*)(ptr + sizeof(void*))) = 0;
-        *((int16_t*)(ptr + (2*sizeof(void*)))) = (int32_t) ((*payload26).status);
-        *((size_t*)(ptr + (4*sizeof(void*)))) = ((*payload26).body).len;
-        *((uint8_t **)(ptr + (3*sizeof(void*)))) = (uint8_t *) ((*payload26).body).ptr;
+@0.1         *((int16_t*)(ptr + (2*sizeof(void*)))) = (int32_t) ((*payload26).status);
+@0.1         *((size_t*)(ptr + (4*sizeof(void*)))) = ((*payload26).body).len;
+@0.1         *((uint8_t **)(ptr + (3*sizeof(void*)))) = (uint8_t *) ((*payload26).body).ptr;
+@0.2         *((int16_t*)(ptr + (2*sizeof(void*)))) = (int32_t) ((*payload15).status);
+@0.2         *((size_t*)(ptr + (4*sizeof(void*)))) = ((*payload15).body).len;
+@0.2         *((uint8_t **)(ptr + (3*sizeof(void*)))) = (uint8_t *) ((*payload15).body).ptr;
         break;
       }
       case 1: {
-        const sender_option_u32_t *payload27 = &(*payload25).val.throttled;
+@0.1         const sender_option_u32_t *payload27 = &(*payload25).val.throttled;
+@0.2         const sender_option_u32_t *payload16 = &(*payload14).val.throttled;
         *((int8_t*)(ptr + sizeof(void*))) = 1;
-        if ((*payload27).is_some) {
-          const uint32_t *payload29 = &(*payload27).val;
+@0.1         if ((*payload27).is_some) {
+@0.1           const uint32_t *payload29 = &(*payload27).val;
+@0.2         if ((*payload16).is_some) {
+@0.2           const uint32_t *payload18 = &(*payload16).val;
           *((int8_t*)(ptr + (2*sizeof(void*)))) = 1;
-          *((int32_t*)(ptr + (4+2*sizeof(void*)))) = (int32_t) (*payload29);
+@0.1           *((int32_t*)(ptr + (4+2*sizeof(void*)))) = (int32_t) (*payload29);
+@0.2           *((int32_t*)(ptr + (4+2*sizeof(void*)))) = (int32_t) (*payload18);
         } else {
           *((int8_t*)(ptr + (2*sizeof(void*)))) = 0;
         }
         break;
       }
       case 2: {
-        const sender_string_t *payload30 = &(*payload25).val.unreachable;
+@0.1         const sender_string_t *payload30 = &(*payload25).val.unreachable;
+@0.2         const sender_string_t *payload19 = &(*payload14).val.unreachable;
         *((int8_t*)(ptr + sizeof(void*))) = 2;
-        *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload30).len;
-        *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload30).ptr;
+@0.1         *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload30).len;
+@0.1         *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload30).ptr;
+@0.2         *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload19).len;
+@0.2         *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload19).ptr;
         break;
       }
       case 3: {
-        const sender_string_t *payload31 = &(*payload25).val.invalid_configuration;
+@0.1         const sender_string_t *payload31 = &(*payload25).val.invalid_configuration;
+@0.2         const sender_string_t *payload20 = &(*payload14).val.invalid_configuration;
         *((int8_t*)(ptr + sizeof(void*))) = 3;
-        *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload31).len;
-        *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload31).ptr;
+@0.1         *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload31).len;
+@0.1         *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload31).ptr;
+@0.2         *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload20).len;
+@0.2         *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload20).ptr;
         break;
       }
       case 4: {
-        const sender_string_t *payload32 = &(*payload25).val.other;
+@0.1         const sender_string_t *payload32 = &(*payload25).val.other;
+@0.2         const sender_string_t *payload21 = &(*payload14).val.other;
         *((int8_t*)(ptr + sizeof(void*))) = 4;
-        *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload32).len;
-        *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload32).ptr;
+@0.1         *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload32).len;
+@0.1         *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload32).ptr;
+@0.2         *((size_t*)(ptr + (3*sizeof(void*)))) = (*payload21).len;
+@0.2         *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) (*payload21).ptr;
         break;
       }
     }
   } else {
-    *((int8_t*)(ptr + 0)) = 0;
+@0.1     *((int8_t*)(ptr + 0)) = 0;
+@0.2     const exports_swamp_telemetry_sender_list_outcome_t *payload = &(ret).val.ok;*((int8_t*)(ptr + 0)) = 0;
+@0.2     *((size_t*)(ptr + (2*sizeof(void*)))) = (*payload).len;
+@0.2     *((uint8_t **)(ptr + sizeof(void*))) = (uint8_t *) (*payload).ptr;
   }
+@0.2   return ptr;
+@0.2 }
+@0.2 
+@0.2 __attribute__((__export_name__("swamp:telemetry/description@0.2.0#describe")))
+@0.2 uint8_t * __wasm_export_exports_swamp_telemetry_description_describe(void) {
+@0.2   exports_swamp_telemetry_description_sender_description_t ret;
+@0.2   exports_swamp_telemetry_description_describe(&ret);
+@0.2   uint8_t *ptr = (uint8_t *) &RET_AREA;
+@0.2   *((size_t*)(ptr + sizeof(void*))) = ((ret).name).len;
+@0.2   *((uint8_t **)(ptr + 0)) = (uint8_t *) ((ret).name).ptr;
+@0.2   *((size_t*)(ptr + (3*sizeof(void*)))) = ((ret).version).len;
+@0.2   *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((ret).version).ptr;
+@0.2   *((size_t*)(ptr + (5*sizeof(void*)))) = ((ret).description).len;
+@0.2   *((uint8_t **)(ptr + (4*sizeof(void*)))) = (uint8_t *) ((ret).description).ptr;
+@0.2   if (((ret).homepage).is_some) {
+@0.2     const sender_string_t *payload0 = &((ret).homepage).val;
+@0.2     *((int8_t*)(ptr + (6*sizeof(void*)))) = 1;
+@0.2     *((size_t*)(ptr + (8*sizeof(void*)))) = (*payload0).len;
+@0.2     *((uint8_t **)(ptr + (7*sizeof(void*)))) = (uint8_t *) (*payload0).ptr;
+@0.2   } else {
+@0.2     *((int8_t*)(ptr + (6*sizeof(void*)))) = 0;
+@0.2   }
+@0.2   if (((ret).license).is_some) {
+@0.2     const sender_string_t *payload2 = &((ret).license).val;
+@0.2     *((int8_t*)(ptr + (9*sizeof(void*)))) = 1;
+@0.2     *((size_t*)(ptr + (11*sizeof(void*)))) = (*payload2).len;
+@0.2     *((uint8_t **)(ptr + (10*sizeof(void*)))) = (uint8_t *) (*payload2).ptr;
+@0.2   } else {
+@0.2     *((int8_t*)(ptr + (9*sizeof(void*)))) = 0;
+@0.2   }
+@0.2   *((size_t*)(ptr + (13*sizeof(void*)))) = ((ret).options).len;
+@0.2   *((uint8_t **)(ptr + (12*sizeof(void*)))) = (uint8_t *) ((ret).options).ptr;
   return ptr;
 }
 

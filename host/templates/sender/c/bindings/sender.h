@@ -444,27 +444,51 @@ typedef struct {
 } sender_list_tuple2_string_string_t;
 
 // Where a batch goes, and as whom.
-typedef struct exports_swamp_telemetry_sender_destination_t {
-  // The endpoint that the repository names: an absolute `http` or `https` URL, without user
-  // information, query or fragment. It may carry a path and may end in a slash. Requests to any
-  // other scheme, host or port are refused with `HTTP-request-denied`.
+@0.1 typedef struct exports_swamp_telemetry_sender_destination_t {
+@0.1   // The endpoint that the repository names: an absolute `http` or `https` URL, without user
+@0.1   // information, query or fragment. It may carry a path and may end in a slash. Requests to any
+@0.1   // other scheme, host or port are refused with `HTTP-request-denied`.
+@0.2 typedef struct swamp_telemetry_types_destination_t {
+@0.2   // The endpoint that the repository names: an absolute `http` or `https` URL, without user information, query
+@0.2   // or fragment. It may carry a path and may end in a slash. Requests to any other scheme, host or port are
+@0.2   // refused with `HTTP-request-denied`.
   sender_string_t   endpoint;
   // The value for the `user-agent` header: `swamp/` and the host's version.
   sender_string_t   user_agent;
-  // `telemetrySenderOptions` of `.swamp.yaml`, in the order of that file: literals that only this
-  // sender gives a meaning. Never secrets: the host adds those to the request itself.
+@0.1   // `telemetrySenderOptions` of `.swamp.yaml`, in the order of that file: literals that only this
+@0.1   // sender gives a meaning. Never secrets: the host adds those to the request itself.
+@0.2   // The repository's UUID.
+@0.2   sender_string_t   distinct_id;
+@0.2   // `telemetrySenderOptions` of `.swamp.yaml`, in the order of that file. Never secrets: the host adds those to
+@0.2   // the request itself.
   sender_list_tuple2_string_string_t   options;
-} exports_swamp_telemetry_sender_destination_t;
+@0.1 } exports_swamp_telemetry_sender_destination_t;
+@0.2 } swamp_telemetry_types_destination_t;
 
-// How the recorded command ended.
-typedef uint8_t exports_swamp_telemetry_sender_invocation_status_t;
+@0.1 // How the recorded command ended.
+@0.1 typedef uint8_t exports_swamp_telemetry_sender_invocation_status_t;
+@0.2 // One recorded invocation.
+@0.2 typedef struct swamp_telemetry_types_entry_t {
+@0.2   // Identifies the entry, for ever and everywhere: send it along, so that the endpoint can tell a batch that was
+@0.2   // sent twice. 1 to 128 letters, digits, `-`, `_` and `.`.
+@0.2   sender_string_t   id;
+@0.2   // The entry as it was spooled: the text of one JSON object, at most 1 MiB, with all of its fields, those
+@0.2   // included that the host does not know. Pass it on verbatim.
+@0.2   sender_string_t   data;
+@0.2 } swamp_telemetry_types_entry_t;
+@0.2 
+@0.2 // How a recorded command ended.
+@0.2 typedef uint8_t swamp_telemetry_types_invocation_status_t;
 
 // It did what it was asked to do.
-#define EXPORTS_SWAMP_TELEMETRY_SENDER_INVOCATION_STATUS_SUCCESS 0
+@0.1 #define EXPORTS_SWAMP_TELEMETRY_SENDER_INVOCATION_STATUS_SUCCESS 0
+@0.2 #define SWAMP_TELEMETRY_TYPES_INVOCATION_STATUS_SUCCESS 0
 // It failed.
-#define EXPORTS_SWAMP_TELEMETRY_SENDER_INVOCATION_STATUS_ERROR 1
+@0.1 #define EXPORTS_SWAMP_TELEMETRY_SENDER_INVOCATION_STATUS_ERROR 1
+@0.2 #define SWAMP_TELEMETRY_TYPES_INVOCATION_STATUS_ERROR 1
 // It was used wrongly: an unknown option, a missing argument.
-#define EXPORTS_SWAMP_TELEMETRY_SENDER_INVOCATION_STATUS_USER_ERROR 2
+@0.1 #define EXPORTS_SWAMP_TELEMETRY_SENDER_INVOCATION_STATUS_USER_ERROR 2
+@0.2 #define SWAMP_TELEMETRY_TYPES_INVOCATION_STATUS_USER_ERROR 2
 
 typedef struct {
   sender_string_t *ptr;
@@ -478,39 +502,47 @@ typedef struct {
 
 typedef struct {
   bool is_some;
-  exports_swamp_telemetry_sender_invocation_status_t val;
-} exports_swamp_telemetry_sender_option_invocation_status_t;
+@0.1   exports_swamp_telemetry_sender_invocation_status_t val;
+@0.1 } exports_swamp_telemetry_sender_option_invocation_status_t;
+@0.2   swamp_telemetry_types_invocation_status_t val;
+@0.2 } swamp_telemetry_types_option_invocation_status_t;
 
 typedef struct {
   bool is_some;
   int32_t val;
 } sender_option_s32_t;
 
-// One recorded invocation.
+@0.1 // One recorded invocation.
+@0.2 // What the host knows of an entry's data.
 // 
-// Entries are written by several programs and versions, so every field but `id` and `data` is an
-// option: it is `none` where the entry lacks it, or spells it in a way that the host does not know.
-// `data` carries it all the same.
-typedef struct exports_swamp_telemetry_sender_telemetry_entry_t {
-  // Identifies the entry, for ever and everywhere: send it along, so that the endpoint can tell a
-  // batch that was sent twice. 1 to 64 letters, digits, `-` and `_`.
-  sender_string_t   id;
-  // The entry as it was spooled: the text of one JSON object, at most 256 KiB, with all of its
-  // fields, those included that the host does not know. Pass it on verbatim.
-  sender_string_t   data;
+@0.1 // Entries are written by several programs and versions, so every field but `id` and `data` is an
+@0.1 // option: it is `none` where the entry lacks it, or spells it in a way that the host does not know.
+@0.1 // `data` carries it all the same.
+@0.1 typedef struct exports_swamp_telemetry_sender_telemetry_entry_t {
+@0.1   // Identifies the entry, for ever and everywhere: send it along, so that the endpoint can tell a
+@0.1   // batch that was sent twice. 1 to 64 letters, digits, `-` and `_`.
+@0.1   sender_string_t   id;
+@0.1   // The entry as it was spooled: the text of one JSON object, at most 256 KiB, with all of its
+@0.1   // fields, those included that the host does not know. Pass it on verbatim.
+@0.1   sender_string_t   data;
+@0.2 // Entries are written by several programs and versions, so each field is `none` where the entry lacks it, or
+@0.2 // spells it in a way that the host does not know. The entry's data carries it all the same.
+@0.2 typedef struct swamp_telemetry_types_entry_fields_t {
   // The command, without its path: `telemetry` of `swamp telemetry status`.
   sender_option_string_t   command;
   // The subcommand, if the command has any: `status` of `swamp telemetry status`.
   sender_option_string_t   subcommand;
-  // The positional arguments, in order; `<REDACTED>` but for positions that the command declares
-  // categorical.
+@0.1   // The positional arguments, in order; `<REDACTED>` but for positions that the command declares
+@0.1   // categorical.
+@0.2   // The positional arguments, in order; `<REDACTED>` but for positions that the command declares categorical.
   sender_option_list_string_t   args;
   // The keys of the command's own options, without dashes and never with a value.
   sender_option_list_string_t   option_keys;
   // The keys of the global options, without dashes and never with a value.
   sender_option_list_string_t   global_options;
   // How it ended.
-  exports_swamp_telemetry_sender_option_invocation_status_t   status;
+@0.1   exports_swamp_telemetry_sender_option_invocation_status_t   status;
+@0.2   swamp_telemetry_types_option_invocation_status_t   status;
   // The type of the error, if it ended with one.
   sender_option_string_t   error_type;
   // One line about the error, if it ended with one.
@@ -527,57 +559,153 @@ typedef struct exports_swamp_telemetry_sender_telemetry_entry_t {
   sender_option_string_t   swamp_version;
   // The operating system: `linux`, `darwin` or `windows`.
   sender_option_string_t   platform;
-} exports_swamp_telemetry_sender_telemetry_entry_t;
+@0.1 } exports_swamp_telemetry_sender_telemetry_entry_t;
+@0.2 } swamp_telemetry_types_entry_fields_t;
 
-// The endpoint's refusal.
-typedef struct exports_swamp_telemetry_sender_rejection_t {
+@0.1 // The endpoint's refusal.
+@0.1 typedef struct exports_swamp_telemetry_sender_rejection_t {
+@0.2 // What became of one entry.
+@0.2 typedef struct swamp_telemetry_types_outcome_t {
+@0.2   uint8_t tag;
+@0.2   union {
+@0.2     sender_string_t     rejected;
+@0.2   } val;
+@0.2 } swamp_telemetry_types_outcome_t;
+@0.2 
+@0.2 // The endpoint has taken responsibility for it. The host removes it from the spool, provided that it saw a 2xx
+@0.2 // answer itself during this call.
+@0.2 #define SWAMP_TELEMETRY_TYPES_OUTCOME_TAKEN 0
+@0.2 // The endpoint took others but not this one, and never will; one sentence says why. The host believes it after
+@0.2 // an answer that it saw itself, and sets the entry aside by its own rules: not where nothing else was taken.
+@0.2 #define SWAMP_TELEMETRY_TYPES_OUTCOME_REJECTED 1
+@0.2 // The endpoint wants it later. The host keeps it.
+@0.2 #define SWAMP_TELEMETRY_TYPES_OUTCOME_LATER 2
+@0.2 
+@0.2 // The endpoint's refusal of the whole batch.
+@0.2 typedef struct swamp_telemetry_types_rejection_t {
   // The HTTP status, 100 to 599.
   uint16_t   status;
-  // The first bytes of the answer's body as text, for the person who looks for the reason. The host
-  // shows the first 512 bytes at most.
+@0.1   // The first bytes of the answer's body as text, for the person who looks for the reason. The host
+@0.1   // shows the first 512 bytes at most.
+@0.2   // The first bytes of the answer's body as text, for the person who looks for the reason. The host shows the
+@0.2   // first 512 bytes at most.
   sender_string_t   body;
-} exports_swamp_telemetry_sender_rejection_t;
+@0.1 } exports_swamp_telemetry_sender_rejection_t;
+@0.2 } swamp_telemetry_types_rejection_t;
 
 // Why a batch was not delivered, told by what the host is to do about it.
-typedef struct exports_swamp_telemetry_sender_send_error_t {
+@0.1 typedef struct exports_swamp_telemetry_sender_send_error_t {
+@0.2 typedef struct swamp_telemetry_types_failure_t {
   uint8_t tag;
   union {
-    exports_swamp_telemetry_sender_rejection_t     rejected;
+@0.1     exports_swamp_telemetry_sender_rejection_t     rejected;
+@0.2     swamp_telemetry_types_rejection_t     rejected;
     sender_option_u32_t     throttled;
     sender_string_t     unreachable;
     sender_string_t     invalid_configuration;
     sender_string_t     other;
   } val;
-} exports_swamp_telemetry_sender_send_error_t;
+@0.1 } exports_swamp_telemetry_sender_send_error_t;
+@0.2 } swamp_telemetry_types_failure_t;
 
-// The endpoint answered, and refused. The host keeps the batch; after a 400, 413 or 422, which speak
-// of what was sent, it sends the entries in smaller batches and sets aside the one that is refused
-// while others are accepted. Answer with the status as it came: a 2xx that is not the success of
-// this endpoint is a rejection too.
-#define EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_REJECTED 0
-// The endpoint asked to be left alone (429, 503), for so many seconds if it said so. The host keeps
+@0.1 // The endpoint answered, and refused. The host keeps the batch; after a 400, 413 or 422, which speak
+@0.1 // of what was sent, it sends the entries in smaller batches and sets aside the one that is refused
+@0.1 // while others are accepted. Answer with the status as it came: a 2xx that is not the success of
+@0.1 // this endpoint is a rejection too.
+@0.1 #define EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_REJECTED 0
+@0.1 // The endpoint asked to be left alone (429, 503), for so many seconds if it said so. The host keeps
+@0.2 // The endpoint answered, and refused. The host keeps the batch; after a 400, 413 or 422, which speak of what
+@0.2 // was sent, it sends the entries in smaller batches and sets aside the one that is refused while others are
+@0.2 // accepted. Answer with the status as it came: a 2xx that is not the success of this endpoint is a rejection
+@0.2 // too.
+@0.2 #define SWAMP_TELEMETRY_TYPES_FAILURE_REJECTED 0
+@0.2 // The endpoint asked to be left alone (429, 503), for so many seconds if it said so. The host keeps the batch.
+@0.2 #define SWAMP_TELEMETRY_TYPES_FAILURE_THROTTLED 1
+@0.2 // No answer: the network, the name, the connection or the deadline; one sentence says which. The host keeps
 // the batch.
-#define EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_THROTTLED 1
-// No answer: the network, the name, the connection or the deadline; one sentence says which. The
-// host keeps the batch.
-#define EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_UNREACHABLE 2
-// The endpoint or an option is not one that this sender can work with; one sentence says which and
-// what would be right. The host keeps the batch.
-#define EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_INVALID_CONFIGURATION 3
+@0.1 #define EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_THROTTLED 1
+@0.1 // No answer: the network, the name, the connection or the deadline; one sentence says which. The
+@0.1 // host keeps the batch.
+@0.1 #define EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_UNREACHABLE 2
+@0.1 // The endpoint or an option is not one that this sender can work with; one sentence says which and
+@0.1 // what would be right. The host keeps the batch.
+@0.1 #define EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_INVALID_CONFIGURATION 3
+@0.2 #define SWAMP_TELEMETRY_TYPES_FAILURE_UNREACHABLE 2
+@0.2 // The endpoint or an option is not one that this sender can work with; one sentence says which and what would
+@0.2 // be right. The host keeps the batch.
+@0.2 #define SWAMP_TELEMETRY_TYPES_FAILURE_INVALID_CONFIGURATION 3
 // Anything else, in one sentence. The host keeps the batch.
-#define EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_OTHER 4
+@0.1 #define EXPORTS_SWAMP_TELEMETRY_SENDER_SEND_ERROR_OTHER 4
+@0.2 #define SWAMP_TELEMETRY_TYPES_FAILURE_OTHER 4
+@0.2 
+@0.2 // An option of `telemetrySenderOptions` that a sender takes.
+@0.2 typedef struct swamp_telemetry_types_option_description_t {
+@0.2   // Its key.
+@0.2   sender_string_t   name;
+@0.2   // What it is for, in one sentence.
+@0.2   sender_string_t   meaning;
+@0.2   // Whether the sender does not work without it.
+@0.2   bool   required;
+@0.2   // What holds where it is not set.
+@0.2   sender_option_string_t   default_;
+@0.2   // The values that it may have. Empty: any.
+@0.2   sender_list_string_t   allowed;
+@0.2 } swamp_telemetry_types_option_description_t;
 
 typedef struct {
-  exports_swamp_telemetry_sender_telemetry_entry_t *ptr;
+@0.1   exports_swamp_telemetry_sender_telemetry_entry_t *ptr;
+@0.2   swamp_telemetry_types_option_description_t *ptr;
   size_t len;
-} exports_swamp_telemetry_sender_list_telemetry_entry_t;
+@0.1 } exports_swamp_telemetry_sender_list_telemetry_entry_t;
+@0.2 } swamp_telemetry_types_list_option_description_t;
+@0.2 
+@0.2 // What a sender says of itself.
+@0.2 typedef struct swamp_telemetry_types_sender_description_t {
+@0.2   // Its name.
+@0.2   sender_string_t   name;
+@0.2   // Its version.
+@0.2   sender_string_t   version;
+@0.2   // What it does, in one sentence.
+@0.2   sender_string_t   description;
+@0.2   // Where to read more: a URL.
+@0.2   sender_option_string_t   homepage;
+@0.2   // Its licence: an SPDX expression.
+@0.2   sender_option_string_t   license;
+@0.2   // All options that it takes. The host refuses others.
+@0.2   swamp_telemetry_types_list_option_description_t   options;
+@0.2 } swamp_telemetry_types_sender_description_t;
+@0.2 
+@0.2 typedef swamp_telemetry_types_entry_fields_t swamp_telemetry_batch_entry_fields_t;
+@0.2 
+@0.2 typedef swamp_telemetry_types_destination_t exports_swamp_telemetry_sender_destination_t;
+@0.2 
+@0.2 typedef swamp_telemetry_types_entry_t exports_swamp_telemetry_sender_entry_t;
+@0.2 
+@0.2 typedef swamp_telemetry_types_failure_t exports_swamp_telemetry_sender_failure_t;
+@0.2 
+@0.2 typedef swamp_telemetry_types_outcome_t exports_swamp_telemetry_sender_outcome_t;
+@0.2 
+@0.2 typedef struct {
+@0.2   exports_swamp_telemetry_sender_entry_t *ptr;
+@0.2   size_t len;
+@0.2 } exports_swamp_telemetry_sender_list_entry_t;
+@0.2 
+@0.2 typedef struct {
+@0.2   exports_swamp_telemetry_sender_outcome_t *ptr;
+@0.2   size_t len;
+@0.2 } exports_swamp_telemetry_sender_list_outcome_t;
 
 typedef struct {
   bool is_err;
   union {
-    exports_swamp_telemetry_sender_send_error_t err;
+@0.1     exports_swamp_telemetry_sender_send_error_t err;
+@0.2     exports_swamp_telemetry_sender_list_outcome_t ok;
+@0.2     exports_swamp_telemetry_sender_failure_t err;
   } val;
-} exports_swamp_telemetry_sender_result_void_send_error_t;
+@0.1 } exports_swamp_telemetry_sender_result_void_send_error_t;
+@0.2 } exports_swamp_telemetry_sender_result_list_outcome_failure_t;
+@0.2 
+@0.2 typedef swamp_telemetry_types_sender_description_t exports_swamp_telemetry_description_sender_description_t;
 
 // Imported Functions from `wasi:io/poll@0.2.4`
 extern bool wasi_io_poll_method_pollable_ready(wasi_io_poll_borrow_pollable_t self);
@@ -615,8 +743,18 @@ extern bool wasi_http_types_method_future_incoming_response_get(wasi_http_types_
 // Imported Functions from `wasi:http/outgoing-handler@0.2.4`
 extern bool wasi_http_outgoing_handler_handle(wasi_http_outgoing_handler_own_outgoing_request_t request, wasi_http_outgoing_handler_own_request_options_t *maybe_options, wasi_http_outgoing_handler_own_future_incoming_response_t *ret, wasi_http_outgoing_handler_error_code_t *err);
 
-// Exported Functions from `swamp:telemetry/sender@0.1.0`
-bool exports_swamp_telemetry_sender_send_batch(exports_swamp_telemetry_sender_destination_t *destination, exports_swamp_telemetry_sender_list_telemetry_entry_t *entries, sender_string_t *distinct_id, exports_swamp_telemetry_sender_send_error_t *err);
+@0.1 // Exported Functions from `swamp:telemetry/sender@0.1.0`
+@0.1 bool exports_swamp_telemetry_sender_send_batch(exports_swamp_telemetry_sender_destination_t *destination, exports_swamp_telemetry_sender_list_telemetry_entry_t *entries, sender_string_t *distinct_id, exports_swamp_telemetry_sender_send_error_t *err);
+@0.2 // Imported Functions from `swamp:telemetry/batch@0.2.0`
+@0.2 // The typed fields of one entry of the batch, by its index in the list that `send-batch` was given. Traps where
+@0.2 // there is no such entry, and outside of `send-batch`.
+@0.2 extern void swamp_telemetry_batch_fields(uint32_t entry, swamp_telemetry_batch_entry_fields_t *ret);
+@0.2 
+@0.2 // Exported Functions from `swamp:telemetry/sender@0.2.0`
+@0.2 bool exports_swamp_telemetry_sender_send_batch(exports_swamp_telemetry_sender_destination_t *destination, exports_swamp_telemetry_sender_list_entry_t *entries, exports_swamp_telemetry_sender_list_outcome_t *ret, exports_swamp_telemetry_sender_failure_t *err);
+@0.2 
+@0.2 // Exported Functions from `swamp:telemetry/description@0.2.0`
+@0.2 void exports_swamp_telemetry_description_describe(exports_swamp_telemetry_description_sender_description_t *ret);
 
 // Helper Functions
 
@@ -770,25 +908,56 @@ void sender_tuple2_string_string_free(sender_tuple2_string_string_t *ptr);
 
 void sender_list_tuple2_string_string_free(sender_list_tuple2_string_string_t *ptr);
 
-void exports_swamp_telemetry_sender_destination_free(exports_swamp_telemetry_sender_destination_t *ptr);
+@0.1 void exports_swamp_telemetry_sender_destination_free(exports_swamp_telemetry_sender_destination_t *ptr);
+@0.2 void swamp_telemetry_types_destination_free(swamp_telemetry_types_destination_t *ptr);
+@0.2 
+@0.2 void swamp_telemetry_types_entry_free(swamp_telemetry_types_entry_t *ptr);
 
 void sender_list_string_free(sender_list_string_t *ptr);
 
 void sender_option_list_string_free(sender_option_list_string_t *ptr);
 
-void exports_swamp_telemetry_sender_option_invocation_status_free(exports_swamp_telemetry_sender_option_invocation_status_t *ptr);
+@0.1 void exports_swamp_telemetry_sender_option_invocation_status_free(exports_swamp_telemetry_sender_option_invocation_status_t *ptr);
+@0.2 void swamp_telemetry_types_option_invocation_status_free(swamp_telemetry_types_option_invocation_status_t *ptr);
 
 void sender_option_s32_free(sender_option_s32_t *ptr);
 
-void exports_swamp_telemetry_sender_telemetry_entry_free(exports_swamp_telemetry_sender_telemetry_entry_t *ptr);
+@0.1 void exports_swamp_telemetry_sender_telemetry_entry_free(exports_swamp_telemetry_sender_telemetry_entry_t *ptr);
+@0.2 void swamp_telemetry_types_entry_fields_free(swamp_telemetry_types_entry_fields_t *ptr);
 
-void exports_swamp_telemetry_sender_rejection_free(exports_swamp_telemetry_sender_rejection_t *ptr);
+@0.1 void exports_swamp_telemetry_sender_rejection_free(exports_swamp_telemetry_sender_rejection_t *ptr);
+@0.2 void swamp_telemetry_types_outcome_free(swamp_telemetry_types_outcome_t *ptr);
 
-void exports_swamp_telemetry_sender_send_error_free(exports_swamp_telemetry_sender_send_error_t *ptr);
+@0.1 void exports_swamp_telemetry_sender_send_error_free(exports_swamp_telemetry_sender_send_error_t *ptr);
+@0.2 void swamp_telemetry_types_rejection_free(swamp_telemetry_types_rejection_t *ptr);
 
-void exports_swamp_telemetry_sender_list_telemetry_entry_free(exports_swamp_telemetry_sender_list_telemetry_entry_t *ptr);
+@0.1 void exports_swamp_telemetry_sender_list_telemetry_entry_free(exports_swamp_telemetry_sender_list_telemetry_entry_t *ptr);
+@0.2 void swamp_telemetry_types_failure_free(swamp_telemetry_types_failure_t *ptr);
 
-void exports_swamp_telemetry_sender_result_void_send_error_free(exports_swamp_telemetry_sender_result_void_send_error_t *ptr);
+@0.1 void exports_swamp_telemetry_sender_result_void_send_error_free(exports_swamp_telemetry_sender_result_void_send_error_t *ptr);
+@0.2 void swamp_telemetry_types_option_description_free(swamp_telemetry_types_option_description_t *ptr);
+@0.2 
+@0.2 void swamp_telemetry_types_list_option_description_free(swamp_telemetry_types_list_option_description_t *ptr);
+@0.2 
+@0.2 void swamp_telemetry_types_sender_description_free(swamp_telemetry_types_sender_description_t *ptr);
+@0.2 
+@0.2 void swamp_telemetry_batch_entry_fields_free(swamp_telemetry_batch_entry_fields_t *ptr);
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_destination_free(exports_swamp_telemetry_sender_destination_t *ptr);
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_entry_free(exports_swamp_telemetry_sender_entry_t *ptr);
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_failure_free(exports_swamp_telemetry_sender_failure_t *ptr);
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_outcome_free(exports_swamp_telemetry_sender_outcome_t *ptr);
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_list_entry_free(exports_swamp_telemetry_sender_list_entry_t *ptr);
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_list_outcome_free(exports_swamp_telemetry_sender_list_outcome_t *ptr);
+@0.2 
+@0.2 void exports_swamp_telemetry_sender_result_list_outcome_failure_free(exports_swamp_telemetry_sender_result_list_outcome_failure_t *ptr);
+@0.2 
+@0.2 void exports_swamp_telemetry_description_sender_description_free(exports_swamp_telemetry_description_sender_description_t *ptr);
 
 // Sets the string `ret` to reference the input string `s` without copying it
 void sender_string_set(sender_string_t *ret, const char*s);
