@@ -318,6 +318,21 @@ fn text_from_outside_is_escaped_by_its_type_and_by_what_prints_and_no_path_is_sh
     assert_eq!(escaping, known);
 }
 
+/// Without a log at debug level there is no logging at all, so that no command pays for it.
+#[test]
+fn everything_is_logged_at_debug_level() {
+    for file in files_of(&source()) {
+        for line in fs::read_to_string(&file).unwrap().lines().filter(is_code) {
+            for event in ["trace!(", "info!(", "warn!(", "error!(", "event!("] {
+                let is_event = line.match_indices(event).any(|(at, _)| {
+                    !line[..at].ends_with(|before: char| before == '_' || before.is_alphanumeric())
+                });
+                assert!(!is_event, "{}: {}", file.display(), line.trim());
+            }
+        }
+    }
+}
+
 /// What creates, replaces, deletes, gives away or changes the mode of something that has a path.
 const CHANGES: [&str; 24] = [
     "fs::write(",

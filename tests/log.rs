@@ -40,7 +40,7 @@ fn each_line_has_a_time_at_trace_level_and_no_escapes_in_a_pipe() {
             assert_eq!(odd, None, "{args:?}");
         }
         let told = with_log(&repo, "trace", &["version"]).stderr;
-        assert!(told.lines().count() > 3, "{told}");
+        assert!(told.lines().any(has_time), "{told}");
         let told = with_log(&repo, "debug", &["version"]).stderr;
         assert!(!told.lines().any(has_time), "{told}");
     }

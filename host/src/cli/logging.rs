@@ -19,26 +19,29 @@ use super::ui::Color;
 /// The environment variable that sets the level.
 pub(crate) use swamp::flush::background::LOG_VARIABLE as VARIABLE;
 
-/// Starts logging. Others' events (wasmtime's, hyper's) are only shown at the finest level.
+/// Starts logging. At trace level, the events of libraries (wasmtime, hyper) are shown too, and each line has its time.
 pub(crate) fn start(level: LevelFilter, color: Color) {
-    let others = if level == LevelFilter::TRACE {
-        level
-    } else {
-        LevelFilter::OFF
-    };
+    // Nothing is logged above debug level: what a person is to see is printed.
+    if level < LevelFilter::DEBUG {
+        return;
+    }
+    let is_trace = level == LevelFilter::TRACE;
+    let libraries = if is_trace { level } else { LevelFilter::OFF };
     let targets = Targets::new()
         .with_target("swamp", level)
-        .with_default(others);
+        .with_default(libraries);
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(io::stderr)
         .with_ansi(color.applies_to(&io::stderr()))
-        .event_format(Line)
+        .event_format(Line { has_time: is_trace })
         .with_filter(targets);
     // A process logs once; a second start would change nothing.
     tracing_subscriber::registry().with(lines).try_init().ok();
 }
 
-struct Line;
+struct Line {
+    has_time: bool,
+}
 
 impl<S, N> FormatEvent<S, N> for Line
 where
@@ -58,7 +61,7 @@ where
             Level::DEBUG => "debug",
             Level::TRACE => "trace",
         };
-        if tracing::enabled!(Level::TRACE) {
+        if self.has_time {
             let now = chrono::Utc::now();
             write!(writer, "{} ", now.format("%H:%M:%S%.3f"))?;
         }

@@ -156,8 +156,6 @@ impl InFlight {
     pub(super) fn failed(&self, failure: &EgressFailure) -> wasmtime_wasi_http::Error {
         let text = failure.to_string();
         let text = self.batch.secrets.mask(&text).into_owned();
-        // Who judges the batch tells it, where it was what the batch failed with or not.
-        tracing::trace!("{text}");
         let report = &mut self.batch.seen().report;
         report.failure = Some(text);
         report.failure_is_the_hosts = failure.is_the_hosts();
