@@ -41,8 +41,8 @@ pub(crate) fn scenario_names(current: &OsStr) -> Vec<CompletionCandidate> {
     };
     let known = Kit::list(ACCEPTED).into_iter();
     known
-        .filter(|(name, _)| name.starts_with(current))
-        .map(|(name, rule)| CompletionCandidate::new(name).help(Some(rule.into())))
+        .filter(|listed| listed.name.starts_with(current))
+        .map(|listed| CompletionCandidate::new(listed.name).help(Some(listed.rule.into())))
         .collect()
 }
 

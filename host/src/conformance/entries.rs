@@ -21,6 +21,8 @@ pub(super) enum TestBatch {
     Unreadable,
     /// 25 entries of 64 KiB each.
     Large,
+    /// The entries of the batch before.
+    Again,
 }
 
 /// The size of an entry of [`TestBatch::Large`], in bytes, roughly.
@@ -30,9 +32,10 @@ const ODD_TEXT: &str =
     "quote \" backslash \\ newline \n return \r tab \t nul \0 é 日本 \u{1f980} \u{202e}";
 
 impl TestBatch {
-    /// Its entries, with ids that occur nowhere else.
-    pub(super) fn entries(self) -> Vec<SpooledEntry> {
+    /// Its entries, with ids that occur nowhere else, or those of the batch `before`.
+    pub(super) fn entries(self, before: &[SpooledEntry]) -> Vec<SpooledEntry> {
         match self {
+            Self::Again => before.to_vec(),
             Self::Ordinary(count) => (0..count).map(|_| entry(&ordinary())).collect(),
             Self::Bare => (0..2).map(|_| entry(&json!({}))).collect(),
             Self::Full => vec![entry(&with(
@@ -130,16 +133,16 @@ mod tests {
             TestBatch::Unreadable,
         ]
         .into_iter()
-        .flat_map(TestBatch::entries)
+        .flat_map(|batch| batch.entries(&[]))
         .collect();
         let ids: HashSet<_> = all.iter().map(|entry| entry.name.id.clone()).collect();
         assert_eq!(ids.len(), all.len());
-        let bare = TestBatch::Bare.entries().remove(0).fields;
+        let bare = TestBatch::Bare.entries(&[]).remove(0).fields;
         assert_eq!(bare, EntryFields::default());
-        let full = TestBatch::Full.entries().remove(0).fields;
+        let full = TestBatch::Full.entries(&[]).remove(0).fields;
         assert!(full.error_type.is_some() && full.subcommand.is_some());
         assert!(full.started_at.is_some() && full.status.is_some());
-        let odd = TestBatch::OddText.entries().remove(0).fields;
+        let odd = TestBatch::OddText.entries(&[]).remove(0).fields;
         assert_eq!(odd.command.as_deref(), Some(ODD_TEXT));
     }
 }

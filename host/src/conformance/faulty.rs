@@ -29,6 +29,8 @@ pub(super) enum Fault {
     Silence,
     /// The request is read, and these bytes are all that comes back.
     Answer(Vec<u8>),
+    /// Each request is read, and answered by these in turn.
+    InTurn([Vec<u8>; 2]),
 }
 
 /// The receiver. It stops when it is dropped.
@@ -109,9 +111,14 @@ fn follow(fault: &Fault, mut stream: TcpStream, shared: &Shared) -> io::Result<(
         return Ok(());
     }
     let request = read_request(&stream)?;
-    shared.seen().push(request);
+    let earlier = {
+        let mut seen = shared.seen();
+        seen.push(request);
+        seen.len() - 1
+    };
     match fault {
         Fault::Answer(bytes) => stream.write_all(bytes),
+        Fault::InTurn(answers) => stream.write_all(&answers[earlier % answers.len()]),
         // Until the client goes away.
         Fault::Reset | Fault::Silence => stream.read(&mut [0]).map(drop),
     }

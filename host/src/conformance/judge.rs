@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::domain::{ForeignText, SendError, SenderFailure, SenderFailureKind, SpooledEntry};
+use crate::domain::{
+    EntryOutcome, ForeignText, SendError, SenderFailure, SenderFailureKind, SpooledEntry,
+};
 
 use super::request::SeenRequest;
 use super::scenario::Expected;
@@ -15,8 +17,10 @@ const SHOWN_DATA: usize = 160;
 #[derive(Debug)]
 pub(super) struct Evidence<'a> {
     pub(super) entries: &'a [SpooledEntry],
-    /// What the sender said, as the host takes it.
+    /// What the sender said of the batch as a whole, as the host takes it.
     pub(super) said: &'a Result<(), SendError>,
+    /// What it said of each entry; nothing where it failed.
+    pub(super) outcomes: &'a [EntryOutcome],
     /// The requests that arrived meanwhile.
     pub(super) requests: &'a [SeenRequest],
     pub(super) user_agent: &'a str,
@@ -35,8 +39,23 @@ pub(super) struct Finding {
 
 impl Evidence<'_> {
     pub(super) fn judge(&self, expected: Expected) -> Result<(), Finding> {
+        if let Expected::Sorted(statuses) = expected {
+            return self.sorted(statuses);
+        }
         if !self.answer_fits(expected) {
-            return finding(answer_in_words(expected), said_in_words(self.said));
+            let outcomes: Vec<_> = self.outcomes.iter().map(outcome_in_words).collect();
+            let received = if outcomes.is_empty() || self.said.is_ok() {
+                said_in_words(self.said)
+            } else {
+                format!("outcomes: {}", outcomes.join(", "))
+            };
+            let expected = match expected {
+                Expected::RejectedSomehow if self.entries.len() > 1 => {
+                    "no entry taken: the answer does not say which ones were".into()
+                }
+                expected => answer_in_words(expected),
+            };
+            return finding(expected, received);
         }
         match expected {
             Expected::NothingSent => match self.requests {
@@ -79,6 +98,9 @@ impl Evidence<'_> {
                 Err(SendError::Unreachable(_)),
             )
             | (Expected::RejectedSomehow, Err(SendError::Rejected { .. })) => true,
+            (Expected::RejectedSomehow, _) => {
+                !self.outcomes.is_empty() && !self.outcomes.contains(&EntryOutcome::Taken)
+            }
             (
                 Expected::Rejected(wanted)
                 | Expected::RejectedAtOnce(wanted)
@@ -93,6 +115,59 @@ impl Evidence<'_> {
             }
             _ => false,
         }
+    }
+
+    /// Whether what the sender said of each entry is what was answered, in turn, to the requests that it was in. A sender
+    /// that sends all of them in one request sees the first answer only.
+    fn sorted(&self, statuses: [u16; 2]) -> Result<(), Finding> {
+        let [success, refusal] = statuses;
+        let answers = |id: &str| -> Vec<u16> {
+            let answered = self.requests.iter().zip(statuses.into_iter().cycle());
+            let with_it = answered.filter(|(request, _)| request.body.contains(id));
+            with_it.map(|(_, status)| status).collect()
+        };
+        let answers: Vec<_> = self
+            .entries
+            .iter()
+            .map(|entry| answers(entry.id.as_str()))
+            .collect();
+        if let Err(error) = self.said
+            && self.outcomes.is_empty()
+        {
+            let taken = answers.iter().filter(|one| one.contains(&success)).count();
+            return if taken == 0 {
+                Ok(())
+            } else {
+                let count = self.entries.len();
+                finding(
+                    format!("an outcome for each entry: the endpoint took {taken} of {count}"),
+                    said_in_words(&Err(error.clone())),
+                )
+            };
+        }
+        let told = (1..).zip(self.outcomes).zip(answers);
+        for ((number, outcome), answers) in told {
+            let is_right = match outcome {
+                EntryOutcome::Taken => answers.contains(&success),
+                EntryOutcome::Rejected { .. } => {
+                    !answers.contains(&success) && answers.contains(&refusal) && refusal < 500
+                }
+                EntryOutcome::Later => !answers.contains(&success),
+            };
+            if !is_right {
+                let answers: Vec<_> = answers.iter().map(u16::to_string).collect();
+                let answers = if answers.is_empty() {
+                    "nothing, as it was in no request".to_owned()
+                } else {
+                    answers.join(" and ")
+                };
+                return finding(
+                    format!("an outcome of entry {number} that is what was answered: {answers}"),
+                    outcome_in_words(outcome).into(),
+                );
+            }
+        }
+        Ok(())
     }
 
     /// Every entry in one request, as often as every other: some formats carry an id more than once.
@@ -228,7 +303,7 @@ fn line(text: &str) -> String {
     format!("{shown}{more}")
 }
 
-fn finding(expected: String, received: String) -> Result<(), Finding> {
+pub(super) fn finding(expected: String, received: String) -> Result<(), Finding> {
     Err(Finding {
         expected: expected.into(),
         received: received.into(),
@@ -251,6 +326,7 @@ fn answer_in_words(expected: Expected) -> String {
         Expected::Delivered | Expected::DeliveredAs => "ok".into(),
         Expected::NothingSent => "ok, without a request".into(),
         Expected::RejectedSomehow => "rejected".into(),
+        Expected::Sorted(_) => "an outcome for each entry".into(),
         Expected::Rejected(status) | Expected::RejectedAtOnce(status) => {
             format!("rejected, with status {status}")
         }
@@ -268,13 +344,23 @@ fn answer_in_words(expected: Expected) -> String {
     }
 }
 
-fn said_in_words(said: &Result<(), SendError>) -> String {
+const fn outcome_in_words(outcome: &EntryOutcome) -> &'static str {
+    match outcome {
+        EntryOutcome::Taken => "taken",
+        EntryOutcome::Rejected { .. } => "rejected",
+        EntryOutcome::Later => "later",
+    }
+}
+
+pub(super) fn said_in_words(said: &Result<(), SendError>) -> String {
     match said {
         Ok(()) => "ok".into(),
         Err(SendError::Sender(SenderFailure {
             kind: SenderFailureKind::Unconfirmed,
             ..
         })) => "ok, but the host saw no 2xx answer".into(),
+        Err(SendError::Refused { reason }) => format!("an entry that is rejected: {reason}"),
+        Err(SendError::Later { .. }) => "an entry that is wanted later".into(),
         Err(SendError::Rejected { status, body }) if body.is_empty() => {
             format!("rejected, with status {status} and no body")
         }

@@ -14,23 +14,32 @@ mod request;
 mod rules;
 mod scenario;
 mod server;
+mod since_0_2;
+mod trial;
 
 use std::time::{Duration, Instant};
 
 use glob::Pattern;
 
 use crate::config::SenderLimits;
-use crate::domain::{Deadline, Delivered, Endpoint, SendError, TelemetrySender as _};
+use crate::domain::{
+    Deadline, Delivered, Endpoint, EntryOutcome, SendError, SpooledEntry, TelemetrySender as _,
+};
 use crate::egress::{Environment, Network, Reach};
 use crate::process::cpu::Stopwatch;
 use crate::process::timer::Timer;
-use crate::sender::{Compiled, ComponentSender, SenderConfig, describe, inspect};
+use crate::sender::{
+    CONTRACT_VERSIONS, Compiled, ComponentSender, Inspection, SenderConfig, inspect,
+};
 
 use judge::{Evidence, Finding};
 pub use report::{Outcome, Report, ScenarioReport};
 pub use request::SeenRequest;
-use scenario::{Expected, Scenario, scenarios};
+use rules::Rule;
+use scenario::{Expected, Scenario, Work, of_every_contract};
 use server::Server;
+use since_0_2::since_0_2;
+use trial::NotPassed;
 
 /// The scenario that looks at the component from outside.
 const IMPORTS: &str = "imports-what-is-granted";
@@ -43,6 +52,9 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 /// The repository that all entries are from.
 const DISTINCT_ID: &str = "0191d0f8-4e43-7c43-b54c-7e8b23c1f3a5";
+
+/// The export of what checks its configuration, without its version.
+const CONFIGURATION: &str = "swamp:telemetry/configuration@";
 
 /// What a sender is put through.
 #[derive(Clone, Debug)]
@@ -59,16 +71,31 @@ pub struct Kit {
     pub only: Vec<Pattern>,
 }
 
+/// A scenario that can be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// The words of the newest contract that it is about.
+    pub rule: &'static str,
+    /// The versions of the contract that it is for, oldest first.
+    pub contracts: Vec<&'static str>,
+}
+
 impl Kit {
-    /// The names of all scenarios for an endpoint whose success is `accept_status`, in their order, each with the
-    /// contract's words that it is about.
+    /// All scenarios for an endpoint whose success is `accept_status`, in their order.
     #[must_use]
-    pub fn list(accept_status: u16) -> Vec<(String, &'static str)> {
+    pub fn list(accept_status: u16) -> Vec<Listed> {
+        let listed = |name: String, rule: Rule| Listed {
+            name,
+            rule: rule.newest(),
+            contracts: rule.versions(),
+        };
         let rest = scenarios(accept_status);
-        std::iter::once((IMPORTS.to_owned(), rules::IMPORTS))
+        std::iter::once(listed(IMPORTS.to_owned(), rules::IMPORTS))
             .chain(
                 rest.into_iter()
-                    .map(|scenario| (scenario.name, scenario.rule)),
+                    .map(|scenario| listed(scenario.name, scenario.rule)),
             )
             .collect()
     }
@@ -77,7 +104,7 @@ impl Kit {
     #[must_use]
     pub fn scenario_names(&self) -> Vec<String> {
         let all = Self::list(self.accept_status);
-        all.into_iter().map(|(name, _)| name).collect()
+        all.into_iter().map(|listed| listed.name).collect()
     }
 
     /// Puts `compiled` through the scenarios. Tells `progress` of each when it begins, and again when it is over.
@@ -92,11 +119,14 @@ impl Kit {
         compiled: &Compiled,
         mut progress: impl FnMut(Progress<'_>),
     ) -> Result<Report, SendError> {
-        let mut run = Run::new(self, compiled);
         let is_wanted =
             |name: &str| self.only.is_empty() || self.only.iter().any(|one| one.matches(name));
         progress(Progress::Begins(IMPORTS));
-        let (imports, runs) = imports(compiled)?;
+        let began = Instant::now();
+        let inspection = inspect(compiled)?;
+        let runs = inspection.verdict.is_ok();
+        let mut run = Run::new(self, compiled, &inspection);
+        let imports = run.imports(&inspection, began.elapsed());
         // Where it does not run, that is the one thing to be told.
         if is_wanted(IMPORTS) || !runs {
             progress(Progress::Over(&imports));
@@ -110,13 +140,18 @@ impl Kit {
                 run.scenario(&scenario)
             } else {
                 let why = "the component does not run; see `swamp sender check`".to_owned();
-                skipped(&scenario, why)
+                run.skipped(&scenario, why)
             };
             progress(Progress::Over(&over));
             run.report.scenarios.push(over);
         }
         Ok(run.report)
     }
+}
+
+/// All scenarios in their order, for an endpoint whose success is `accept`.
+fn scenarios(accept: u16) -> Vec<Scenario> {
+    [of_every_contract(accept), since_0_2(accept)].concat()
 }
 
 /// What has just happened.
@@ -128,67 +163,27 @@ pub enum Progress<'a> {
     Over(&'a ScenarioReport),
 }
 
-/// What the component asks for, and whether it runs at all.
-fn imports(compiled: &Compiled) -> Result<(ScenarioReport, bool), SendError> {
-    let began = Instant::now();
-    let inspection = inspect(compiled)?;
-    let refused: Vec<_> = inspection
-        .imports
-        .iter()
-        .filter(|import| !import.grant.is_offered())
-        .map(|import| import.name.as_str())
-        .collect();
-    let received = match &inspection.verdict {
-        _ if !refused.is_empty() => Some(format!("it imports {}", refused.join(", "))),
-        Ok(()) => describe(compiled).err().map(|error| error.to_string()),
-        Err(error) => Some(error.to_string()),
-    };
-    let report = ScenarioReport {
-        name: IMPORTS.to_owned(),
-        outcome: match received {
-            None => Outcome::Passed,
-            Some(_) => Outcome::Failed,
-        },
-        expected: received
-            .is_some()
-            .then(|| "a component that runs with what this host offers".into()),
-        received: received.map(Into::into),
-        rule: rules::IMPORTS,
-        duration: began.elapsed(),
-        computed: None,
-        output: Vec::new(),
-        requests: Vec::new(),
-    };
-    Ok((report, inspection.verdict.is_ok()))
-}
-
-fn skipped(scenario: &Scenario, why: String) -> ScenarioReport {
-    ScenarioReport {
-        name: scenario.name.clone(),
-        outcome: Outcome::Skipped,
-        expected: None,
-        received: Some(why.into()),
-        rule: scenario.rule,
-        duration: Duration::ZERO,
-        computed: None,
-        output: Vec::new(),
-        requests: Vec::new(),
-    }
-}
-
 struct Run<'a> {
     kit: &'a Kit,
     compiled: &'a Compiled,
+    /// The version of the contract that the component is for.
+    contract: String,
+    /// Whether it exports what checks its configuration.
+    checks_config: bool,
     limits: SenderLimits,
     report: Report,
 }
 
 impl<'a> Run<'a> {
-    fn new(kit: &'a Kit, compiled: &'a Compiled) -> Self {
+    fn new(kit: &'a Kit, compiled: &'a Compiled, inspection: &Inspection) -> Self {
         let limits = SenderLimits::default();
+        let newest = CONTRACT_VERSIONS.last().copied().unwrap_or_default();
+        let mut exports = inspection.exports.iter();
         Self {
             kit,
             compiled,
+            contract: inspection.contract.as_deref().unwrap_or(newest).to_owned(),
+            checks_config: exports.any(|export| export.starts_with(CONFIGURATION)),
             limits,
             report: Report {
                 scenarios: Vec::new(),
@@ -201,11 +196,64 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// What the component asks for, and whether it runs at all.
+    fn imports(&self, inspection: &Inspection, duration: Duration) -> ScenarioReport {
+        let refused: Vec<_> = inspection
+            .imports
+            .iter()
+            .filter(|import| !import.grant.is_offered())
+            .map(|import| import.name.as_str())
+            .collect();
+        let received = match &inspection.verdict {
+            _ if !refused.is_empty() => Some(format!("it imports {}", refused.join(", "))),
+            Ok(()) => None,
+            Err(error) => Some(error.to_string()),
+        };
+        ScenarioReport {
+            name: IMPORTS.to_owned(),
+            outcome: match received {
+                None => Outcome::Passed,
+                Some(_) => Outcome::Failed,
+            },
+            expected: received
+                .is_some()
+                .then(|| "a component that runs with what this host offers".into()),
+            received: received.map(Into::into),
+            rule: self.words(rules::IMPORTS),
+            duration,
+            computed: None,
+            output: Vec::new(),
+            requests: Vec::new(),
+        }
+    }
+
+    fn skipped(&self, scenario: &Scenario, why: String) -> ScenarioReport {
+        ScenarioReport {
+            name: scenario.name.clone(),
+            outcome: Outcome::Skipped,
+            expected: None,
+            received: Some(why.into()),
+            rule: self.words(scenario.rule),
+            duration: Duration::ZERO,
+            computed: None,
+            output: Vec::new(),
+            requests: Vec::new(),
+        }
+    }
+
+    /// The words of a rule in the component's contract, or where that does not have it, in the newest.
+    fn words(&self, rule: Rule) -> &'static str {
+        rule.of(&self.contract).unwrap_or(rule.newest())
+    }
+
     fn scenario(&mut self, scenario: &Scenario) -> ScenarioReport {
+        if scenario.rule.of(&self.contract).is_none() {
+            return self.skipped(scenario, format!("not for contract {}", self.contract));
+        }
         let began = Instant::now();
         let server = match Server::start(&scenario.conduct, scenario.place) {
             Ok(server) => server,
-            Err(why) => return skipped(scenario, why),
+            Err(why) => return self.skipped(scenario, why),
         };
         let stopwatch = Stopwatch::start();
         let mut output = Vec::new();
@@ -218,12 +266,15 @@ impl<'a> Run<'a> {
             && formats().all(|found| found != Some(format))
         {
             let why = format!("the sender does not send {}", format.name());
-            return skipped(scenario, why);
+            return self.skipped(scenario, why);
         }
         self.report.format = self.report.format.or(formats().flatten().next());
         let (expected, received) = match tried {
             Ok(()) => (None, None),
-            Err(Finding { expected, received }) => (Some(expected), Some(received)),
+            Err(NotPassed::Skipped(why)) => return self.skipped(scenario, why),
+            Err(NotPassed::Failed(Finding { expected, received })) => {
+                (Some(expected), Some(received))
+            }
         };
         ScenarioReport {
             name: scenario.name.clone(),
@@ -233,7 +284,7 @@ impl<'a> Run<'a> {
             },
             expected,
             received,
-            rule: scenario.rule,
+            rule: self.words(scenario.rule),
             duration: began.elapsed(),
             computed,
             output,
@@ -241,57 +292,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Tries what the scenario asks for. `output` is what the component wrote during its last batch.
+    /// Tries what the scenario asks for. `output` is what the component wrote when it was called last.
     fn try_with(
         &mut self,
         scenario: &Scenario,
         server: &Server,
         output: &mut Vec<String>,
-    ) -> Result<(), Finding> {
-        let stopped = |error: SendError| Finding {
-            expected: "a component that comes to life".into(),
-            received: error.to_string().into(),
-        };
+    ) -> Result<(), NotPassed> {
         let path = format!("{}{}", self.kit.endpoint_path, scenario.place.suffix());
-        let mut sender = self
-            .sender(scenario, &format!("{}{path}", server.origin()))
-            .map_err(stopped)?;
-        sender
-            .instantiate(Deadline::after(self.limits.deadline))
-            .map_err(stopped)?;
-        for (batch, expected) in &scenario.batches {
-            let entries = batch.entries();
-            let before = server.requests().len();
-            let limit = match expected {
-                Expected::Unanswered => SILENCE,
-                _ => self.limits.deadline,
-            };
-            let began = Instant::now();
-            let said = sender
-                .send_batch(&entries, DISTINCT_ID, Deadline::after(limit))
-                .and_then(Delivered::in_full);
-            *output = sender.take_output();
-            if said.is_ok() {
-                self.report.batch_time = self.report.batch_time.max(began.elapsed());
-            }
-            self.report.memory = self.report.memory.max(sender.peak_memory());
-            let requests = server.requests();
-            let evidence = Evidence {
-                entries: &entries,
-                said: &said,
-                requests: requests.get(before..).unwrap_or_default(),
-                user_agent: &self.kit.user_agent,
-                distinct_id: DISTINCT_ID,
-                path: path.trim_end_matches('/'),
-            };
-            evidence.judge(*expected)?;
-        }
-        Ok(())
-    }
-
-    fn sender(&self, scenario: &Scenario, endpoint: &str) -> Result<ComponentSender, SendError> {
-        let endpoint = Endpoint::parse(endpoint)
-            .map_err(|error| SendError::InvalidConfiguration(error.to_string()))?;
+        let endpoint = format!("{}{path}", server.origin());
         let mut options = self.kit.options.clone();
         if scenario.unknown_option {
             options.push((
@@ -299,6 +308,86 @@ impl<'a> Run<'a> {
                 "value \" with\nodd text".into(),
             ));
         }
+        match &scenario.work {
+            Work::Batches(batches) => {
+                let mut sender = self.alive(&endpoint, options)?;
+                let mut entries = Vec::new();
+                for (batch, expected) in batches {
+                    entries = batch.entries(&entries);
+                    self.batch(&mut sender, &entries, *expected, (server, &path), output)?;
+                }
+                Ok(())
+            }
+            Work::Describe(what) => self.describes(*what, server, &endpoint, output),
+            Work::Options(which) => self.takes_options(*which, (server, &path), output),
+            Work::CheckConfig => self.checks_config(&endpoint, output),
+        }
+    }
+
+    /// Gives a sender one batch. `at` is where its endpoint is, and with which path.
+    fn batch(
+        &mut self,
+        sender: &mut ComponentSender,
+        entries: &[SpooledEntry],
+        expected: Expected,
+        (server, path): (&Server, &str),
+        output: &mut Vec<String>,
+    ) -> Result<(), Finding> {
+        let before = server.requests().len();
+        let limit = match expected {
+            Expected::Unanswered => SILENCE,
+            _ => self.limits.deadline,
+        };
+        let began = Instant::now();
+        let delivered = sender.send_batch(entries, DISTINCT_ID, Deadline::after(limit));
+        *output = sender.take_output();
+        let outcomes = match &delivered {
+            Ok(Delivered::Whole) => vec![EntryOutcome::Taken; entries.len()],
+            Ok(Delivered::Each(outcomes)) => outcomes.clone(),
+            Err(_) => Vec::new(),
+        };
+        let said = delivered.and_then(Delivered::in_full);
+        if said.is_ok() {
+            self.report.batch_time = self.report.batch_time.max(began.elapsed());
+        }
+        self.report.memory = self.report.memory.max(sender.peak_memory());
+        let requests = server.requests();
+        let evidence = Evidence {
+            entries,
+            said: &said,
+            outcomes: &outcomes,
+            requests: requests.get(before..).unwrap_or_default(),
+            user_agent: &self.kit.user_agent,
+            distinct_id: DISTINCT_ID,
+            path: path.trim_end_matches('/'),
+        };
+        evidence.judge(expected)
+    }
+
+    /// An instance for this endpoint, with these options.
+    fn alive(
+        &self,
+        endpoint: &str,
+        options: Vec<(String, String)>,
+    ) -> Result<ComponentSender, Finding> {
+        let alive = || {
+            let mut sender = self.sender(endpoint, options)?;
+            sender.instantiate(Deadline::after(self.limits.deadline))?;
+            Ok(sender)
+        };
+        alive().map_err(|error: SendError| Finding {
+            expected: "a component that comes to life".into(),
+            received: error.to_string().into(),
+        })
+    }
+
+    fn sender(
+        &self,
+        endpoint: &str,
+        options: Vec<(String, String)>,
+    ) -> Result<ComponentSender, SendError> {
+        let endpoint = Endpoint::parse(endpoint)
+            .map_err(|error| SendError::InvalidConfiguration(error.to_string()))?;
         let config = SenderConfig {
             endpoint,
             user_agent: self.kit.user_agent.clone(),
@@ -311,5 +400,22 @@ impl<'a> Run<'a> {
             timer: Timer::default(),
         };
         Ok(ComponentSender::new(self.compiled, config)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_the_accepted_status_is_no_refusal() {
+        for accept in [200, 202] {
+            let all = Kit::list(accept);
+            let names: HashSet<_> = all.iter().map(|listed| &listed.name).collect();
+            assert_eq!(names.len(), all.len());
+            assert!(!names.contains(&format!("status-{accept}")));
+        }
     }
 }

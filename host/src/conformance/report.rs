@@ -13,7 +13,7 @@ pub enum Outcome {
     Passed,
     /// Something was not.
     Failed,
-    /// It could not be tried here.
+    /// It could not be tried here, or is not for this sender.
     Skipped,
 }
 

@@ -2,22 +2,56 @@
 
 use super::entries::TestBatch;
 use super::faulty::Fault;
-use super::rules;
+use super::rules::{self, Rule};
 use crate::receiver::Format;
 
 /// One scenario.
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
     pub(super) name: String,
-    /// What one instance is given, one after the other.
-    pub(super) batches: Vec<(TestBatch, Expected)>,
+    pub(super) work: Work,
     pub(super) conduct: Conduct,
     pub(super) place: Place,
     /// Whether the sender gets an option that it cannot know.
     pub(super) unknown_option: bool,
     /// The format that it is about, where it is about one only.
     pub(super) format: Option<Format>,
-    pub(super) rule: &'static str,
+    pub(super) rule: Rule,
+}
+
+/// What is done with the sender.
+#[derive(Clone, Debug)]
+pub(super) enum Work {
+    /// One instance is given these, one after the other.
+    Batches(Vec<(TestBatch, Expected)>),
+    /// It is asked what it is, in one of the ways.
+    Describe(Description),
+    /// It gets options that it does not work with, or those that it does.
+    Options(Options),
+    /// It is asked whether its destination and options are of use.
+    CheckConfig,
+}
+
+/// What of a description is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Description {
+    /// That it comes in time, without a request.
+    Comes,
+    /// That it is the same whoever asks, and when.
+    Stays,
+    /// That its options can be set as it says.
+    Options,
+}
+
+/// The options that a sender gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Options {
+    /// Without one that it requires.
+    Missing,
+    /// With a value that it does not allow.
+    NotAllowed,
+    /// With each value that it allows.
+    Allowed,
 }
 
 /// What the endpoint does.
@@ -27,6 +61,8 @@ pub(super) enum Conduct {
     Status(u16, Option<u64>),
     /// It answers with this status, but refuses every second request with 503.
     EverySecondFails(u16),
+    /// It answers requests in turn with the first of these statuses, and with the second.
+    InTurn([u16; 2]),
     /// It does something else.
     Fault(Fault),
     /// Nobody listens.
@@ -44,8 +80,10 @@ pub(super) enum Expected {
     NothingSent,
     /// The sender says `rejected` with this status.
     Rejected(u16),
-    /// The sender says `rejected`, with whatever status.
+    /// The sender says `rejected`, with whatever status, or that none of the entries was taken.
     RejectedSomehow,
+    /// The sender says of each entry what [`Conduct::InTurn`] answered to the request that it was in.
+    Sorted([u16; 2]),
     /// The sender says `rejected` with this status, after one request.
     RejectedAtOnce(u16),
     /// The sender says `rejected` with this status and the first bytes of the answer's body.
@@ -85,7 +123,7 @@ impl Place {
 const COLLECTORS_SUCCESS: u16 = 200;
 
 /// The batch of scenarios that are about something else.
-const ONE: TestBatch = TestBatch::Ordinary(1);
+pub(super) const ONE: TestBatch = TestBatch::Ordinary(1);
 
 /// The statuses that are a refusal whatever the endpoint.
 const REFUSALS: [u16; 5] = [400, 401, 404, 413, 500];
@@ -93,8 +131,8 @@ const REFUSALS: [u16; 5] = [400, 401, 404, 413, 500];
 /// More than the host lets a sender read, in bytes.
 const LARGE_ANSWER: usize = 2 * 1024 * 1024;
 
-/// All scenarios in their order, for an endpoint whose success is `accept`.
-pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
+/// The scenarios of every contract, in their order, for an endpoint whose success is `accept`.
+pub(super) fn of_every_contract(accept: u16) -> Vec<Scenario> {
     [
         deliveries(accept),
         statuses(accept),
@@ -110,16 +148,16 @@ pub(super) fn scenarios(accept: u16) -> Vec<Scenario> {
 }
 
 /// A scenario of one batch.
-fn scenario(
+pub(super) fn scenario(
     name: &str,
     batch: TestBatch,
     conduct: Conduct,
     expected: Expected,
-    rule: &'static str,
+    rule: Rule,
 ) -> Scenario {
     Scenario {
         name: name.to_owned(),
-        batches: vec![(batch, expected)],
+        work: Work::Batches(vec![(batch, expected)]),
         conduct,
         place: Place::Address,
         unknown_option: false,
@@ -137,7 +175,7 @@ fn deliveries(accept: u16) -> Vec<Scenario> {
         delivered("one-entry", ONE, rules::OK),
         delivered("25-entries", TestBatch::Ordinary(25), rules::OK),
         Scenario {
-            batches: vec![(TestBatch::Ordinary(0), Expected::NothingSent)],
+            work: Work::Batches(vec![(TestBatch::Ordinary(0), Expected::NothingSent)]),
             ..delivered("no-entries", ONE, rules::NO_ENTRIES)
         },
         delivered("optional-fields-absent", TestBatch::Bare, rules::OPTIONAL),
@@ -155,7 +193,7 @@ fn deliveries(accept: u16) -> Vec<Scenario> {
             ..delivered("unknown-options-do-no-harm", ONE, rules::OPTIONS)
         },
         Scenario {
-            batches: vec![(ONE, Expected::DeliveredAs)],
+            work: Work::Batches(vec![(ONE, Expected::DeliveredAs)]),
             ..delivered("user-agent", ONE, rules::USER_AGENT)
         },
     ];
@@ -309,6 +347,15 @@ fn collectors() -> Vec<Scenario> {
             RejectedSomehow,
             rules::OK,
         ),
+        Scenario {
+            work: Work::Batches(vec![(TestBatch::Ordinary(3), RejectedSomehow)]),
+            ..about(
+                "otlp-partial-success-of-some",
+                json(r#"{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"too old"}}"#),
+                RejectedSomehow,
+                rules::OK,
+            )
+        },
         about(
             "otlp-partial-success-of-all",
             json(r#"{"partialSuccess":{"rejectedLogRecords":"0","errorMessage":"a hint"}}"#),
@@ -328,7 +375,7 @@ fn collectors() -> Vec<Scenario> {
 fn repetitions(accept: u16) -> Vec<Scenario> {
     let delivered = (ONE, Expected::Delivered);
     let repeated = |name, conduct, batches| Scenario {
-        batches,
+        work: Work::Batches(batches),
         ..scenario(name, ONE, conduct, Expected::Delivered, rules::AGAIN)
     };
     vec![
@@ -336,6 +383,11 @@ fn repetitions(accept: u16) -> Vec<Scenario> {
             "second-batch-of-an-instance",
             Conduct::Status(accept, None),
             vec![delivered, delivered],
+        ),
+        repeated(
+            "repeated-batch",
+            Conduct::Status(accept, None),
+            vec![delivered, (TestBatch::Again, Expected::Delivered)],
         ),
         repeated(
             "batch-after-a-refusal",
@@ -352,21 +404,4 @@ fn large_answer(status: u16) -> Fault {
     let mut answer = head.into_bytes();
     answer.resize(answer.len() + LARGE_ANSWER, b'x');
     Fault::Answer(answer)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_the_accepted_status_is_no_refusal() {
-        for accept in [200, 202] {
-            let all = scenarios(accept);
-            let names: HashSet<_> = all.iter().map(|scenario| &scenario.name).collect();
-            assert_eq!(names.len(), all.len());
-            assert!(!names.contains(&format!("status-{accept}")));
-        }
-    }
 }

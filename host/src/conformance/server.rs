@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::TcpSocket;
 
-use super::faulty::Faulty;
+use super::faulty::{Fault, Faulty};
 use super::request::SeenRequest;
 use super::scenario::{Conduct, Place};
 use crate::receiver::{Receiver, ReceiverOptions};
@@ -43,12 +43,8 @@ impl Server {
                 fail_every: NonZeroU32::new(2),
                 ..lenient(place)
             })?,
-            Conduct::Fault(fault) => {
-                let faulty = Faulty::start(fault.clone())
-                    .map_err(|error| format!("could not start a receiver: {error}"))?;
-                let addr = faulty.addr();
-                (Kind::Faulty(faulty), addr)
-            }
+            Conduct::InTurn(statuses) => faulty(Fault::InTurn(statuses.map(answer)))?,
+            Conduct::Fault(fault) => faulty(fault.clone())?,
             Conduct::Refused => {
                 let (taken, addr) =
                     taken().map_err(|error| format!("could not take a port: {error}"))?;
@@ -98,6 +94,19 @@ fn receiver(options: ReceiverOptions) -> Result<(Kind, SocketAddr), String> {
     let receiver = Receiver::start(options).map_err(|error| error.to_string())?;
     let addr = receiver.addr();
     Ok((Kind::Receiver(receiver), addr))
+}
+
+fn faulty(fault: Fault) -> Result<(Kind, SocketAddr), String> {
+    let faulty =
+        Faulty::start(fault).map_err(|error| format!("could not start a receiver: {error}"))?;
+    let addr = faulty.addr();
+    Ok((Kind::Faulty(faulty), addr))
+}
+
+/// An answer of this status whose body says nothing of a batch.
+fn answer(status: u16) -> Vec<u8> {
+    let head = "content-type: application/json\r\ncontent-length: 2\r\nconnection: close";
+    format!("HTTP/1.1 {status} Whatever\r\n{head}\r\n\r\n{{}}").into_bytes()
 }
 
 /// A port that no other program can get while it is held, and on which nobody listens.

@@ -194,17 +194,14 @@ impl ComponentSender {
     /// # Errors
     ///
     /// When it does not answer by `deadline`, or makes a request for it.
-    pub(super) fn describe(
-        &mut self,
-        deadline: Deadline,
-    ) -> Result<Option<Description>, SendError> {
+    pub fn describe(&mut self, deadline: Deadline) -> Result<Option<Description>, SendError> {
         let describe = async |instance: &mut Instance, linked: &SenderPre| {
             let sender = instance.sender(linked).await?;
             sender.describe(&mut instance.store).await
         };
         let (description, report) = self.within(deadline, describe)?;
-        if report.phase.is_some() || report.saw_success || !self.take_dry_run_requests().is_empty()
-        {
+        let has_asked = report.phase.is_some() || report.denied.is_some() || report.saw_success;
+        if has_asked || !self.take_dry_run_requests().is_empty() {
             let answer = "it made a request to describe itself".to_owned();
             let failure = SenderFailureKind::OutOfContract { answer };
             return Err(failure.by(self.name.clone()).into());

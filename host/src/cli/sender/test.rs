@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use glob::Pattern;
 use serde::Serialize;
-use swamp::conformance::{Kit, Outcome, Progress, Report, ScenarioReport, SeenRequest};
+use swamp::conformance::{Kit, Listed, Outcome, Progress, Report, ScenarioReport, SeenRequest};
 use swamp::domain::{ForeignText, shown};
 use swamp::receiver::Format;
+use swamp::sender::{CONTRACT_VERSIONS, describe};
 
 use super::check::component;
 use super::{compiled, hint_at_use, junit, watch};
@@ -56,6 +57,8 @@ struct ListedScenario<'a> {
     name: &'a str,
     /// The contract's words that it is about.
     rule: &'a str,
+    /// The versions of the contract that it is for.
+    contracts: &'a [&'a str],
 }
 
 #[derive(Serialize)]
@@ -138,6 +141,16 @@ fn test(kit: &Kit, file: &Path, args: &SenderTest, context: &Context) -> Result<
     let names = kit.scenario_names();
     let file = component(file)?;
     let (compiled, _) = compiled(&file, context)?;
+    // One that does not describe itself fails the scenarios about that.
+    let description = describe(&compiled).ok().flatten();
+    let problems = description.map(|description| description.problems(&kit.options));
+    if let Some(problem) = problems.iter().flatten().next() {
+        let sentence = format!("could not test {}: {problem}", file.name());
+        return Err(CommandError::msg(ErrorKind::Usage, sentence).hint(format!(
+            "set its options with --option KEY=VALUE; `swamp sender check {}` lists them",
+            file.name().in_shell()
+        )));
+    }
     let began = Instant::now();
     let width = names.iter().map(String::len).max().unwrap_or(0);
     let verbose = context.globals.verbose;
@@ -182,30 +195,47 @@ fn test(kit: &Kit, file: &Path, args: &SenderTest, context: &Context) -> Result<
 }
 
 /// Prints the scenarios instead of running them.
-fn list(known: &[(String, &str)], context: &Context) -> Result<(), CommandError> {
+fn list(known: &[Listed], context: &Context) -> Result<(), CommandError> {
     if context.ui.wants_json() {
         let listed: Vec<_> = known
             .iter()
-            .map(|(name, rule)| ListedScenario { name, rule })
+            .map(|listed| ListedScenario {
+                name: &listed.name,
+                rule: listed.rule,
+                contracts: &listed.contracts,
+            })
             .collect();
         return Ok(context.ui.json(&listed)?);
     }
-    let width = known.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let width = known.iter().map(|one| one.name.len()).max().unwrap_or(0);
     let lines: Vec<_> = known
         .iter()
-        .map(|(name, rule)| format!("{name:<width$}  {DIM}{rule}{DIM:#}"))
+        .map(
+            |Listed {
+                 name,
+                 rule,
+                 contracts,
+             }| {
+                let only = if contracts.len() == CONTRACT_VERSIONS.len() {
+                    String::new()
+                } else {
+                    format!(" (contract {})", contracts.join(" and "))
+                };
+                format!("{name:<width$}  {DIM}{rule}{only}{DIM:#}")
+            },
+        )
         .collect();
     Ok(context.ui.answer(&lines.join("\n"))?)
 }
 
 /// The patterns of `--only`, each of which stands for one scenario at least.
-fn patterns(only: &[String], known: &[(String, &str)]) -> Result<Vec<Pattern>, CommandError> {
+fn patterns(only: &[String], known: &[Listed]) -> Result<Vec<Pattern>, CommandError> {
     let pattern = |text: &String| {
         let pattern = Pattern::new(text).ok();
         pattern
-            .filter(|pattern| known.iter().any(|(name, _)| pattern.matches(name)))
+            .filter(|pattern| known.iter().any(|one| pattern.matches(&one.name)))
             .ok_or_else(|| {
-                let names: Vec<_> = known.iter().map(|(name, _)| name.as_str()).collect();
+                let names: Vec<_> = known.iter().map(|one| one.name.as_str()).collect();
                 let why = format!("there is no scenario {}", ForeignText::from(text.as_str()));
                 let hint = format!("use one of {}", names.join(", "));
                 CommandError::msg(ErrorKind::Usage, why).hint(hint)
