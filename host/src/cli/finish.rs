@@ -147,13 +147,13 @@ pub(crate) fn flush(
     // A failure is to be seen.
     let log = (level >= LevelFilter::DEBUG).then(|| level.to_string());
     let mode = FlushMode::parse(env_var(FLUSH_VARIABLE).as_deref());
+    let remember = || Backlogs::of(Some(&repo.root), env_var).remember(&repo.root);
     Background {
         program: &Program::current()?,
         root: &repo.root,
         spool,
-        backlogs: &Backlogs::of(Some(&repo.root), env_var),
     }
-    .start(mode, succeeded, log.as_deref())
+    .start(mode, succeeded, log.as_deref(), remember)
 }
 
 fn clean_up(repo: &Repo, spool: &FileSpool) -> io::Result<()> {
@@ -161,7 +161,6 @@ fn clean_up(repo: &Repo, spool: &FileSpool) -> io::Result<()> {
         program: &Program::current()?,
         root: &repo.root,
         spool,
-        backlogs: &Backlogs::of(Some(&repo.root), env_var),
     }
     .clean_up()
 }

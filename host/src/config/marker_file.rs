@@ -77,16 +77,30 @@ impl MarkerFile {
     pub(crate) fn read_with_text(
         &self,
     ) -> Result<(String, Result<Marker, ConfigFileError>), ConfigFileError> {
-        let root = directory::open(&self.root)
-            .and_then(|root| self.owners.checked_root(root))
-            .map_err(|why| self.not_read(why))?;
+        let root = self.open_root()?;
         let link = root.symlink_metadata(MARKER).ok();
-        let file = RegularFile::find_through(&root, MARKER, &self.path)
-            .map_err(|why| self.not_read(why))?;
+        let file = self.find(&root)?;
         let text = self.text_of(&file)?;
         let read_from = self.read_from(&root, link.as_ref(), &file)?;
         let marker = self.parse(&text, read_from);
         Ok((text, marker))
+    }
+
+    /// The text alone, or why it cannot be read or is not used.
+    pub(crate) fn text(&self) -> Result<String, ConfigFileError> {
+        let root = self.open_root()?;
+        let file = self.find(&root)?;
+        self.text_of(&file)
+    }
+
+    fn open_root(&self) -> Result<Dir, ConfigFileError> {
+        directory::open(&self.root)
+            .and_then(|root| self.owners.checked_root(root))
+            .map_err(|why| self.not_read(why))
+    }
+
+    fn find<'a>(&'a self, root: &'a Dir) -> Result<RegularFile<'a>, ConfigFileError> {
+        RegularFile::find_through(root, MARKER, &self.path).map_err(|why| self.not_read(why))
     }
 
     /// `link` is what its name leads to: the file, or a link to it.

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use crate::config::backlogs::Backlogs;
 use crate::process::worker::{Program, WorkerTask};
 use crate::spool::FileSpool;
 
@@ -55,21 +54,25 @@ pub struct Background<'a> {
     pub root: &'a Path,
     /// Its spool.
     pub spool: &'a FileSpool,
-    /// Where it is remembered that entries wait.
-    pub backlogs: &'a Backlogs,
 }
 
 impl Background<'_> {
     /// Starts the flush, and waits for it where `mode` says so. `log` is the level at which it logs to this process's
     /// stderr: a failure is to be seen then, so that it is waited for as well.
     ///
-    /// A command that failed is flushed only where nothing later would: inline. Where there is no flush, it is remembered
+    /// A command that failed is flushed only where nothing later would: inline. Where there is no flush, `remember` notes
     /// that entries wait, and what has expired may be removed.
     ///
     /// # Errors
     ///
     /// When no process could be started. What was recorded waits for a later flush.
-    pub fn start(self, mode: FlushMode, succeeded: bool, log: Option<&str>) -> io::Result<()> {
+    pub fn start(
+        self,
+        mode: FlushMode,
+        succeeded: bool,
+        log: Option<&str>,
+        remember: impl FnOnce(),
+    ) -> io::Result<()> {
         match mode {
             FlushMode::Inline => self.wait(log),
             FlushMode::Background if succeeded && log.is_some() => self.wait(log),
@@ -77,15 +80,15 @@ impl Background<'_> {
             FlushMode::Background if succeeded && matches!(self.spool.try_lock(), Ok(None)) => {
                 debug!("another flush is at work");
                 // It may have listed already what it sends.
-                self.backlogs.remember(self.root);
+                remember();
                 Ok(())
             }
             FlushMode::Background if succeeded => self
                 .program
                 .detach(WorkerTask::Flush, self.root)
-                .inspect_err(|_| self.backlogs.remember(self.root)),
+                .inspect_err(|_| remember()),
             FlushMode::Background | FlushMode::Off => {
-                self.backlogs.remember(self.root);
+                remember();
                 self.clean_up()
             }
         }

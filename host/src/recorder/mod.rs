@@ -243,7 +243,6 @@ fn place() -> Option<(Repo, FileSpool)> {
             program: &program,
             root: &repo.root,
             spool: &spool,
-            backlogs: &Backlogs::of(Some(&repo.root), env_var),
         };
         if let Err(error) = background.clean_up() {
             debug!("could not start the clean-up: {error}");
@@ -254,9 +253,9 @@ fn place() -> Option<(Repo, FileSpool)> {
 
 fn flush(repo: &Repo, spool: &FileSpool, succeeded: bool) {
     let _limit = FileLimit::outlive();
-    let backlogs = Backlogs::of(Some(&repo.root), env_var);
+    let remember = || Backlogs::of(Some(&repo.root), env_var).remember(&repo.root);
     let Some(program) = program::find(&repo.root, env_var) else {
-        backlogs.remember(&repo.root);
+        remember();
         debug!(
             "nothing is sent: there is no swamp; install it on PATH, or name it by its absolute path in SWAMP_BIN"
         );
@@ -274,9 +273,8 @@ fn flush(repo: &Repo, spool: &FileSpool, succeeded: bool) {
         program: &program,
         root: &repo.root,
         spool,
-        backlogs: &backlogs,
     };
-    if let Err(error) = background.start(mode, succeeded, log.as_deref()) {
+    if let Err(error) = background.start(mode, succeeded, log.as_deref(), remember) {
         debug!("could not start the flush: {error}");
     }
 }

@@ -123,8 +123,8 @@ impl Repo {
     /// Whether the marker's file holds what it held when it was read.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        let now = self.marker_file().read_with_text().ok();
-        now.is_some_and(|(text, _)| Some(text) == self.text)
+        let now = self.marker_file().text().ok();
+        now.is_some() && now == self.text
     }
 
     /// The spool to record in; `None`, with a line in the debug log, where nothing is to be recorded or can be.

@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
     let tool = arguments::tool(args, path, &tools.unwrap_or_default());
     let mut invocation = arguments::invocation(&tool, path, arguments);
     let version = tool.version.as_ref().map_or(UNKNOWN_VERSION, Label::as_str);
-    let running = match running {
+    let mut running = match running {
         Ok(running) => running,
         Err(why) => {
             if matches!(why, NotRun::NotFound) {
@@ -119,6 +119,7 @@ pub(crate) fn run(args: &Exec, context: &mut Context) -> ! {
             Some(id),
         ),
     }
+    drop(running);
     end_as(ended)
 }
 

@@ -30,7 +30,7 @@ pub(super) fn become_program(program: &Program<'_>) -> Result<Ended, NotRun> {
     Err(error.into())
 }
 
-/// A program that runs. Signals to this process are held back meanwhile.
+/// A program that runs. Signals to this process are held back until this is dropped.
 pub(super) struct Running {
     signals: Signals,
     child: Pid,
@@ -44,12 +44,13 @@ impl Running {
     }
 
     /// Waits for its end, and is stopped and continued with it.
-    pub(super) fn wait(self) -> Ended {
+    pub(super) fn wait(&mut self) -> Ended {
         self.ended().unwrap_or(Ended::Exited(1))
     }
 
-    fn ended(self) -> io::Result<Ended> {
+    fn ended(&self) -> io::Result<Ended> {
         let Self { signals, child } = self;
+        let child = *child;
         let mut is_stopped = false;
         loop {
             let came = signals.next()?;

@@ -17,7 +17,7 @@ impl Running {
         Ok(Self(child))
     }
 
-    pub(super) fn wait(mut self) -> Ended {
+    pub(super) fn wait(&mut self) -> Ended {
         // That it cannot be waited for does not happen to a child.
         let status = self.0.wait().ok();
         Ended::Exited(status.and_then(|status| status.code()).unwrap_or(1))

@@ -56,21 +56,21 @@ impl Running {
         let args = arguments(program)?;
         let name = Path::new(program.path).file_name().unwrap_or_default();
         let name = CString::new(name.as_bytes()).map_err(io::Error::from)?;
-        let Ok(mut witness) = Signals::hold().and_then(|signals| Witness::start(signals, name))
-        else {
+        let Ok(witness) = Signals::hold().and_then(|signals| Witness::start(signals, name)) else {
             return Err(become_of(&args));
         };
         if let Ok(program) = spawn::spawn(&args, program.id, witness.signals(), witness.program()) {
             return Ok(Self { witness, program });
         }
         // What is wrong with the program is wrong with it once more.
-        witness.end();
-        witness.signals().release();
+        let signals = witness.signals();
+        drop(witness);
+        signals.release();
         Err(become_of(&args))
     }
 
     /// Waits for its end, and is stopped and continued with it.
-    pub(super) fn wait(mut self) -> Ended {
+    pub(super) fn wait(&mut self) -> Ended {
         // What it asks the system for is there: that does not fail.
         self.ended().unwrap_or(Ended::Exited(1))
     }

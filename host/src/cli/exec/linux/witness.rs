@@ -49,10 +49,11 @@ pub(super) struct Post {
     theirs: UnixStream,
 }
 
-/// The witness. It is there until [`end`](Self::end).
+/// The witness. It is there until [`end`](Self::end), and its process until this is dropped.
 pub(super) struct Witness {
     post: &'static Post,
     process: Option<Pid>,
+    ended: Option<Pid>,
 }
 
 impl Witness {
@@ -92,7 +93,11 @@ impl Witness {
             )
         };
         let process = (process > 0).then(|| Pid::from_raw(process));
-        Ok(Self { post, process })
+        Ok(Self {
+            post,
+            process,
+            ended: None,
+        })
     }
 
     pub(super) const fn signals(&self) -> &'static Signals {
@@ -174,6 +179,16 @@ impl Witness {
     pub(super) fn end(&mut self) {
         if let Some(process) = self.process.take() {
             kill(process, Signal::SIGKILL).ok();
+            self.ended = Some(process);
+        }
+    }
+}
+
+/// Ends it, and waits until it is gone: whoever has heard of the program's end waits for other things first.
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.end();
+        if let Some(process) = self.ended {
             // It is no child of the usual kind: no signal tells of its end.
             waitpid(process, Some(WaitPidFlag::__WALL)).ok();
         }
