@@ -145,7 +145,7 @@ fn a_sender_says_what_it_is_and_which_options_it_takes() {
     let repo = repo("sort");
     let check = repo.swamp(&["--no-telemetry", "sender", "check", "sorting.wasm"]);
     for line in [
-        "contract    0.2.0 (this host runs 0.1.0 and 0.2.0)",
+        "contract    0.2.0 (this host runs 0.1.0, 0.2.0 and 0.3.0)",
         "about       sorting 0.0.0: Tells of each entry\\u{1b}[31m what became of it",
         "homepage    https://sorting.invalid",
         "license     Apache-2.0",

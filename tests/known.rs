@@ -220,6 +220,43 @@ fn a_checkout_raises_no_memory_of_its_sender_and_a_known_repository_does() {
     assert_eq!(failure(&repo)["kind"], "unconfirmed");
 }
 
+/// Nor is it compiled, and what a person names on the command line is.
+#[test]
+fn a_sender_of_wasi_0_3_runs_in_a_checkout_only_once_it_is_trusted() {
+    const REFUSED: &str = "the sender ours.wasm may not run: it is built for WASI 0.3, which needs a repository that you know; review it and run `swamp trust`";
+    let repo = checkout("telemetrySender: ours.wasm\n");
+    fs::copy(crate::wasi_0_3::fixture(), repo.root().join("ours.wasm")).unwrap();
+    run(repo
+        .command(&["version"])
+        .env("SWAMP_TELEMETRY_FLUSH", "off"));
+    for args in [&["telemetry", "flush"][..], &["version"]] {
+        with_key(&repo, args);
+        let failure = status(&repo)["lastFlush"]["failure"].clone();
+        assert_eq!(failure["kind"], "not-trusted", "{args:?}: {failure}");
+        assert_eq!(failure["reason"], REFUSED, "{args:?}");
+    }
+    let flush = with_key(&repo, &["telemetry", "flush"]);
+    assert_eq!(flush.code, 1, "{flush:?}");
+    assert!(flush.stderr.contains(REFUSED), "{flush:?}");
+    let doctor = with_key(&repo, &["--no-telemetry", "doctor"]);
+    assert!(doctor.stdout.contains(REFUSED), "{doctor:?}");
+    assert!(repo.entries().iter().any(|name| name == ENTRY));
+    assert_eq!(repo.receiver.requests().len(), 0);
+
+    let check = with_key(&repo, &["--no-telemetry", "sender", "check", "ours.wasm"]);
+    assert_eq!(check.code, 0, "{check:?}");
+    // What is in the cache by now is not run either.
+    with_key(&repo, &["telemetry", "flush"]);
+    assert_eq!(status(&repo)["lastFlush"]["failure"]["kind"], "not-trusted");
+    let show = with_key(&repo, &["--no-telemetry", "sender", "show"]);
+    assert_eq!(show.code, 0, "{show:?}");
+
+    trust(&repo);
+    with_key(&repo, &["telemetry", "flush"]);
+    assert!(!keys(&repo).is_empty(), "{:?}", status(&repo));
+    assert!(keys(&repo).into_iter().all(|has_key| has_key));
+}
+
 /// No marker can raise the deadline: the most that one can have is what all have by default.
 #[test]
 fn no_repository_raises_the_deadline_of_its_sender_and_each_can_lower_it() {

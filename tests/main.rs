@@ -112,4 +112,5 @@ mod unruly;
 mod user_repo;
 #[cfg(target_os = "linux")]
 mod walks;
+mod wasi_0_3;
 mod wrap;

@@ -30,6 +30,7 @@ fn the_package_contains_the_contract_the_components_and_the_licence() {
         "prebuilt/ingest.wasm",
         "wit/0.1.0/sender.wit",
         "wit/0.2.0/sender.wit",
+        "wit/0.3.0/sender.wit",
         "src/cli/completions/swamp.bash",
         "templates/sender/rust/lib.rs",
     ] {

@@ -95,10 +95,10 @@ fn check_fails_with_the_reason_for_what_would_not_run() {
     );
 }
 
-/// A component for WASI 0.3, which needs the component model's async.
-const WASI_0_3: &str = r#"(component
-    (import "wasi:http/client@0.3.0" (instance))
-    (import "wasi:http/types@0.3.0" (instance))
+/// A component that the engine refuses: it needs the component model's async, which contract 0.2.0 does not have.
+const ASYNC: &str = r#"(component
+    (import "wasi:http/client@0.2.0" (instance))
+    (import "wasi:http/types@0.4.0" (instance))
     (import "wasi:cli/stderr@0.2.6" (instance))
     (type (stream u8))
     (instance $sender)
@@ -108,7 +108,7 @@ const WASI_0_3: &str = r#"(component
 #[test]
 fn check_reads_a_component_that_the_engine_refuses_and_names_the_remedy() {
     let repo = TestRepo::new();
-    fs::write(repo.root().join("async.wasm"), wasm(WASI_0_3)).unwrap();
+    fs::write(repo.root().join("async.wasm"), wasm(ASYNC)).unwrap();
     let check = repo.swamp(&["sender", "check", "async.wasm"]);
     assert_eq!(check.code, 1);
     let shown: Vec<&str> = check
@@ -119,22 +119,22 @@ fn check_reads_a_component_that_the_engine_refuses_and_names_the_remedy() {
     insta::assert_snapshot!(shown.join("\n"), @r"
     component   async.wasm
     size        184 bytes
-    contract    0.2.0 (this host runs 0.1.0 and 0.2.0)
+    contract    0.2.0 (this host runs 0.1.0, 0.2.0 and 0.3.0)
     exports     swamp:telemetry/sender@0.2.0
     compiled    no
     verdict     does not run
     imports
-      wasi:http/client@0.3.0  not offered by this host
-      wasi:http/types@0.3.0   not offered in this version: this host has 0.2
+      wasi:http/client@0.2.0  not offered in this version: this host has 0.3
+      wasi:http/types@0.4.0   not offered in this version: this host has 0.2 and 0.3
       wasi:cli/stderr@0.2.6   output: to the debug log
     ");
-    insta::assert_snapshot!(check.stderr, @"error: async.wasm does not run on this host: it needs the component model's async (WASI 0.3), which this host does not run; build it without, for WASI 0.2");
+    insta::assert_snapshot!(check.stderr, @"error: async.wasm does not run on this host: it needs the component model's async, which this host has for senders of contract 0.3.0 only; build it for that");
 }
 
 #[test]
 fn check_in_json_says_of_each_import_the_same_as_in_words() {
     let repo = TestRepo::new();
-    fs::write(repo.root().join("async.wasm"), wasm(WASI_0_3)).unwrap();
+    fs::write(repo.root().join("async.wasm"), wasm(ASYNC)).unwrap();
     let check = repo.swamp(&["sender", "check", "--json", "async.wasm"]);
     assert_eq!(check.code, 1);
     let check: Value = serde_json::from_str(&check.stdout).unwrap();
@@ -151,7 +151,7 @@ fn check_in_json_says_of_each_import_the_same_as_in_words() {
 fn check_never_recommends_itself() {
     let repo = TestRepo::new();
     for (name, text) in [
-        ("async.wasm", WASI_0_3),
+        ("async.wasm", ASYNC),
         ("other.wasm", "(component)"),
         ("module.wasm", "(module)"),
         ("wants.wasm", r#"(component (import "a" (func)))"#),

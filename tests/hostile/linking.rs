@@ -28,7 +28,7 @@ fn importing(imports: &'static str) -> String {
 
 #[test]
 fn another_version_of_the_contract_is_told_with_both() {
-    for version in ["0.0.9", "0.1.1", "0.2.1", "1.0.0", "0.1.0-rc.1"] {
+    for version in ["0.0.9", "0.1.1", "0.2.1", "0.3.1", "1.0.0", "0.1.0-rc.1"] {
         let sender = Sender {
             version: format!("@{version}"),
             ..Sender::default()
@@ -36,7 +36,7 @@ fn another_version_of_the_contract_is_told_with_both() {
         assert_eq!(
             reason(&sender.text()),
             format!(
-                "it is for version {version} of the contract, and this host runs 0.1.0 and 0.2.0; build it for one of them"
+                "it is for version {version} of the contract, and this host runs 0.1.0, 0.2.0 and 0.3.0; build it for one of them"
             )
         );
     }
@@ -68,7 +68,7 @@ fn imports_that_the_host_does_not_offer_are_named() {
         [
             r#"(import "wasi:keyvalue/store@0.2.0" (instance (export "f" (func))))"#,
             r#"(import "wasi:keyvalue/store@0.2.0" (instance (export "f" (func))))
-               (import "wasi:http/types@0.3.0" (instance (export "f" (func))))
+               (import "wasi:http/types@0.4.0" (instance (export "f" (func))))
                (import "wasi:cli/stdout@0.2.0" (instance))
                (import "run" (func))"#,
             r#"(import "a" (func)) (import "b" (func)) (import "c" (func)) (import "d" (func))
@@ -81,7 +81,7 @@ fn imports_that_the_host_does_not_offer_are_named() {
         .join("\n"),
         @r#"
         it imports wasi:keyvalue/store@0.2.0, which this host does not offer
-        it imports wasi:keyvalue/store@0.2.0, wasi:http/types@0.3.0 and run, which this host does not offer
+        it imports wasi:keyvalue/store@0.2.0, wasi:http/types@0.4.0 and run, which this host does not offer
         it imports a, b, c, d, e and 2 others, which this host does not offer
         it imports m, which this host does not offer
         what it imports is not what this host offers: instance `wasi:io/poll@0.2.0`: instance export `frobnicate` has the wrong type: function implementation is missing

@@ -7,6 +7,7 @@
 #[cfg(unix)]
 mod cache;
 mod computing;
+mod concurrency;
 mod files;
 mod flow;
 mod linking;

@@ -50,6 +50,16 @@ impl Known {
     /// Whether `sender` may connect to addresses that are not public: the endpoint can be any address then.
     #[must_use]
     pub fn may_reach_private(&self, sender: Sender) -> bool {
+        self.vouches_for(sender)
+    }
+
+    /// Whether `sender` may run where it needs the component model's async.
+    #[must_use]
+    pub fn may_be_async(&self, sender: Sender) -> bool {
+        self.vouches_for(sender)
+    }
+
+    fn vouches_for(&self, sender: Sender) -> bool {
         sender.is_builtin || self.trusts(sender.digest) || self.is_known()
     }
 

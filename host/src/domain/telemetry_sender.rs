@@ -242,6 +242,8 @@ pub enum SenderFailureKind {
         /// What is allowed.
         allowed: &'static str,
     },
+    /// It needs the component model's async, and this user knows neither the repository nor the component.
+    Unvouched,
     /// It is not a component, or one that cannot be compiled.
     NotCompilable {
         /// What went wrong.
@@ -319,6 +321,7 @@ impl SenderFailureKind {
             Self::Missing { .. } => "missing",
             Self::NotPinned { .. } => "not-pinned",
             Self::NotAllowed { .. } => "not-allowed",
+            Self::Unvouched => "not-trusted",
             Self::NotCompilable { .. } => "not-compilable",
             Self::NotRunnable { .. } => "not-runnable",
             Self::NotLinkable { .. } => "not-linkable",
@@ -343,6 +346,9 @@ impl SenderFailureKind {
             Self::NotAllowed { allowed } => {
                 format!("{sender} may not run: allowSenders in your config.yaml is {allowed}")
             }
+            Self::Unvouched => format!(
+                "{sender} may not run: it is built for WASI 0.3, which needs a repository that you know; review it and run `swamp trust`"
+            ),
             Self::NotCompilable { reason } => format!("could not compile {sender}: {reason}"),
             Self::NotRunnable { reason } => {
                 format!("could not run {sender} on this machine: {reason}")

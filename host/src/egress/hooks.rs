@@ -337,6 +337,10 @@ impl WasiHttpHooks for Egress {
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
         CHUNK
     }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        CHUNK
+    }
 }
 
 fn content_length(fields: &HeaderMap) -> Option<u64> {

@@ -95,7 +95,17 @@ impl FlushSetup {
                 let digest = file.digest().to_string();
                 Err(SenderFailureKind::NotPinned { digest }.by(file.name().clone()))
             }
-            _ => Ok(file),
+            _ => {
+                let sender = self.sender(&file);
+                Ok(file.vouched_for(self.known.may_be_async(sender)))
+            }
+        }
+    }
+
+    const fn sender(&self, file: &ComponentFile) -> Sender {
+        Sender {
+            digest: file.digest(),
+            is_builtin: self.is_builtin(),
         }
     }
 
@@ -107,10 +117,7 @@ impl FlushSetup {
     /// headers lacks its variable.
     pub(super) fn prepare(&self, watch: &Watch) -> Result<(Compiled, SenderConfig), SendError> {
         let file = self.component_file()?;
-        let sender = Sender {
-            digest: file.digest(),
-            is_builtin: self.is_builtin(),
-        };
+        let sender = self.sender(&file);
         let headers = self.headers_for(sender)?;
         let reach = if self.known.may_reach_private(sender) {
             Reach::Anywhere

@@ -8,8 +8,8 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::cache::{Cache, Found, Key};
-use super::compiler::{CompileError, Compiler};
-use super::engine;
+use super::compiler::{CompileError, Compiler, engine_for};
+use super::engine::{self, EngineKind};
 use super::failure::{out_of_space, system_error};
 use super::file::ComponentFile;
 use crate::domain::{ForeignText, SenderFailure, SenderFailureKind};
@@ -18,6 +18,7 @@ use crate::domain::{ForeignText, SenderFailure, SenderFailureKind};
 #[derive(Debug)]
 pub struct Compiled {
     name: ForeignText,
+    kind: EngineKind,
     engine: Engine,
     code: File,
     cache: Cache,
@@ -31,39 +32,46 @@ impl Compiled {
     ///
     /// # Errors
     ///
-    /// [`SenderFailureKind::NotCompilable`].
+    /// [`SenderFailureKind::NotCompilable`], and [`SenderFailureKind::Unvouched`] where it needs the component model's
+    /// async and nobody vouches for it.
     pub fn obtain(
         file: &ComponentFile,
         cache: &Cache,
         compiler: &Compiler,
     ) -> Result<Self, SenderFailure> {
-        let obtain = || {
-            let engine = engine::running().map_err(|error| error.to_string())?;
-            let key = Key::new(file.digest(), &engine);
-            let code = match cache.find(&key) {
-                Found::Code(code) => code,
-                Found::Failure(reason) => return Err(reason),
-                Found::Nothing => compile_alone(file, cache, &key, compiler)?,
-            };
-            Ok(Self {
-                name: file.name().clone(),
-                engine,
-                code,
-                cache: cache.clone(),
-                key,
-            })
+        let not_compilable =
+            |reason| SenderFailureKind::NotCompilable { reason }.by(file.name().clone());
+        let lookup = Lookup::of(file, cache).map_err(not_compilable)?;
+        if lookup.kind == EngineKind::Async && !file.is_vouched_for() {
+            return Err(SenderFailureKind::Unvouched.by(file.name().clone()));
+        }
+        let Lookup {
+            kind,
+            engine,
+            key,
+            found,
+        } = lookup;
+        let code = match found {
+            Found::Code(code) => Ok(code),
+            Found::Failure(reason) => Err(reason),
+            Found::Nothing => compile_alone(file, cache, &key, compiler),
         };
-        obtain()
-            .map_err(|reason| SenderFailureKind::NotCompilable { reason }.by(file.name().clone()))
+        Ok(Self {
+            name: file.name().clone(),
+            kind,
+            engine,
+            code: code.map_err(not_compilable)?,
+            cache: cache.clone(),
+            key,
+        })
     }
 
     /// Forgets that `file` could not be compiled, if that is remembered: whoever asks for it by name wants it tried
     /// again, since a machine that was busy may have been the reason.
     pub fn forget_failure(file: &ComponentFile, cache: &Cache) {
-        if let Ok(engine) = engine::running() {
-            let key = Key::new(file.digest(), &engine);
-            if matches!(cache.find(&key), Found::Failure(_)) {
-                cache.forget(&key);
+        for lookup in lookups(file, cache).flatten() {
+            if matches!(lookup.found, Found::Failure(_)) {
+                cache.forget(&lookup.key);
             }
         }
     }
@@ -71,14 +79,17 @@ impl Compiled {
     /// Whether the cache has the machine code of `file`.
     #[must_use]
     pub fn is_cached(file: &ComponentFile, cache: &Cache) -> bool {
-        engine::running().is_ok_and(|engine| {
-            let key = Key::new(file.digest(), &engine);
-            matches!(cache.find(&key), Found::Code(_))
-        })
+        lookups(file, cache)
+            .flatten()
+            .any(|lookup| matches!(lookup.found, Found::Code(_)))
     }
 
     pub(super) const fn name(&self) -> &ForeignText {
         &self.name
+    }
+
+    pub(super) const fn kind(&self) -> EngineKind {
+        self.kind
     }
 
     pub(super) const fn engine(&self) -> &Engine {
@@ -112,6 +123,49 @@ impl Compiled {
             SenderFailureKind::NotCompilable { reason }.by(self.name.clone())
         })
     }
+}
+
+/// What the cache has of a component for one engine.
+struct Lookup {
+    kind: EngineKind,
+    engine: Engine,
+    key: Key,
+    found: Found,
+}
+
+impl Lookup {
+    /// That for the engine which `file` is for. Its bytes are read for this only where the cache knows nothing of it.
+    fn of(file: &ComponentFile, cache: &Cache) -> Result<Self, String> {
+        let mut looked_up = Vec::with_capacity(EngineKind::ALL.len());
+        for lookup in lookups(file, cache) {
+            let lookup = lookup?;
+            if !matches!(lookup.found, Found::Nothing) {
+                return Ok(lookup);
+            }
+            looked_up.push(lookup);
+        }
+        let kind = engine_for(file.bytes());
+        let is_for_it = |lookup: &Self| lookup.kind == kind;
+        looked_up
+            .into_iter()
+            .find(is_for_it)
+            .ok_or_else(|| "there is no engine for it".to_owned())
+    }
+}
+
+/// What the cache has of `file`, for one engine after the other.
+fn lookups(file: &ComponentFile, cache: &Cache) -> impl Iterator<Item = Result<Lookup, String>> {
+    EngineKind::ALL.into_iter().map(|kind| {
+        let engine = engine::running(kind).map_err(|error| error.to_string())?;
+        let key = Key::new(file.digest(), &engine);
+        let found = cache.find(&key);
+        Ok(Lookup {
+            kind,
+            engine,
+            key,
+            found,
+        })
+    })
 }
 
 /// What it means that the system refused to load machine code.

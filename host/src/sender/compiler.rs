@@ -8,8 +8,9 @@ use std::thread;
 use thiserror::Error;
 
 use super::contract::reason;
-use super::engine::{self, AddressSpace, address_space};
-use super::{limits, outline};
+use super::engine::{self, AddressSpace, EngineKind, address_space};
+use super::outline::{self, Outline};
+use super::{contract, limits};
 use crate::process::timer::Timer;
 use crate::process::watchdog::Watchdog;
 use crate::process::worker::{self, Program, WorkerTask};
@@ -237,27 +238,38 @@ pub fn compile(
         .take(limits::COMPONENT_BYTES)
         .read_to_end(&mut bytes)?;
     let component = component(&bytes)?;
+    let kind = engine_for(component);
     let described = |error: wasmtime::Error| CompileError::Component(format!("{error:#}"));
-    let engine = engine::compiling(space).map_err(described)?;
+    let engine = engine::compiling(kind, space).map_err(described)?;
     let code = engine
         .precompile_component(component)
-        .map_err(|error| unsupported(component).unwrap_or_else(|| described(error)))?;
+        .map_err(|error| unsupported(component, kind).unwrap_or_else(|| described(error)))?;
     output.write_all(&code)?;
     output.flush()?;
     Ok(())
 }
 
-/// Says what a component needs that the engine has switched off, where that is why it is refused.
-fn unsupported(component: &[u8]) -> Option<CompileError> {
-    let needs = outline::needs(component);
+/// The engine that a component is for, by the names in its file.
+pub(super) fn engine_for(component: &[u8]) -> EngineKind {
+    Outline::read(component).engine_kind()
+}
+
+/// Says what a component needs that the engine of this kind has switched off, where that is why it is refused.
+fn unsupported(component: &[u8], kind: EngineKind) -> Option<CompileError> {
+    let needs = outline::needs(component, kind);
     let (last, others) = needs.split_last()?;
-    let needs = match others {
+    let needed = match others {
         [] => (*last).to_owned(),
         others => format!("{} and {last}", others.join(", ")),
     };
-    Some(CompileError::Component(format!(
-        "it needs {needs}, which this host does not run; build it without, for WASI 0.2"
-    )))
+    Some(CompileError::Component(if needs == [outline::ASYNC] {
+        format!(
+            "it needs {needed}, which this host has for senders of contract {} only; build it for that",
+            contract::ASYNC_VERSION
+        )
+    } else {
+        format!("it needs {needed}, which this host does not run; build it without")
+    }))
 }
 
 /// The content of a file, provided that it is a component.

@@ -7,7 +7,7 @@ use tracing::debug;
 use super::cache::{Cache, DESCRIPTION_BYTES, Key};
 use super::compiled::Compiled;
 use super::description::Description;
-use super::engine;
+use super::engine::{self, EngineKind};
 use super::file::ComponentFile;
 use super::run::{ComponentSender, SenderConfig};
 use crate::domain::{Deadline, SendError, SenderFailureKind};
@@ -48,8 +48,10 @@ pub fn describe(compiled: &Compiled) -> Result<Option<Description>, SendError> {
 /// What the cache remembers of what `file` says of itself. Nothing runs.
 #[must_use]
 pub fn cached_description(file: &ComponentFile, cache: &Cache) -> Option<Description> {
-    let engine = engine::running().ok()?;
-    cached(cache, &Key::new(file.digest(), &engine))
+    EngineKind::ALL.into_iter().find_map(|kind| {
+        let engine = engine::running(kind).ok()?;
+        cached(cache, &Key::new(file.digest(), &engine))
+    })
 }
 
 fn cached(cache: &Cache, key: &Key) -> Option<Description> {

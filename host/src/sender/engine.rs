@@ -1,4 +1,5 @@
-//! The one wasmtime configuration, for compiling and for running.
+//! The two wasmtime configurations, each for compiling and for running: a narrow one, and one with the component model's
+//! async for components that need it.
 
 use wasmtime::{Config, Engine};
 
@@ -11,6 +12,20 @@ pub enum AddressSpace {
     Ample,
     /// What this process may use is limited: memory grows as it is needed, and each access is checked.
     Scarce,
+}
+
+/// Which engine a component is compiled for and runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EngineKind {
+    /// The narrow one: nothing of the component model's async.
+    Sync,
+    /// The one with async functions, streams and futures, for WASI 0.3 and contract 0.3.0.
+    Async,
+}
+
+impl EngineKind {
+    /// Both, the usual one first.
+    pub(super) const ALL: [Self; 2] = [Self::Sync, Self::Async];
 }
 
 /// With a limit below this, in bytes, space is scarce: where it is ample, each of a guest's memories reserves more than
@@ -48,20 +63,33 @@ pub(super) const fn address_space() -> Option<u64> {
 }
 
 /// An engine that compiles.
-pub(super) fn compiling(space: AddressSpace) -> wasmtime::Result<Engine> {
-    Engine::new(&config(space))
+pub(super) fn compiling(kind: EngineKind, space: AddressSpace) -> wasmtime::Result<Engine> {
+    Engine::new(&config(kind, space))
 }
 
 /// An engine that runs what was compiled. It spares itself a compiler's settings, at every flush.
-pub(super) fn running() -> wasmtime::Result<Engine> {
-    Engine::new(config(AddressSpace::of_this_process()).enable_compiler(false))
+pub(super) fn running(kind: EngineKind) -> wasmtime::Result<Engine> {
+    Engine::new(config(kind, AddressSpace::of_this_process()).enable_compiler(false))
 }
 
-/// What every sender gets. Proposals that no sender's toolchain needs are off: less to go wrong. So are the tables that
+/// What every sender gets, and async where the engine is for that. Of the component model, whatever is not named
+/// `true` here is named `false`: defaults change with wasmtime's features. Proposals that no sender's toolchain needs are off: less to go wrong. So are the tables that
 /// only native debuggers and offsets in backtraces need: every flush reads all of the machine code.
-fn config(space: AddressSpace) -> Config {
+fn config(kind: EngineKind, space: AddressSpace) -> Config {
+    let is_async = kind == EngineKind::Async;
     let mut config = Config::new();
     config
+        .concurrency_support(is_async)
+        .wasm_component_model_async(is_async)
+        .wasm_component_model_async_stackful(false)
+        .wasm_component_model_more_async_builtins(false)
+        .wasm_component_model_threading(false)
+        .wasm_component_model_error_context(false)
+        .wasm_component_model_fixed_length_lists(false)
+        .wasm_component_model_gc(false)
+        .wasm_component_model_implements(false)
+        .wasm_component_model_map(false)
+        .wasm_component_model_memory64(false)
         .epoch_interruption(true)
         .max_wasm_stack(limits::STACK_BYTES)
         .wasm_gc(false)

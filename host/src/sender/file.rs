@@ -19,6 +19,7 @@ pub struct ComponentFile {
     name: ForeignText,
     bytes: Cow<'static, [u8]>,
     digest: Digest,
+    is_vouched_for: bool,
 }
 
 impl ComponentFile {
@@ -30,20 +31,22 @@ impl ComponentFile {
             name: sender.to_string().into(),
             bytes: Cow::Borrowed(bytes),
             digest: recorded_digest(record).unwrap_or_else(|| Digest::of(bytes)),
+            is_vouched_for: true,
         }
     }
 
-    /// Reads the component at `path`. `name` is what it is called in messages.
+    /// Reads the component at `path`, which a person has named, and so vouches for. `name` is what it is called in
+    /// messages.
     ///
     /// # Errors
     ///
     /// [`SenderFailureKind::Missing`] where it is not there, is no regular file, or is larger than
     /// [`limits::COMPONENT_BYTES`].
     pub fn read(path: &Path, name: impl Into<ForeignText>) -> Result<Self, SenderFailure> {
-        Self::read_of(path, name, Owners::Any)
+        Ok(Self::read_of(path, name, Owners::Any)?.vouched_for(true))
     }
 
-    /// The same, where the file must be one of the `owners`.
+    /// The same for a component that a marker names. The file must be one of the `owners`, and nobody vouches for it.
     ///
     /// # Errors
     ///
@@ -69,7 +72,22 @@ impl ComponentFile {
             name,
             bytes,
             digest,
+            is_vouched_for: false,
         }
+    }
+
+    /// The same component, for which this user vouches, or does not: one that needs the component model's async is not
+    /// run otherwise. See `SECURITY.md`.
+    #[must_use]
+    pub fn vouched_for(self, is_vouched_for: bool) -> Self {
+        Self {
+            is_vouched_for,
+            ..self
+        }
+    }
+
+    pub(super) const fn is_vouched_for(&self) -> bool {
+        self.is_vouched_for
     }
 
     /// What the component is called in messages.

@@ -32,6 +32,16 @@ pub const RESOURCES: usize = 1_000;
 /// The most bytes that a guest hands to the host in one call: a request's body arrives in pieces.
 pub const HOST_CALL_BYTES: usize = 16 * 1024 * 1024;
 
+/// The same for a guest that is async, which has the host keep what it hands over for longer: for each handle once.
+pub const ASYNC_HOST_CALL_BYTES: usize = 256 * 1024;
+
+/// The most handles (resources, streams, futures, tasks) that an async guest holds at once.
+pub const ASYNC_HANDLES: usize = 512;
+
+/// The most tasks, streams, futures and waitable sets of an async guest that the host keeps at once, those included
+/// that the guest has no handle of any more. A stream counts for three.
+pub const ASYNC_STATES: usize = 2_048;
+
 /// The most random bytes that a guest takes in one call.
 pub const RANDOM_BYTES: u64 = 64 * 1024;
 

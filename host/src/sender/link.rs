@@ -5,22 +5,28 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
 use super::contract::{self, Contract, SenderPre, TypeMismatch, reason};
-use super::grants::{Grant, is_usual};
+use super::engine::EngineKind;
+use super::grants::{Grant, is_usual, is_wasi_0_3};
 use super::sandbox::Guest;
 use super::services;
 
 /// How many imports that are not offered are named.
 const NAMED: usize = 5;
 
-/// Links `component` to what the sandbox grants it, and finds its sender.
+/// Links `component`, which was compiled for an engine of this kind, to what the sandbox grants it, and finds its
+/// sender.
 ///
 /// # Errors
 ///
 /// Names what is missing on either side.
-pub(super) fn link(engine: &Engine, component: &Component) -> Result<SenderPre, String> {
+pub(super) fn link(
+    kind: EngineKind,
+    engine: &Engine,
+    component: &Component,
+) -> Result<SenderPre, String> {
     let contract = contract(engine, component)?;
     check_imports(engine, component)?;
-    let linker = linker(engine, component).map_err(|error| error.to_string())?;
+    let linker = linker(kind, engine, component).map_err(|error| error.to_string())?;
     let pre = linker.instantiate_pre(component).map_err(|error| {
         let what = format!("{error:#}")
             .replace("component imports ", "")
@@ -38,7 +44,11 @@ pub(super) fn link(engine: &Engine, component: &Component) -> Result<SenderPre, 
     })
 }
 
-fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Guest>> {
+fn linker(
+    kind: EngineKind,
+    engine: &Engine,
+    component: &Component,
+) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     let component_type = component.component_type();
     let imports: Vec<_> = (component_type.imports(engine))
@@ -52,7 +62,13 @@ fn linker(engine: &Engine, component: &Component) -> wasmtime::Result<Linker<Gue
     if wants(&services::OFFERED) {
         services::add_to_linker(&mut linker)?;
     }
-    if imports.iter().all(|name| is_usual(name)) {
+    let (of_0_3, others): (Vec<&str>, Vec<&str>) =
+        imports.iter().partition(|name| is_wasi_0_3(name));
+    if kind == EngineKind::Async && !of_0_3.is_empty() {
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    }
+    if others.iter().all(|name| is_usual(name)) {
         wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(&mut linker)?;
     } else {
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
@@ -86,18 +102,25 @@ pub(super) fn not_offered(imports: &[String]) -> String {
             many.len() - NAMED
         ),
     };
-    if imports.iter().all(|import| import.contains("@0.3.")) {
-        return format!(
-            "it imports {named} of WASI 0.3, and this host offers WASI 0.2; build it for WASI 0.2"
-        );
-    }
     format!("it imports {named}, which this host does not offer")
 }
 
 fn contract(engine: &Engine, component: &Component) -> Result<Contract, String> {
     let component_type = component.component_type();
-    let instances = component_type
+    let instances: Vec<_> = component_type
         .exports(engine)
-        .filter(|(_, item)| matches!(item.ty, ComponentItem::ComponentInstance(_)));
-    Contract::of(instances.map(|(name, _)| name))
+        .filter_map(|(name, item)| match item.ty {
+            ComponentItem::ComponentInstance(instance) => Some((name, instance)),
+            _ => None,
+        })
+        .collect();
+    let contract = Contract::of(instances.iter().map(|(name, _)| *name))?;
+    for (_, instance) in instances.iter().filter(|(name, _)| contract.has(name)) {
+        for (function, item) in instance.exports(engine) {
+            if let ComponentItem::ComponentFunc(ty) = item.ty {
+                contract.check_async(function, ty.async_())?;
+            }
+        }
+    }
+    Ok(contract)
 }

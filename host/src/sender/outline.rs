@@ -2,7 +2,9 @@
 
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
-use super::contract::reason;
+use super::contract::{self, reason};
+use super::engine::EngineKind;
+use super::grants::is_wasi_0_3;
 
 /// The names that a component exports and imports, in its order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,10 +41,23 @@ impl Outline {
         }
         outline
     }
+
+    /// The engine that the component is for.
+    pub(super) fn engine_kind(&self) -> EngineKind {
+        let exports = self.exports.iter().map(String::as_str);
+        if contract::needs_async(exports) || self.imports.iter().any(|name| is_wasi_0_3(name)) {
+            EngineKind::Async
+        } else {
+            EngineKind::Sync
+        }
+    }
 }
 
-/// Of what the engine has switched off, what a component needs, in words. Empty where that is not why it is refused.
-pub(super) fn needs(component: &[u8]) -> Vec<&'static str> {
+/// What a refused component needs that only the other engine has.
+pub(super) const ASYNC: &str = "the component model's async";
+
+/// Of what this engine has switched off, what a component needs, in words. Empty where that is not why it is refused.
+pub(super) fn needs(component: &[u8], kind: EngineKind) -> Vec<&'static str> {
     let is_valid = |features| {
         Validator::new_with_features(features)
             .validate_all(component)
@@ -53,15 +68,26 @@ pub(super) fn needs(component: &[u8]) -> Vec<&'static str> {
     }
     let needed = SWITCHED_OFF
         .iter()
+        .filter(|(_, words)| kind == EngineKind::Sync || *words != ASYNC)
         .filter(|(features, _)| !is_valid(WasmFeatures::all() - *features));
     needed.map(|(_, words)| *words).collect()
 }
 
 /// What `engine` switches off, and what wasmtime does by default.
-const SWITCHED_OFF: [(WasmFeatures, &str); 8] = [
+const SWITCHED_OFF: [(WasmFeatures, &str); 12] = [
+    (WasmFeatures::CM_ASYNC, ASYNC),
     (
-        WasmFeatures::CM_ASYNC.union(WasmFeatures::CM_ASYNC_STACKFUL),
-        "the component model's async (WASI 0.3)",
+        WasmFeatures::CM_ASYNC_STACKFUL,
+        "async functions without a callback",
+    ),
+    (
+        WasmFeatures::CM_MORE_ASYNC_BUILTINS,
+        "the component model's later async built-ins",
+    ),
+    (WasmFeatures::CM_THREADING, "the component model's threads"),
+    (
+        WasmFeatures::CM_ERROR_CONTEXT,
+        "the component model's error contexts",
     ),
     (WasmFeatures::EXCEPTIONS, "exceptions"),
     (WasmFeatures::GC, "garbage collection"),
@@ -120,9 +146,12 @@ mod tests {
 
     #[test]
     fn what_a_refused_component_needs_is_named() {
-        let needs = |text: &str| needs(&component(text)).join(", ");
+        let of = |text: &str, kind| needs(&component(text), kind).join(", ");
+        let needs = |text: &str| of(text, EngineKind::Sync);
         let needed = [
             needs("(component (type (stream u8)))"),
+            of("(component (type (stream u8)))", EngineKind::Async),
+            of("(component (type error-context))", EngineKind::Async),
             needs("(component (core module (memory i64 1)))"),
             needs("(component (core module (memory 1 1 shared)))"),
             needs("(component (core module (tag)))"),
@@ -130,7 +159,9 @@ mod tests {
             needs("(component)"),
         ];
         insta::assert_snapshot!(needed.join("\n"), @r"
-        the component model's async (WASI 0.3)
+        the component model's async
+
+        the component model's error contexts
         64-bit memories
         threads
         exceptions

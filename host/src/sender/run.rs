@@ -138,7 +138,7 @@ impl ComponentSender {
         let component = compiled.load()?;
         let engine = compiled.engine().clone();
         let not_linkable = |reason| SenderFailureKind::NotLinkable { reason }.by(name.clone());
-        let linked = link(&engine, &component).map_err(not_linkable)?;
+        let linked = link(compiled.kind(), &engine, &component).map_err(not_linkable)?;
         let runtime = event_loop().map_err(|error| {
             let reason = format!("the system gives no event loop: {error}");
             SenderFailureKind::NotRunnable { reason }.by(name.clone())

@@ -341,6 +341,7 @@ fn of_failure(failure: &SenderFailure) -> Check {
             "run `swamp sender use builtin:ingest`, or `swamp config set --user allowSenders any`"
                 .to_owned()
         }
+        SenderFailureKind::Unvouched => "review the sender and run `swamp trust`".to_owned(),
         SenderFailureKind::NotPinned { .. } => {
             format!(
                 "review it and run `swamp sender use {}`",

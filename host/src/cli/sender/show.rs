@@ -58,6 +58,10 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
         is_builtin: matches!(source, SenderSource::Builtin(_)),
     };
     let known = known(root, marker);
+    let is_vouched_for = known
+        .as_ref()
+        .is_some_and(|known| known.may_be_async(sender));
+    let file = file.vouched_for(is_vouched_for);
     let untrusted_because = match &known {
         Some(known) => known
             .may_spend(sender)

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use swamp::config::known::Known;
 use swamp::config::marker_file::MarkerFile;
 use swamp::config::sender_copy::write_sender_copy;
-use swamp::config::{BuiltinSender, Edit, Marker, Scalar};
+use swamp::config::trust::Sender;
+use swamp::config::{BuiltinSender, Edit, Marker, Scalar, SenderSource};
 use swamp::domain::{Deadline, ForeignText, RepoId, shown};
 use swamp::egress::{Environment, Network, Reach};
 use swamp::flush::component_file;
@@ -18,7 +20,7 @@ use swamp::sender::{
 
 use super::check::component;
 use super::{compiled, described};
-use crate::cli::context::{Context, VERSION, endpoint, followed};
+use crate::cli::context::{Context, VERSION, endpoint, followed, known};
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::trust::remember;
 
@@ -101,6 +103,12 @@ pub(crate) fn run(
     let from = component_file(root, &marker.telemetry_sender, context.owners())
         .ok()
         .and_then(|before| {
+            let sender = Sender {
+                digest: before.digest(),
+                is_builtin: matches!(marker.telemetry_sender, SenderSource::Builtin(_)),
+            };
+            let vouches = |known: Known| known.may_be_async(sender);
+            let before = before.vouched_for(known(root, marker).is_some_and(vouches));
             let (compiled, _) = compiled(&before, context).ok()?;
             let inspection = inspect(&compiled).ok()?;
             Some(Facts::of(before.name().clone(), &before, &inspection))

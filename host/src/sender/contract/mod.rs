@@ -3,6 +3,7 @@
 
 mod v0_1;
 mod v0_2;
+mod v0_3;
 
 use thiserror::Error;
 use wasmtime::Store;
@@ -18,7 +19,7 @@ use crate::egress::Secrets;
 const INTERFACE: &str = "swamp:telemetry/sender";
 
 /// The versions of the contract that this host runs, oldest first.
-pub const CONTRACT_VERSIONS: [&str; 2] = [v0_1::VERSION, v0_2::VERSION];
+pub const CONTRACT_VERSIONS: [&str; 3] = [v0_1::VERSION, v0_2::VERSION, v0_3::VERSION];
 
 /// The version of the contract that a component of these exports is for, if it exports any: of several, the newest that
 /// this host runs.
@@ -44,7 +45,8 @@ pub(super) struct TypeMismatch(
 /// The versions that this host runs, in words.
 #[must_use]
 pub fn contract_versions() -> String {
-    CONTRACT_VERSIONS.join(" and ")
+    let [earlier @ .., newest] = CONTRACT_VERSIONS;
+    format!("{} and {newest}", earlier.join(", "))
 }
 
 /// A version of the contract that this host runs.
@@ -52,6 +54,15 @@ pub fn contract_versions() -> String {
 pub(super) enum Contract {
     V0_1,
     V0_2,
+    V0_3,
+}
+
+/// The version of the contract whose senders are async.
+pub(super) const ASYNC_VERSION: &str = v0_3::VERSION;
+
+/// Whether a component of these exports is for a contract that needs the component model's async.
+pub(super) fn needs_async<'a>(exports: impl IntoIterator<Item = &'a str>) -> bool {
+    version_of(exports) == Some(ASYNC_VERSION)
 }
 
 impl Contract {
@@ -64,6 +75,7 @@ impl Contract {
         match version_of(exports) {
             Some(v0_1::VERSION) => Ok(Self::V0_1),
             Some(v0_2::VERSION) => Ok(Self::V0_2),
+            Some(v0_3::VERSION) => Ok(Self::V0_3),
             Some(other) => Err(format!(
                 "it is for version {} of the contract, and this host runs {}; build it for one of them",
                 reason(other),
@@ -81,7 +93,37 @@ impl Contract {
         match self {
             Self::V0_1 => v0_1::VERSION,
             Self::V0_2 => v0_2::VERSION,
+            Self::V0_3 => v0_3::VERSION,
         }
+    }
+
+    /// Checks that a function of the contract is async where the contract has it so, and only there.
+    ///
+    /// # Errors
+    ///
+    /// Says what it is instead, and what to do.
+    pub(super) fn check_async(self, function: &str, is_async: bool) -> Result<(), String> {
+        let version = self.version();
+        let should_be = self == Self::V0_3 && v0_3::ASYNC_FUNCTIONS.contains(&function);
+        match (should_be, is_async) {
+            (true, false) => Err(format!(
+                "its {function} is not async, as contract {version} has it; make it async, or build it for contract {}",
+                v0_2::VERSION
+            )),
+            (false, true) => Err(format!(
+                "its {function} is async, which contract {version} does not have; build it for contract {}",
+                v0_3::VERSION
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the interface of this name is one of the contract's.
+    pub(super) fn has(self, interface: &str) -> bool {
+        let named = interface.split_once('@');
+        named.is_some_and(|(name, version)| {
+            name.starts_with("swamp:telemetry/") && version == self.version()
+        })
     }
 
     /// Finds the contract's exports in a component that is linked.
@@ -89,22 +131,25 @@ impl Contract {
         Ok(match self {
             Self::V0_1 => SenderPre::V0_1(v0_1::SenderPre::new(linked)?),
             Self::V0_2 => SenderPre::V0_2(v0_2::SenderPre::new(linked)?),
+            Self::V0_3 => SenderPre::V0_3(v0_3::SenderPre::new(linked)),
         })
     }
 }
 
 /// What contracts offer to import that has functions.
-pub(super) const OFFERED: [&str; 1] = [v0_2::BATCH];
+pub(super) const OFFERED: [&str; 2] = [v0_2::BATCH, v0_3::BATCH];
 
 /// Adds what contracts offer to import: nothing that a component can use unless it is for that contract.
 pub(super) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
-    v0_2::add_to_linker(linker)
+    v0_2::add_to_linker(linker)?;
+    v0_3::add_to_linker(linker)
 }
 
 /// A component that is linked.
 pub(super) enum SenderPre {
     V0_1(v0_1::SenderPre),
     V0_2(v0_2::SenderPre),
+    V0_3(v0_3::SenderPre),
 }
 
 impl SenderPre {
@@ -117,6 +162,7 @@ impl SenderPre {
         Ok(match self {
             Self::V0_1(linked) => Sender::V0_1(linked.instantiate(store).await?),
             Self::V0_2(linked) => Sender::V0_2(linked.instantiate(store).await?),
+            Self::V0_3(linked) => Sender::V0_3(linked.instantiate(store).await?),
         })
     }
 
@@ -124,7 +170,7 @@ impl SenderPre {
     pub(super) fn promises(&self, entry: &SpooledEntry) -> bool {
         match self {
             Self::V0_1(_) => v0_1::promises(entry),
-            Self::V0_2(_) => true,
+            Self::V0_2(_) | Self::V0_3(_) => true,
         }
     }
 }
@@ -158,6 +204,7 @@ impl Batch<'_> {
 pub(super) enum Sender {
     V0_1(v0_1::Sender),
     V0_2(v0_2::Sender),
+    V0_3(v0_3::Sender),
 }
 
 impl Sender {
@@ -174,6 +221,7 @@ impl Sender {
         match self {
             Self::V0_1(sender) => sender.send_batch(store, batch).await,
             Self::V0_2(sender) => sender.send_batch(store, batch).await,
+            Self::V0_3(sender) => sender.send_batch(store, batch).await,
         }
     }
 
@@ -189,6 +237,7 @@ impl Sender {
         match self {
             Self::V0_1(_) => Ok(None),
             Self::V0_2(sender) => sender.describe(store).await.map(Some),
+            Self::V0_3(sender) => sender.describe(store).await.map(Some),
         }
     }
 
@@ -205,6 +254,7 @@ impl Sender {
         match self {
             Self::V0_1(_) => Ok(Ok(())),
             Self::V0_2(sender) => sender.check_config(store, batch).await,
+            Self::V0_3(sender) => sender.check_config(store, batch).await,
         }
     }
 }
@@ -233,6 +283,13 @@ mod tests {
                     "swamp:telemetry/sender@0.2.0",
                 ],
                 Some("0.2.0"),
+            ),
+            (
+                &[
+                    "swamp:telemetry/sender@0.3.0",
+                    "swamp:telemetry/sender@0.2.0",
+                ],
+                Some("0.3.0"),
             ),
             (
                 &[

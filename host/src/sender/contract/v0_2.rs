@@ -7,7 +7,7 @@ use wasmtime::Store;
 use wasmtime::component::{HasSelf, Instance, InstancePre, Linker, TypedFunc};
 
 use super::{Batch, TypeMismatch, reason};
-use crate::domain::{self, Delivered, EntryOutcome, SendError, Status};
+use crate::domain::{self, Delivered, EntryOutcome, SendError, SpooledEntry, Status};
 use crate::sender::description::{Description, OptionDescription};
 use crate::sender::sandbox::Guest;
 
@@ -32,7 +32,7 @@ mod bindings {
     });
 }
 
-use bindings::swamp::telemetry::types as wit;
+pub(super) use bindings::swamp::telemetry::types as wit;
 
 pub(super) const VERSION: &str = "0.2.0";
 
@@ -52,11 +52,7 @@ pub(in crate::sender) struct SenderPre {
 
 impl SenderPre {
     pub(super) fn new(linked: InstancePre<Guest>) -> wasmtime::Result<Self> {
-        let component = linked.component();
-        let wants_fields = component
-            .component_type()
-            .imports(component.engine())
-            .any(|(name, _)| name == BATCH);
+        let wants_fields = imports(&linked, BATCH);
         let pre = bindings::TelemetrySenderPre::new(linked)?;
         Ok(Self { pre, wants_fields })
     }
@@ -71,20 +67,31 @@ impl SenderPre {
             .map_err(|error| error.context(TypeMismatch(VERSION)))?;
         Ok(Sender {
             exports,
-            check_config: check_config(store, &instance)?,
+            check_config: check_config(store, &instance, VERSION)?,
             wants_fields: self.wants_fields,
         })
     }
 }
 
-/// A component need not export it, so that it is not in the world.
-type CheckConfig = TypedFunc<(wit::Destination<'static>,), (Result<(), String>,)>;
+/// Whether a component imports the interface of this name and version.
+pub(super) fn imports(linked: &InstancePre<Guest>, interface: &str) -> bool {
+    let component = linked.component();
+    let component_type = component.component_type();
+    component_type
+        .imports(component.engine())
+        .any(|(name, _)| name == interface)
+}
 
-fn check_config(
+/// A component need not export it, so that it is not in the world.
+pub(super) type CheckConfig = TypedFunc<(wit::Destination<'static>,), (Result<(), String>,)>;
+
+/// Finds `check-config` of this version of the contract, which a component need not export.
+pub(super) fn check_config(
     store: &mut Store<Guest>,
     instance: &Instance,
+    version: &'static str,
 ) -> wasmtime::Result<Option<CheckConfig>> {
-    let interface = format!("swamp:telemetry/configuration@{VERSION}");
+    let interface = format!("swamp:telemetry/configuration@{version}");
     let Some(interface) = instance.get_export_index(&mut *store, None, &interface) else {
         return Ok(None);
     };
@@ -92,7 +99,7 @@ fn check_config(
     let typed = function.map(|function| instance.get_typed_func(store, function));
     typed
         .transpose()
-        .map_err(|error| error.context(TypeMismatch(VERSION)))
+        .map_err(|error| error.context(TypeMismatch(version)))
 }
 
 pub(in crate::sender) struct Sender {
@@ -108,24 +115,15 @@ impl Sender {
         batch: &Batch<'_>,
     ) -> wasmtime::Result<Result<Delivered, SendError>> {
         if self.wants_fields {
-            let fields = batch.entries.iter().map(|entry| entry.fields.clone());
-            store.data_mut().entry_fields = fields.collect();
+            lend_fields(store, batch);
         }
-        let entries: Vec<_> = (batch.entries.iter())
-            .map(|entry| wit::Entry {
-                id: entry.id.as_str(),
-                data: &entry.data,
-            })
-            .collect();
+        let (options, entries) = (batch.options(), entries(batch));
         let sender = self.exports.swamp_telemetry_sender();
         let answer = sender
-            .call_send_batch(&mut *store, destination(batch, &batch.options()), &entries)
+            .call_send_batch(&mut *store, destination(batch, &options), &entries)
             .await?;
         store.data_mut().entry_fields.clear();
-        Ok(match answer {
-            Ok(outcomes) => Ok(delivered(outcomes, batch)),
-            Err(failure) => Err(send_error(failure, batch)),
-        })
+        Ok(judged(answer, batch))
     }
 
     pub(super) async fn describe(&self, store: &mut Store<Guest>) -> wasmtime::Result<Description> {
@@ -138,13 +136,48 @@ impl Sender {
         store: &mut Store<Guest>,
         batch: &Batch<'_>,
     ) -> wasmtime::Result<Result<(), String>> {
-        let Some(check_config) = &self.check_config else {
-            return Ok(Ok(()));
-        };
-        let options = batch.options();
-        let params = (destination(batch, &options),);
-        let (answer,) = check_config.call_async(store, params).await?;
-        Ok(answer.map_err(|why| batch.reason(&why)))
+        ask_config(self.check_config.as_ref(), store, batch).await
+    }
+}
+
+/// Asks a sender about a configuration. One that does not export the question has no objection.
+pub(super) async fn ask_config(
+    check_config: Option<&CheckConfig>,
+    store: &mut Store<Guest>,
+    batch: &Batch<'_>,
+) -> wasmtime::Result<Result<(), String>> {
+    let Some(check_config) = check_config else {
+        return Ok(Ok(()));
+    };
+    let options = batch.options();
+    let params = (destination(batch, &options),);
+    let (answer,) = check_config.call_async(store, params).await?;
+    Ok(answer.map_err(|why| batch.reason(&why)))
+}
+
+/// Has the fields of the batch's entries ready for a sender that asks for them.
+pub(super) fn lend_fields(store: &mut Store<Guest>, batch: &Batch<'_>) {
+    let fields = batch.entries.iter().map(|entry| entry.fields.clone());
+    store.data_mut().entry_fields = fields.collect();
+}
+
+/// A batch as the contract has it.
+pub(super) fn entries<'a>(batch: &Batch<'a>) -> Vec<wit::Entry<'a>> {
+    let entry = |entry: &'a SpooledEntry| wit::Entry {
+        id: entry.id.as_str(),
+        data: &entry.data,
+    };
+    batch.entries.iter().map(entry).collect()
+}
+
+/// What a sender answers to `send-batch`.
+pub(super) type Answer = Result<Vec<wit::Outcome>, wit::Failure>;
+
+/// An answer in the domain's types.
+pub(super) fn judged(answer: Answer, batch: &Batch<'_>) -> Result<Delivered, SendError> {
+    match answer {
+        Ok(outcomes) => Ok(delivered(outcomes, batch)),
+        Err(failure) => Err(send_error(failure, batch)),
     }
 }
 
@@ -152,7 +185,7 @@ impl Sender {
 const LISTED: usize = 100;
 
 /// A description without what a terminal would act on.
-fn description(said: wit::SenderDescription) -> Description {
+pub(super) fn description(said: wit::SenderDescription) -> Description {
     let plain = |text: String| reason(&text);
     let option = |option: wit::OptionDescription| OptionDescription {
         name: plain(option.name),
@@ -171,7 +204,8 @@ fn description(said: wit::SenderDescription) -> Description {
     }
 }
 
-const fn destination<'a>(
+/// Where a batch goes, as the contract has it.
+pub(super) const fn destination<'a>(
     batch: &Batch<'a>,
     options: &'a [(&'a str, &'a str)],
 ) -> wit::Destination<'a> {
@@ -220,15 +254,24 @@ fn send_error(failure: wit::Failure, batch: &Batch<'_>) -> SendError {
 
 impl bindings::swamp::telemetry::batch::Host for Guest {
     fn fields(&mut self, entry: u32) -> wasmtime::Result<wit::EntryFields> {
-        let count = self.entry_fields.len();
-        let fields = usize::try_from(entry)
-            .ok()
-            .and_then(|entry| self.entry_fields.get(entry))
-            .ok_or_else(|| {
-                wasmtime::format_err!("it asked for the fields of entry {entry} of {count}")
-            })?;
-        Ok(fields_of(fields.clone()))
+        lent_fields(self, entry)
     }
+}
+
+/// What [`lend_fields`] has ready of one entry.
+///
+/// # Errors
+///
+/// A trap where there is no such entry.
+pub(super) fn lent_fields(guest: &Guest, entry: u32) -> wasmtime::Result<wit::EntryFields> {
+    let count = guest.entry_fields.len();
+    let fields = usize::try_from(entry)
+        .ok()
+        .and_then(|entry| guest.entry_fields.get(entry))
+        .ok_or_else(|| {
+            wasmtime::format_err!("it asked for the fields of entry {entry} of {count}")
+        })?;
+    Ok(fields_of(fields.clone()))
 }
 
 impl bindings::swamp::telemetry::types::Host for Guest {}
