@@ -277,7 +277,7 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
       swamp sender use target/wasm32-wasip2/release/rust.wasm
     cargo is not installed: https://rustup.rs
     the target wasm32-wasip2 is not installed: rustup target add wasm32-wasip2
-    made rust-wstd, for contract 0.2.0, with 7 files; next:
+    made rust-wstd, for contract 0.2.0, with 6 files; next:
       cd rust-wstd
       cargo build --release --target wasm32-wasip2
       swamp sender test target/wasm32-wasip2/release/rust_wstd.wasm

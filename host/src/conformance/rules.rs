@@ -2,7 +2,7 @@
 
 use crate::sender::CONTRACT_VERSIONS;
 
-/// A rule, in the words of each version of the contract that has it.
+/// A rule, in the words of each version of the contract that has it. 0.3.0 has those of 0.2.0.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rule {
     v0_1: Option<&'static str>,

@@ -21,32 +21,11 @@ pub fn scaffold(
         (".gitignore", gitignore(lang).to_owned()),
         ("README.md", readme(lang, template, name)),
         (lang.contract_path(), contract.text().to_owned()),
-        (lang.mapping_path(), mapping(lang, template).to_owned()),
+        (lang.mapping_path(), mapping(lang, template, contract)),
     ];
     match lang {
         ScaffoldLang::Rust | ScaffoldLang::RustWstd | ScaffoldLang::RustCargoComponent => {
-            // Under the name that cargo knows, the directory would be a package of its own, and no part of this one.
-            let (http, wasi, rust) = if lang == ScaffoldLang::RustWstd {
-                let wasi = r#"wstd = { version = "0.6", default-features = false }"#;
-                (template!("rust/wstd.rs"), wasi, "1.91.1")
-            } else {
-                (template!("rust/http.rs"), r#"wasip2 = "1.0""#, "1.85")
-            };
-            let mut manifest = template!("rust/manifest.toml")
-                .replace("{{wasi}}", wasi)
-                .replace("{{rust}}", rust);
-            let mut export = template!("rust/lib.rs").to_owned();
-            if lang == ScaffoldLang::RustCargoComponent {
-                manifest.push_str(template!("rust/component.toml"));
-                export = export
-                    .replace("`wit/", "`contract/")
-                    .replace("path: \"wit\"", "path: \"contract\"");
-            }
-            files.extend([
-                ("Cargo.toml", manifest),
-                ("src/http.rs", http.to_owned()),
-                ("src/lib.rs", export),
-            ]);
+            files.extend(rust(lang, contract));
         }
         ScaffoldLang::JavaScript => files.extend(javascript(template, contract)),
         ScaffoldLang::Python => files.extend(python()),
@@ -65,7 +44,7 @@ pub fn scaffold(
 }
 
 /// The one file that knows what the endpoint understands.
-const fn mapping(lang: ScaffoldLang, template: ScaffoldTemplate) -> &'static str {
+fn mapping(lang: ScaffoldLang, template: ScaffoldTemplate, contract: ScaffoldContract) -> String {
     let (ingest, otlp) = match lang {
         ScaffoldLang::Rust | ScaffoldLang::RustWstd | ScaffoldLang::RustCargoComponent => {
             (template!("rust/ingest.rs"), template!("rust/otlp.rs"))
@@ -78,10 +57,60 @@ const fn mapping(lang: ScaffoldLang, template: ScaffoldTemplate) -> &'static str
         ScaffoldLang::C => (template!("c/ingest.c"), template!("c/otlp.c")),
         ScaffoldLang::Go => (template!("go/ingest.go"), template!("go/otlp.go")),
     };
-    match template {
+    let mapping = match template {
         ScaffoldTemplate::Ingest => ingest,
         ScaffoldTemplate::Otlp => otlp,
+    };
+    if is_one_file(lang, contract) {
+        return mapping.replace("crate::http::Answer", "crate::Answer");
     }
+    mapping.to_owned()
+}
+
+/// Whether the project has one file beside the mapping, since the HTTP client leaves little to do.
+fn is_one_file(lang: ScaffoldLang, contract: ScaffoldContract) -> bool {
+    lang == ScaffoldLang::RustWstd && contract != ScaffoldContract::V0_1
+}
+
+fn rust(
+    lang: ScaffoldLang,
+    contract: ScaffoldContract,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let (wasi, rust) = if lang == ScaffoldLang::RustWstd {
+        (
+            r#"wstd = { version = "0.6", default-features = false }"#,
+            "1.91.1",
+        )
+    } else {
+        (r#"wasip2 = "1.0""#, "1.85")
+    };
+    let mut manifest = template!("rust/manifest.toml")
+        .replace("{{wasi}}", wasi)
+        .replace("{{rust}}", rust);
+    let (mut export, http) = if is_one_file(lang, contract) {
+        (template!("rust/wstd_lib.rs").to_owned(), None)
+    } else if lang == ScaffoldLang::RustWstd {
+        (
+            template!("rust/lib.rs").to_owned(),
+            Some(template!("rust/wstd.rs")),
+        )
+    } else {
+        (
+            template!("rust/lib.rs").to_owned(),
+            Some(template!("rust/http.rs")),
+        )
+    };
+    if lang == ScaffoldLang::RustCargoComponent {
+        // Under the name that cargo knows, the directory would be a package of its own, and no part of this one.
+        manifest.push_str(template!("rust/component.toml"));
+        export = export
+            .replace("`wit/", "`contract/")
+            .replace("path: \"wit\"", "path: \"contract\"");
+    }
+    let http = http.map(|http| ("src/http.rs", http.to_owned()));
+    [("Cargo.toml", manifest), ("src/lib.rs", export)]
+        .into_iter()
+        .chain(http)
 }
 
 /// The world that the bindings of C and Go are generated from, beside the contract.

@@ -57,7 +57,19 @@ fn a_rust_project_has_these_files_whatever_builds_it() {
 }
 
 #[test]
-fn a_rust_project_with_wstd_differs_in_its_http_and_its_dependencies_only() {
+fn a_rust_project_with_wstd_is_one_file_and_the_mapping() {
+    insta::assert_snapshot!(paths(ScaffoldLang::RustWstd), @r"
+    .gitignore
+    Cargo.toml
+    README.md
+    src/lib.rs
+    src/mapping.rs
+    wit/sender.wit
+    ");
+}
+
+#[test]
+fn a_rust_project_with_wstd_for_contract_0_1_differs_in_its_http_and_its_dependencies_only() {
     for template in TEMPLATES {
         let wstd = files(ScaffoldLang::RustWstd, template, ScaffoldContract::V0_1);
         let differing: Vec<_> = files(ScaffoldLang::Rust, template, ScaffoldContract::V0_1)

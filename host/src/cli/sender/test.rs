@@ -216,12 +216,13 @@ fn list(known: &[Listed], context: &Context) -> Result<(), CommandError> {
                  rule,
                  contracts,
              }| {
-                let only = if contracts.len() == CONTRACT_VERSIONS.len() {
-                    String::new()
-                } else {
-                    format!(" (contract {})", contracts.join(" and "))
+                let since = match contracts.first() {
+                    Some(first) if *first != CONTRACT_VERSIONS[0] => {
+                        format!(" (since contract {first})")
+                    }
+                    _ => String::new(),
                 };
-                format!("{name:<width$}  {DIM}{rule}{only}{DIM:#}")
+                format!("{name:<width$}  {DIM}{rule}{since}{DIM:#}")
             },
         )
         .collect();

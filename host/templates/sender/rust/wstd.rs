@@ -6,8 +6,7 @@ use wstd::future::FutureExt as _;
 use wstd::http::body::{Body, util::BodyExt as _};
 use wstd::http::{Client, HeaderMap, Request, error::ErrorCode};
 
-@0.1 use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError};
-@0.2 use crate::bindings::swamp::telemetry::types::{Failure, Rejection};
+use crate::bindings::exports::swamp::telemetry::sender::{Rejection, SendError};
 
 /// How much the host sends, in bytes.
 const REQUEST_BYTES: usize = 8 * 1024 * 1024;
@@ -21,25 +20,25 @@ const BODY_WAIT: Duration = Duration::from_secs(2);
 pub struct Answer {
     pub status: u16,
     headers: HeaderMap,
-    text: Result<String, {{Failure}}>,
+    text: Result<String, SendError>,
 }
 
-pub fn post_json(url: &str, user_agent: &str, body: &str) -> Result<Answer, {{Failure}}> {
+pub fn post_json(url: &str, user_agent: &str, body: &str) -> Result<Answer, SendError> {
     if body.len() > REQUEST_BYTES {
         // The host sends smaller batches then.
         let body = "the batch is larger than 8 MiB".to_owned();
-        return Err({{Failure}}::Rejected(Rejection { status: 413, body }));
+        return Err(SendError::Rejected(Rejection { status: 413, body }));
     }
     let request = Request::post(url)
         .header("content-type", "application/json")
         .header("user-agent", user_agent)
         .body(body.to_owned())
-        .map_err(|error| {{Failure}}::InvalidConfiguration(error.to_string()))?;
+        .map_err(|error| SendError::InvalidConfiguration(error.to_string()))?;
     wstd::runtime::block_on(async {
         let (head, body) = Client::new().send(request).await.map_err(failure)?.into_parts();
         let text = match first_bytes(body).timeout(wstd::time::Duration::from(BODY_WAIT)).await {
             Ok(Ok(bytes)) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-            _ => Err({{Failure}}::Unreachable("the answer was cut short".to_owned())),
+            _ => Err(SendError::Unreachable("the answer was cut short".to_owned())),
         };
         let (status, headers) = (head.status.as_u16(), head.headers);
         Ok(Answer { status, headers, text })
@@ -65,16 +64,16 @@ impl Answer {
     }
 
     /// The body as text, up to about its first 64 KiB; an error if it breaks off or does not come.
-    pub fn text(&self) -> Result<String, {{Failure}}> {
+    pub fn text(&self) -> Result<String, SendError> {
         self.text.clone()
     }
 }
 
-fn failure(error: wstd::http::Error) -> {{Failure}} {
+fn failure(error: wstd::http::Error) -> SendError {
     match error.downcast_ref() {
         Some(ErrorCode::HttpRequestDenied | ErrorCode::DestinationIpProhibited) => {
-            {{Failure}}::Other(format!("the host denied the request: {error}"))
+            SendError::Other(format!("the host denied the request: {error}"))
         }
-        _ => {{Failure}}::Unreachable(format!("the endpoint did not answer: {error}")),
+        _ => SendError::Unreachable(format!("the endpoint did not answer: {error}")),
     }
 }
