@@ -62,10 +62,10 @@ fn an_endpoint_that_is_none_keeps_the_entries_and_is_named() {
             "could not use telemetryEndpoint in .swamp.yaml: \"nonsense\" is not a URL",
         ),
         ("ftp://127.0.0.1/", "is not an http or https URL"),
-        ("http://127.0.0.1:1/?q", "carries a query"),
+        ("http://127.0.0.1:1/?q", "contains a query"),
         (
             "http://me:pass@127.0.0.1:1/",
-            "carries a user name or password",
+            "contains a user name or password",
         ),
     ] {
         let repo = TestRepo::with_marker(&format!("telemetryEndpoint: \"{endpoint}\"\n"));

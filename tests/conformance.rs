@@ -172,8 +172,8 @@ fn what_the_receiver_warns_of_or_refuses_the_kit_fails_and_more() {
             ingest-with-properties-in-one-line: the same with other white space
             ingest-without-distinct-id: 400: distinct_id is missing; it must be a non-empty string, the repository's id
               receive: distinct_id is missing; it must be a non-empty string, the repository's id
-            ingest-without-insert-id: a warning: insert_id is missing, so that the event is counted once more whenever it is sent again; send the id of the entry
-              receive: insert_id is missing, so that the event is counted once more whenever it is sent again; send the id of the entry
+            ingest-without-insert-id: a warning: insert_id is missing, so the event counts again if it is sent again; send the id of the entry
+              receive: insert_id is missing, so the event counts again if it is sent again; send the id of the entry
             ingest-without-properties: 400: properties is missing; it must be an object
               receive: properties is missing; it must be an object
             "#);

@@ -100,7 +100,7 @@ fn no_outcome_is_believed_that_the_host_has_not_seen_itself() {
         (
             "tell of one less",
             "out-of-contract",
-            "it told of 1 entries, and was given 2",
+            "it answered for 1 entries, and was given 2",
         ),
         (
             "ask for an entry too many",

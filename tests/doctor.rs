@@ -163,7 +163,7 @@ fn faults() -> Vec<Fault> {
         Fault {
             env: &[("SWAMP_LOG_LEVEL", "loud")],
             check: "environment",
-            found: "is no log level",
+            found: "is not a log level",
             fix: "unset SWAMP_LOG_LEVEL",
             ..NOTHING
         },
@@ -328,7 +328,7 @@ fn faults() -> Vec<Fault> {
                 repo.spool_entry("telemetry-2026-11-20-a.quarantined.json", r#"{"id":"a"}"#);
             },
             check: "spool",
-            found: "1 entry set aside",
+            found: "1 entry quarantined",
             fix: "swamp telemetry purge",
             ..NOTHING
         },
@@ -355,7 +355,7 @@ fn faults() -> Vec<Fault> {
                 fs::write(file, last.to_string()).unwrap();
             },
             check: "clock",
-            found: "yet to come",
+            found: "in the future",
             fix: "set the clock",
             ..NOTHING
         },
@@ -379,7 +379,7 @@ fn faults() -> Vec<Fault> {
         Fault {
             env: &[("XDG_CACHE_HOME", "/dev/null")],
             check: "cache",
-            found: "could not be kept",
+            found: "could not be cached",
             fix: "XDG_CACHE_HOME",
             ..NOTHING
         },

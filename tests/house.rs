@@ -414,3 +414,106 @@ fn only_these_files_of_the_code_change_a_path() {
     let known: BTreeSet<String> = CHANGING.iter().map(|file| (*file).to_owned()).collect();
     assert_eq!(found, known);
 }
+
+/// The rooms whose errors say what is wrong. What to do about it is a hint, which the command line makes of their types.
+const WITHOUT_ADVICE: [&str; 9] = [
+    "domain",
+    "config",
+    "spool",
+    "flush",
+    "process",
+    "sender",
+    "egress",
+    "files",
+    "conformance",
+];
+
+/// How advice begins: a command to run, or a verb behind a semicolon.
+const ADVICE: [&str; 33] = [
+    "run `",
+    "Run `",
+    "`swamp ",
+    "`ulimit",
+    "`chmod",
+    "see `",
+    "try again",
+    "; add ",
+    "; allow ",
+    "; ask ",
+    "; build ",
+    "; check ",
+    "; choose ",
+    "; correct ",
+    "; edit ",
+    "; forbid ",
+    "; have ",
+    "; install ",
+    "; make ",
+    "; move ",
+    "; name ",
+    "; put ",
+    "; raise ",
+    "; remove ",
+    "; rename ",
+    "; review ",
+    "; run ",
+    "; see ",
+    "; set ",
+    "; try ",
+    "; use ",
+    "; write ",
+    "`wasm-tools",
+];
+
+/// Strings that look like advice and are none, each with its reason.
+const NO_ADVICE: [(&str, &str, &str); 2] = [
+    (
+        "domain/recorded_entry/schema.rs",
+        "that of `swamp telemetry install-id`",
+        "the schema's own documentation of a field",
+    ),
+    (
+        "config/marker.rs",
+        "as `swamp sender show` prints them",
+        "says what a digest looks like",
+    ),
+];
+
+#[test]
+fn advice_is_a_hint_of_the_command_line_and_not_part_of_an_error() {
+    let mut advice = Vec::new();
+    let mut excepted = BTreeSet::new();
+    for room in WITHOUT_ADVICE {
+        for file in files_of(&source().join(room)) {
+            let code = fs::read_to_string(&file).unwrap();
+            let code = code.split("\nmod tests {").next().unwrap();
+            if file.ends_with("tests.rs") {
+                continue;
+            }
+            let below = file.strip_prefix(source()).unwrap();
+            let name = below.to_str().unwrap().replace('\\', "/");
+            for line in code.lines().filter(is_code) {
+                if !ADVICE.iter().any(|begins| line.contains(begins)) {
+                    continue;
+                }
+                let exception = NO_ADVICE
+                    .iter()
+                    .find(|(file, text, _)| *file == name && line.contains(text));
+                match exception {
+                    Some(exception) => drop(excepted.insert(exception)),
+                    None => advice.push(format!("{name}: {}", line.trim())),
+                }
+            }
+        }
+    }
+    assert!(
+        advice.is_empty(),
+        "give the error a `domain::Cause`, and the cause its hint in cli/hint.rs:\n{}",
+        advice.join("\n")
+    );
+    assert_eq!(
+        excepted.len(),
+        NO_ADVICE.len(),
+        "an exception is not needed"
+    );
+}

@@ -223,7 +223,7 @@ fn a_checkout_raises_no_memory_of_its_sender_and_a_known_repository_does() {
 /// Nor is it compiled, and what a person names on the command line is.
 #[test]
 fn a_sender_of_wasi_0_3_runs_in_a_checkout_only_once_it_is_trusted() {
-    const REFUSED: &str = "the sender ours.wasm may not run: it is built for WASI 0.3, which needs a repository that you know; review it and run `swamp trust`";
+    const REFUSED: &str = "the sender ours.wasm may not run: it is built for WASI 0.3, and this repository is not known";
     let repo = checkout("telemetrySender: ours.wasm\n");
     fs::copy(crate::wasi_0_3::fixture(), repo.root().join("ours.wasm")).unwrap();
     run(repo

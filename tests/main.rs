@@ -48,6 +48,7 @@ mod flush;
 mod foreign_text;
 mod fuel;
 mod help;
+mod hints;
 mod hostile;
 mod house;
 mod init;

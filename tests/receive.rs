@@ -129,7 +129,7 @@ fn columns_have_a_header_and_what_is_wrong_is_told_between_them() {
             TIME  550e8400  ok         0       1.2 s  version
             TIME  550e8400  failed    64       1.2 s  version
             TIME  550e8400  -          -       1.2 s  build
-            TIME  warning POST /ingest: events[1].insert_id is missing, so that the event is counted once more whenever it is sent again; send the id of the entry
+            TIME  warning POST /ingest: events[1].insert_id is missing, so the event counts again if it is sent again; send the id of the entry
             TIME  1 entry received before
             TIME  400 POST /ingest: event is "other"; it must be the string "cli_invocation"
             TIME  4ae17994  failed   101           -  build

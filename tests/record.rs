@@ -125,7 +125,7 @@ fn each_line_is_taken_or_refused_by_itself() {
     error: could not record line 2: result.exitCode must be a whole number of 32 bits
     error: could not record line 10: it is larger than 256 KiB
     error: could not record line 11: the entry is larger than 256 KiB
-    error: could not record line 12: it is not JSON from its line 1, column 2 on
+    error: could not record line 12: it is not valid JSON at line 1, column 2
     error: recorded 3 entries and refused 4
     ");
     assert_eq!(run.stdout.lines().count(), 3);
@@ -169,7 +169,7 @@ fn an_entry_is_recorded_once_however_often_it_is_given() {
     assert!(
         refused
             .stderr
-            .contains("line 1: id must be one of its own: a different entry has mine"),
+            .contains("line 1: id must be new: a different entry has mine"),
         "{}",
         refused.stderr
     );

@@ -154,7 +154,7 @@ fn names_that_are_no_directory_here_or_no_package_are_refused() {
         ("../up", "begins with a letter"),
         ("a/b", "begins with a letter"),
         ("My-Sender", "begins with a letter"),
-        ("com1", "Windows keeps that name"),
+        ("com1", "Windows reserves that name"),
         ("serde-json", "no Rust package"),
     ] {
         let refused = new(&repo, &[name]);
@@ -197,7 +197,7 @@ fn the_next_steps_are_printed_and_nothing_is_missing_where_the_tools_are() {
     );
     assert_eq!(made.code, 0, "{made:?}");
     insta::assert_snapshot!(made.stdout, @r"
-    made my-sender, for contract 0.2.0, with 7 files; next:
+    created my-sender, for contract 0.2.0, with 7 files; next:
       cd my-sender
       cargo build --release --target wasm32-wasip2
       swamp sender test target/wasm32-wasip2/release/my_sender.wasm
@@ -270,21 +270,21 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
         all.push_str(&made.stdout);
     }
     insta::assert_snapshot!(all, @r"
-    made rust, for contract 0.2.0, with 7 files; next:
+    created rust, for contract 0.2.0, with 7 files; next:
       cd rust
       cargo build --release --target wasm32-wasip2
       swamp sender test target/wasm32-wasip2/release/rust.wasm
       swamp sender use target/wasm32-wasip2/release/rust.wasm
     cargo is not installed: https://rustup.rs
     the target wasm32-wasip2 is not installed: rustup target add wasm32-wasip2
-    made rust-wstd, for contract 0.2.0, with 6 files; next:
+    created rust-wstd, for contract 0.2.0, with 6 files; next:
       cd rust-wstd
       cargo build --release --target wasm32-wasip2
       swamp sender test target/wasm32-wasip2/release/rust_wstd.wasm
       swamp sender use target/wasm32-wasip2/release/rust_wstd.wasm
     cargo is not installed: https://rustup.rs
     the target wasm32-wasip2 is not installed: rustup target add wasm32-wasip2
-    made rust-cargo-component, for contract 0.2.0, with 7 files; next:
+    created rust-cargo-component, for contract 0.2.0, with 7 files; next:
       cd rust-cargo-component
       cargo component build --release
       swamp sender test target/wasm32-wasip1/release/rust_cargo_component.wasm
@@ -292,14 +292,14 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
     cargo is not installed: https://rustup.rs
     cargo-component is not installed: cargo install cargo-component --version 0.21.1 --locked
     the target wasm32-wasip1 is not installed: rustup target add wasm32-wasip1
-    made javascript, for contract 0.2.0, with 11 files; next:
+    created javascript, for contract 0.2.0, with 11 files; next:
       cd javascript
       npm install
       npm run build
       swamp sender test sender.wasm
       swamp sender use sender.wasm
     npm is not installed: https://nodejs.org
-    made python, for contract 0.2.0, with 17 files; next:
+    created python, for contract 0.2.0, with 17 files; next:
       cd python
       python3 -m venv .venv
       .venv/bin/pip install -r requirements.txt
@@ -307,7 +307,7 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
       swamp sender test sender.wasm
       swamp sender use sender.wasm
     python3 with venv is not installed: https://www.python.org/downloads
-    made c, for contract 0.2.0, with 17 files; next:
+    created c, for contract 0.2.0, with 17 files; next:
       cd c
       python3 -m venv .venv
       .venv/bin/pip install -r requirements.txt
@@ -316,7 +316,7 @@ fn each_language_names_what_is_missing_where_nothing_is_there() {
       swamp sender test sender.wasm
       swamp sender use sender.wasm
     python3 with venv is not installed: https://www.python.org/downloads
-    made go, for contract 0.2.0, with 35 files; next:
+    created go, for contract 0.2.0, with 35 files; next:
       cd go
       GOOS=wasip1 GOARCH=wasm go build -buildmode=c-shared -ldflags=-s -o core.wasm .
       swamp sender wrap core.wasm --wit wit -o sender.wasm

@@ -128,7 +128,10 @@ fn check_reads_a_component_that_the_engine_refuses_and_names_the_remedy() {
       wasi:http/types@0.4.0   not offered in this version: this host has 0.2 and 0.3
       wasi:cli/stderr@0.2.6   output: to the debug log
     ");
-    insta::assert_snapshot!(check.stderr, @"error: async.wasm does not run on this host: it needs the component model's async, which this host has for senders of contract 0.3.0 only; build it for that");
+    insta::assert_snapshot!(check.stderr, @"
+    error: async.wasm does not run on this host: it needs the component model's async, which this host has for senders of contract 0.3.0 only
+    hint: build it for contract 0.3.0
+    ");
 }
 
 #[test]

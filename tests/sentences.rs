@@ -22,7 +22,9 @@ fn told(endpoint: &str, variables: &[(&str, &str)]) -> String {
     let status: Value = serde_json::from_str(&status.stdout).unwrap();
     let failure = &status["lastFlush"]["failure"];
     let text = |key: &str| failure[key].as_str().unwrap_or("-").to_owned();
-    format!("{}: {}", text("kind"), text("reason"))
+    let hint = status["hint"].as_str();
+    let hint = hint.map_or_else(String::new, |hint| format!(" (hint: {hint})"));
+    format!("{}: {}{hint}", text("kind"), text("reason"))
 }
 
 #[test]
@@ -109,17 +111,17 @@ fn the_hosts_own_sentence_reaches_the_person() {
         lines.push(format!("{what}: {told}"));
     }
     insta::assert_snapshot!(lines.join("\n"), @r"
-            HTTP/2: unreachable: the answer from http://ADDRESS is not HTTP: it looks like HTTP/2 (a gRPC port?); name the port for HTTP/1.1
-            an https port: unreachable: the answer from http://ADDRESS is not HTTP: it speaks TLS: this is plain http to an https port; write https in the endpoint
-            a redirect: rejected: the endpoint refused the batch with status 308: it redirects to https://new.example/x, where nothing is sent: sorry
-            a wrong path: rejected: the endpoint refused the batch with status 404: it has nothing for a sender at /team/v9/ingest: sorry
+            HTTP/2: unreachable: the answer from http://ADDRESS is not HTTP: it looks like HTTP/2 (a gRPC port?) (hint: name the port for HTTP/1.1 in the endpoint)
+            an https port: unreachable: the answer from http://ADDRESS is not HTTP: it speaks TLS: this is plain http to an https port (hint: write https in the endpoint)
+            a redirect: rejected: the endpoint refused the batch with status 308: it redirects to https://new.example/x, and redirects are not followed: sorry
+            a wrong path: rejected: the endpoint refused the batch with status 404: there is no endpoint at /team/v9/ingest: sorry
             an http port: unreachable: the TLS handshake with ADDRESS failed: it does not speak TLS
             nobody: unreachable: connection refused by DEAD
             a dead proxy: unreachable: connection refused by DEAD, through the proxy http://DEAD (http_proxy)
             a dead proxy for https: unreachable: connection refused by DEAD, through the proxy http://DEAD (HTTPS_PROXY)
             a dead proxy for all: unreachable: connection refused by DEAD, through the proxy http://DEAD (all_proxy)
-            a SOCKS proxy: unreachable: the variable all_proxy names a SOCKS proxy, and only http and https proxies are supported; name one, or put the host in no_proxy
-            no certificates: unreachable: found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: /no/such/file.pem: no such file or directory; correct or unset them
+            a SOCKS proxy: unreachable: the variable all_proxy names a SOCKS proxy, and only http and https proxies are supported (hint: name an http or https proxy, or put the host in no_proxy)
+            no certificates: unreachable: found no certificates through SSL_CERT_FILE and SSL_CERT_DIR: /no/such/file.pem: no such file or directory (hint: correct or unset SSL_CERT_FILE and SSL_CERT_DIR)
             an address that is not allowed: unreachable: 169.254.169.254 is a link-local address, where telemetry is never sent
             ");
 }

@@ -110,15 +110,15 @@ fn a_server_that_answers_wrongly_gets_nothing_but_a_sentence_about_it() {
     insta::assert_snapshot!(lines.join("\n"), @r"
             400: rejected: the endpoint refused the batch with status 400: sorry
             401: rejected: the endpoint refused the batch with status 401: sorry
-            404: rejected: the endpoint refused the batch with status 404: it has nothing for a sender at /ingest: sorry
+            404: rejected: the endpoint refused the batch with status 404: there is no endpoint at /ingest: sorry
             500: rejected: the endpoint refused the batch with status 500: sorry
             999: rejected: the endpoint refused the batch with status 999: sorry
             200: rejected: the endpoint refused the batch with status 200: sorry
             204: rejected: the endpoint refused the batch with status 204
-            301: rejected: the endpoint refused the batch with status 301: it redirects to /elsewhere, where nothing is sent: sorry
-            302: rejected: the endpoint refused the batch with status 302: it redirects to /elsewhere, where nothing is sent: sorry
-            307: rejected: the endpoint refused the batch with status 307: it redirects to /elsewhere, where nothing is sent: sorry
-            308: rejected: the endpoint refused the batch with status 308: it redirects to /elsewhere, where nothing is sent: sorry
+            301: rejected: the endpoint refused the batch with status 301: it redirects to /elsewhere, and redirects are not followed: sorry
+            302: rejected: the endpoint refused the batch with status 302: it redirects to /elsewhere, and redirects are not followed: sorry
+            307: rejected: the endpoint refused the batch with status 307: it redirects to /elsewhere, and redirects are not followed: sorry
+            308: rejected: the endpoint refused the batch with status 308: it redirects to /elsewhere, and redirects are not followed: sorry
             reset before reading: unreachable: http://ADDRESS reset the connection
             reset instead of an answer: unreachable: http://ADDRESS reset the connection
             closed instead of an answer: unreachable: http://ADDRESS closed the connection before it answered

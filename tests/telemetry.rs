@@ -263,9 +263,9 @@ fn a_dry_run_tells_what_would_be_deleted_and_deletes_nothing() {
     assert_eq!(told(&untrust), told(&untrust));
     assert_eq!(
         told(&["untrust"]),
-        "took back what you had allowed this repository\n"
+        "took back what you had allowed for this repository\n"
     );
-    assert_eq!(told(&untrust), "you had allowed this repository nothing\n");
+    assert_eq!(told(&untrust), "nothing was allowed for this repository\n");
 
     told(&["telemetry", "install-id", "on"]);
     let id = ["telemetry", "install-id", "off", "--dry-run"];

@@ -140,10 +140,14 @@ fn a_function_that_is_async_where_its_contract_has_it_otherwise_is_told_with_the
         .map(verdict)
         .join(""),
         @r"
-        it needs the component model's async, which this host has for senders of contract 0.3.0 only; build it for that
-        its send-batch is async, which contract 0.2.0 does not have; build it for contract 0.3.0
-        its send-batch is async, which contract 0.1.0 does not have; build it for contract 0.3.0
-        its send-batch is not async, as contract 0.3.0 has it; make it async, or build it for contract 0.2.0
+        it needs the component model's async, which this host has for senders of contract 0.3.0 only
+        hint: build it for contract 0.3.0
+        its send-batch is async, which contract 0.2.0 does not have
+        hint: build it for contract 0.3.0
+        its send-batch is async, which contract 0.1.0 does not have
+        hint: build it for contract 0.3.0
+        its send-batch is not async, and contract 0.3.0 requires that
+        hint: make it async, or build it for contract 0.2.0
         "
     );
 }

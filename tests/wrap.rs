@@ -159,7 +159,7 @@ fn a_module_without_its_world_takes_it_from_the_directory_of_the_bindings() {
     fs::write(repo.root().join(wit), "package a:b; world {").unwrap();
     let command = ["sender", "wrap", "core.wasm", "--wit", "wit"];
     let broken = repo.swamp(&command);
-    let begins = "error: could not take the world from wit: ";
+    let begins = "error: could not read the world in wit: ";
     assert!(broken.stderr.starts_with(begins), "{broken:?}");
     assert_eq!(broken.stderr.lines().count(), 2, "{broken:?}");
 

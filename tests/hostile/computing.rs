@@ -8,7 +8,7 @@ use crate::support::AMPLE;
 #[test]
 fn whatever_never_ends_is_out_of_time() {
     const COMPUTING: &str = "computing";
-    const WAITING: &str = "waiting, though not for the endpoint";
+    const WAITING: &str = "waiting, but not for the endpoint";
     for (what, doing) in [
         ("spin", COMPUTING),
         ("sleep", WAITING),

@@ -48,7 +48,7 @@ fn an_async_sender_that_never_ends_is_out_of_time() {
         ("streams-dropped", COMPUTING),
         ("futures-dropped", COMPUTING),
         ("print-for-ever", COMPUTING),
-        ("sleep", "waiting, though not for the endpoint"),
+        ("sleep", "waiting, but not for the endpoint"),
     ] {
         let error = Attack::new(what).briefly().error_of(&sender());
         assert_eq!(

@@ -36,7 +36,7 @@ fn another_version_of_the_contract_is_told_with_both() {
         assert_eq!(
             reason(&sender.text()),
             format!(
-                "it is for version {version} of the contract, and this host runs 0.1.0, 0.2.0 and 0.3.0; build it for one of them"
+                "it is for version {version} of the contract, and this host runs 0.1.0, 0.2.0 and 0.3.0"
             )
         );
     }
@@ -84,8 +84,8 @@ fn imports_that_the_host_does_not_offer_are_named() {
         it imports wasi:keyvalue/store@0.2.0, wasi:http/types@0.4.0 and run, which this host does not offer
         it imports a, b, c, d, e and 2 others, which this host does not offer
         it imports m, which this host does not offer
-        what it imports is not what this host offers: instance `wasi:io/poll@0.2.0`: instance export `frobnicate` has the wrong type: function implementation is missing
-        what it imports is not what this host offers: instance `wasi:random/random@0.2.3`: instance export `get-random-u64` has the wrong type: type mismatch with results: expected `u64` found `u32`
+        its imports are not what this host offers: instance `wasi:io/poll@0.2.0`: instance export `frobnicate` has the wrong type: function implementation is missing
+        its imports are not what this host offers: instance `wasi:random/random@0.2.3`: instance export `get-random-u64` has the wrong type: type mismatch with results: expected `u64` found `u32`
         "#
     );
 }

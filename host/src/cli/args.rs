@@ -129,18 +129,18 @@ pub(crate) enum Command {
     /// Inspect, test and choose the sender component
     #[command(subcommand)]
     Sender(Sender),
-    /// Allow this repository and its sender what they ask for, on this machine
+    /// Allow what this repository and its sender ask for, on this machine
     ///
     /// Shows the endpoint, the sender with its digest, its options and limits, and the headers of your config.yaml that it
-    /// would send, and asks. Until you run this in a repository that came with a checkout, it gets none of your headers, a
-    /// sender of its own reaches public addresses only, and it raises no limit. One that belongs to another user is not
-    /// used at all.
+    /// would send, and then asks. Without this, a repository whose .swamp.yaml came with a checkout gets none of your
+    /// headers, its own sender reaches public addresses only, and it cannot raise limits. A repository that belongs to
+    /// another user is not used at all.
     Trust {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Take back what `trust` has allowed this repository
+    /// Take back what `trust` has allowed for this repository
     Untrust {
         /// Show what would be taken back and change nothing
         #[arg(long)]
@@ -150,7 +150,7 @@ pub(crate) enum Command {
     ///
     /// The program keeps the terminal, the standard streams and the signals, and its exit code becomes the exit code of
     /// this command. Its name, option keys, result and duration are recorded; values, output and environment are not.
-    /// When telemetry is off, the program just runs.
+    /// When telemetry is off, the program runs and is not recorded.
     Exec(Exec),
     /// Show and change settings
     #[command(subcommand)]
@@ -165,7 +165,7 @@ pub(crate) enum Command {
     Demo,
     /// Print the manual page, or write all manual pages to a directory
     ///
-    /// Without DIR, prints the page of swamp as man reads it: `swamp man | man -l -` shows it.
+    /// Without DIR, prints the page of swamp in the format of man: `swamp man | man -l -` shows it.
     Man {
         /// Directory to write the pages of all commands to; created if missing
         #[arg(value_hint = ValueHint::DirPath)]
@@ -193,7 +193,7 @@ pub(crate) struct Init {
     /// Directory to set up; created if missing [default: current directory]
     #[arg(value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
-    /// Set up a repository of your own, for what is recorded outside of all repositories
+    /// Set up a repository of your own, for commands outside of all other repositories
     #[arg(long, conflicts_with = "dir")]
     pub(crate) user: bool,
     /// Send telemetry to this http or https URL
@@ -225,28 +225,28 @@ pub(crate) enum Sender {
     Test(SenderTest),
     /// Create a sender project in the directory NAME
     New(SenderNew),
-    /// Check a sender, trust it on this machine and set it in .swamp.yaml
+    /// Check a sender, trust it on this machine and write it to .swamp.yaml
     ///
-    /// A file outside of the repository is copied to .swamp/senders, where git sees it; run the command again after a
-    /// rebuild. A file in the repository is used where it is.
+    /// A file outside of the repository is copied to .swamp/senders, to be committed; run the command again after a
+    /// rebuild. A file in the repository is used in place.
     Use {
         /// Component file, builtin:ingest or builtin:otlp
         #[arg(value_name = "FILE", add = ArgValueCompleter::new(sender_names))]
         sender: PathBuf,
-        /// Use a file outside of the repository where it is, by its absolute path
+        /// Use a file outside of the repository in place, by its absolute path
         #[arg(long)]
         in_place: bool,
-        /// Set an option of the sender, and no others than these; repeat it for several
+        /// Option of the sender, replacing all options that are set; can be repeated
         #[arg(long = "option", value_name = "KEY=VALUE", value_parser = key_and_value)]
         options: Vec<(String, String)>,
     },
     /// Trust the sender in .swamp.yaml on this machine, as `swamp trust` does
     Trust {
-        /// Do not ask
+        /// Do not ask for confirmation
         #[arg(long)]
         yes: bool,
     },
-    /// Make a component of a core module, as C, Zig and Go toolchains build them
+    /// Convert a core module, as C, Zig and Go toolchains build it, to a component
     Wrap(SenderWrap),
 }
 
@@ -255,7 +255,7 @@ pub(crate) struct SenderWrap {
     /// Core module, built with the bindings of wit-bindgen
     #[arg(value_name = "CORE.wasm", value_hint = clap::ValueHint::FilePath)]
     pub(crate) core: PathBuf,
-    /// Directory with the world of the bindings, if the module does not carry it
+    /// Directory with the WIT world of the bindings, if the module does not contain it
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(crate) wit: Option<PathBuf>,
     /// Component to write [default: CORE.component.wasm]

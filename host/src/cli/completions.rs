@@ -60,9 +60,9 @@ pub(crate) fn run(shell: Shell, context: &Context) -> Result<(), CommandError> {
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
 struct Completions<'a> {
-    /// The shell that it is for.
+    /// The shell.
     shell: String,
-    /// What the shell is to read.
+    /// The script.
     script: &'a str,
 }
 

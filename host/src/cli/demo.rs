@@ -38,7 +38,7 @@ const COMMANDS: [(&[&str], bool); 5] = [
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Demo {
-    /// The URL of the receiver that ran for it.
+    /// The URL of its receiver.
     endpoint: String,
     /// The id of the scratch repository.
     repo_id: String,
@@ -48,11 +48,11 @@ struct Demo {
     recorded_ms: u128,
     /// How many different events arrived.
     arrived: usize,
-    /// The requests that arrived, in their order.
+    /// The requests that arrived, in order.
     batches: Vec<DemoBatch>,
-    /// How long the flush took, the compilation of the component included.
+    /// How long the flush took, including compiling the component.
     flushed_ms: u128,
-    /// How many entries were left in the spool.
+    /// How many entries are left in the spool.
     left: usize,
 }
 

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::Utc;
+use swamp::config::OffSwitch;
 use swamp::config::backlogs::Backlogs;
 use swamp::config::ownership::Owners;
 use swamp::domain::{
-    Batches, EntryState, FlushOutcome, SpoolError, TelemetryRepository as _, shown,
+    Batches, Cause, EntryState, FlushOutcome, SpoolError, TelemetryRepository as _, shown,
 };
 use swamp::flush::{FlushSetup, Flushed, How, Watch, held_back};
 use swamp::spool::FileSpool;
@@ -17,6 +18,7 @@ use tracing::debug;
 use super::args::Globals;
 use super::context::{Context, ENDPOINT_VARIABLE, env_var, flush_setup_with_id, known};
 use super::error::CommandError;
+use super::hint;
 
 /// The most repositories that a flush looks at until it finds one with something to send.
 const LOOKS: usize = 16;
@@ -129,6 +131,7 @@ pub(crate) fn flush_one(own: &Path, limit: usize, watch: &Watch, is_awaited: boo
                 backlogs.put_last(&root);
                 let time_limit = is_awaited.then_some(AWAITED);
                 if let Err(error) = flush(&context, limit, time_limit, watch) {
+                    let error = error.with_hints();
                     debug!("could not flush telemetry of {}: {error}", shown(&root));
                 }
                 return;
@@ -168,15 +171,23 @@ pub(crate) fn at(root: &Path, globals: &Globals) -> Context {
 ///
 /// Why not.
 pub(crate) fn may_flush(context: &Context) -> Result<(), String> {
-    let (root, marker) = context.repo().map_err(|why| why.to_string())?;
+    let (root, marker) = context.repo().map_err(|why| why.with_hints())?;
     if let Some(switch) = context.off_switch(marker) {
-        return Err(format!("telemetry is off ({switch})"));
+        return Err(off_in_words(&switch));
     }
     let known = known(root, marker).ok_or("its endpoint is not valid")?;
     known
         .answer()
         .map(drop)
         .map_err(|why| format!("it is not known: {why}"))
+}
+
+/// That telemetry is off, why, and what to do where a file cannot be read.
+pub(crate) fn off_in_words(switch: &OffSwitch) -> String {
+    match switch.cause().map(hint::of_cause) {
+        Some(hint) => format!("telemetry is off ({switch}; {hint})"),
+        None => format!("telemetry is off ({switch})"),
+    }
 }
 
 fn flush(
@@ -206,7 +217,11 @@ fn flush(
         let (root, endpoint) = (shown(root), &setup.endpoint);
         let took = (Utc::now() - began).num_milliseconds();
         if let Some(failure) = outcome.failure {
-            debug!("could not deliver telemetry of {root} to {endpoint}: {failure}");
+            let cause = failure.cause().map(Cause::as_str);
+            debug!(
+                cause,
+                "could not deliver telemetry of {root} to {endpoint}: {failure}"
+            );
         } else {
             let delivered = outcome.delivered;
             debug!("delivered {delivered} entries of {root} to {endpoint} in {took} ms");

@@ -52,15 +52,15 @@ impl ErrorKind {
             Self::Spool => ("Spool", "the spool could not be read or written"),
             Self::Entry => ("Entry", "an entry could not be recorded"),
             Self::Flush => ("Flush", "telemetry could not be delivered"),
-            Self::Sender => ("Sender", "the sender is not one that can be used"),
-            Self::Trust => ("Trust", "what is allowed could not be read or written"),
+            Self::Sender => ("Sender", "the sender cannot be used"),
+            Self::Trust => ("Trust", "the trust store could not be read or written"),
             Self::Scaffold => ("Scaffold", "the project could not be created"),
-            Self::Demo => ("Demo", "the demonstration failed"),
+            Self::Demo => ("Demo", "the demo failed"),
             Self::Receiver => ("Receiver", "the receiver could not be started"),
-            Self::Unconfirmed => ("Unconfirmed", "what was asked was not confirmed"),
+            Self::Unconfirmed => ("Unconfirmed", "the command was not confirmed"),
             Self::Interrupted => ("Interrupted", "the command was interrupted"),
-            Self::Unwell => ("Unwell", "a check of the doctor failed"),
-            Self::Usage => ("Usage", "the command was used wrongly"),
+            Self::Unwell => ("Unwell", "a check failed"),
+            Self::Usage => ("Usage", "the command line is wrong"),
             Self::Io => ("Io", "a file or stream could not be read or written"),
         }
     }
@@ -101,6 +101,15 @@ impl CommandError {
     /// What to do next.
     pub(crate) fn hinted(&self) -> &[String] {
         &self.hints
+    }
+
+    /// The failure and what to do next, in one line.
+    pub(crate) fn with_hints(&self) -> String {
+        if self.hints.is_empty() {
+            self.to_string()
+        } else {
+            format!("{self} ({})", self.hints.join("; "))
+        }
     }
 
     /// Whether the answer, which was printed, says it too.
@@ -201,7 +210,7 @@ impl From<OffSwitch> for CommandError {
             ErrorKind::TelemetryOff,
             format!("telemetry is off ({switch})"),
         )
-        .hints(hint.map(str::to_owned))
+        .hints(hint)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use swamp::config::backlogs::Backlogs;
 use swamp::domain::{
-    EntryId, Invocation, InvocationResult, SpoolError, Status, TelemetryEntry,
+    Cause, EntryId, Invocation, InvocationResult, SpoolError, Status, TelemetryEntry,
     TelemetryRepository as _,
 };
 use swamp::flush::background::{Background, FLUSH_VARIABLE, FlushMode};
@@ -43,7 +43,7 @@ pub(crate) fn begin(
         .within(surroundings(env_var, true))
         .with_id(id);
     let left = FileSpool::create(&root, context.owners()).and_then(|spool| spool.begin(&entry));
-    let left = left.inspect_err(|error| debug!("{error}")).ok()?;
+    let left = left.inspect_err(log).ok()?;
     Some(Unfinished { root, left, entry })
 }
 
@@ -72,7 +72,7 @@ pub(crate) fn end(
         left.discard();
         spool.save(&entry)
     };
-    conclude(context, repo, &spool, saved, status);
+    conclude(context, repo, &spool, &saved, status);
 }
 
 /// Records an invocation of a program of this version, with the id where it was told one already, and starts the flush
@@ -96,7 +96,12 @@ pub(crate) fn record(
         entry = entry.with_id(id);
     }
     let saved = spool.save(&entry);
-    conclude(context, repo, &spool, saved, status);
+    conclude(context, repo, &spool, &saved, status);
+}
+
+fn log(error: &SpoolError) {
+    let cause = error.cause().map(Cause::as_str);
+    debug!(cause, "{error}");
 }
 
 /// Where it is recorded. Where it is not, what has expired there is still removed.
@@ -121,14 +126,15 @@ fn conclude(
     context: &Context,
     repo: &Repo,
     spool: &FileSpool,
-    saved: Result<(), SpoolError>,
+    saved: &Result<(), SpoolError>,
     status: Status,
 ) {
     tell_once(context, repo);
     if let Err(error) = saved {
-        debug!("{error}");
+        log(error);
     } else if let Err(error) = flush(context, repo, spool, status == Status::Success) {
-        debug!("could not start the flush: {error}");
+        let cause = Cause::of_io(&error).map(Cause::as_str);
+        debug!(cause, "could not start the flush: {error}");
     }
 }
 

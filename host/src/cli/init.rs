@@ -23,15 +23,15 @@ use super::trust::remember;
 struct Initialized<'a> {
     /// The directory that was set up.
     repository: &'a Path,
-    /// The id that the repository was given.
+    /// The new id of the repository.
     repo_id: &'a str,
 }
 
 #[derive(Serialize)]
 struct Upgraded<'a> {
-    /// The version of `swamp` that had last set up or upgraded it; null where it names none.
+    /// The version of `swamp` that last set up or upgraded it; null if the marker names none.
     from: Option<&'a str>,
-    /// The version that it has now.
+    /// The version that it is upgraded to.
     to: &'a str,
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn init(args: &args::Init, context: &Context) -> Result<(), CommandEr
         })?;
     } else {
         let whose = if args.user {
-            ", for what is recorded outside of all other repositories"
+            ", for commands outside of all other repositories"
         } else {
             ""
         };

@@ -1,19 +1,21 @@
-//! The log on stderr: one line an event, `level: message`.
+//! The log on stderr: one line an event, `level: message`, and one for the hint where the event names a cause.
 
 use std::fmt;
 use std::io;
 
-use swamp::domain::printable;
+use swamp::domain::{Cause, printable};
+use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::hint;
 use super::ui::Color;
 
 /// The environment variable that sets the level.
@@ -34,10 +36,18 @@ pub(crate) fn start(level: LevelFilter, color: Color) {
         .with_writer(io::stderr)
         .with_ansi(color.applies_to(&io::stderr()))
         .event_format(Line { has_time: is_trace })
+        .fmt_fields(debug_fn(|writer, field, value| match field.name() {
+            "message" => write!(writer, "{value:?}"),
+            CAUSE => Ok(()),
+            name => write!(writer, " {name}={value:?}"),
+        }))
         .with_filter(targets);
     // A process logs once; a second start would change nothing.
     tracing_subscriber::registry().with(lines).try_init().ok();
 }
+
+/// The field in which an event names a [`Cause`]. It is shown as a hint.
+const CAUSE: &str = "cause";
 
 struct Line {
     has_time: bool,
@@ -61,14 +71,33 @@ where
             Level::DEBUG => "debug",
             Level::TRACE => "trace",
         };
-        if self.has_time {
-            let now = chrono::Utc::now();
-            write!(writer, "{} ", now.format("%H:%M:%S%.3f"))?;
-        }
-        write!(writer, "{level}: ")?;
+        let time = if self.has_time {
+            chrono::Utc::now().format("%H:%M:%S%.3f ").to_string()
+        } else {
+            String::new()
+        };
         let mut message = String::new();
         context.format_fields(Writer::new(&mut message), event)?;
         // One line an event, whoever wrote what is in it.
-        writeln!(writer, "{}", printable(&message))
+        writeln!(writer, "{time}{level}: {}", printable(&message))?;
+        let mut cause = CauseOf(None);
+        event.record(&mut cause);
+        match cause.0 {
+            Some(cause) => writeln!(writer, "{time}{level}: hint: {}", hint::of_cause(cause)),
+            None => Ok(()),
+        }
     }
+}
+
+/// The cause that an event names in its field `cause`.
+struct CauseOf(Option<Cause>);
+
+impl Visit for CauseOf {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == CAUSE {
+            self.0 = Cause::parse(value);
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
 }

@@ -22,20 +22,20 @@ use super::ui::BOLD;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Trusted {
-    /// Where the repository is.
+    /// The directory of the repository.
     repository: PathBuf,
     /// The repository's id.
     repo_id: String,
-    /// What in the repository belongs to another user, and is used from now on.
+    /// Files and directories of the repository that belong to another user, and are used from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     others_files: Option<ForeignText>,
     /// The group whose members can use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<ForeignText>,
-    /// What of this user's the group could not use so far, below the repository.
+    /// This user's files and directories that are now open to the group, relative to the repository.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     opened: Vec<ForeignText>,
-    /// Where it sends entries.
+    /// The endpoint.
     endpoint: ForeignText,
     #[serde(skip)]
     endpoint_source: EndpointSource,
@@ -43,17 +43,17 @@ struct Trusted {
     component: ForeignText,
     /// The digest of its bytes.
     digest: String,
-    /// What the marker hands to the sender: name and value.
+    /// The options of the sender: name and value.
     options: Vec<(ForeignText, ForeignText)>,
     #[serde(rename = "memoryMiB")]
     /// How much memory the sender may take, in MiB.
     memory_mib: u64,
     /// How long a batch may take.
     deadline_ms: u128,
-    /// For how many days entries that were sent are kept.
+    /// How many days sent entries are kept.
     retention_days: u16,
-    /// The headers of this user's configuration that the sender spends: the URL that each is for with its name, and its
-    /// value with `${NAME}` for each variable.
+    /// The headers of this user's configuration that the sender sends: the URL and the name of each, and its value with
+    /// `${NAME}` for each variable.
     headers: Vec<(ForeignText, ForeignText)>,
 }
 
@@ -61,9 +61,9 @@ struct Trusted {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Untrusted {
-    /// Whether anything was allowed before.
+    /// Whether anything had been allowed.
     changed: bool,
-    /// Whether it is only told, and still allowed.
+    /// Whether nothing was changed, because of `--dry-run`.
     dry_run: bool,
 }
 
@@ -162,10 +162,9 @@ fn not_opened(root: &Path, why: &io::Error) -> CommandError {
     let root = shown(root);
     CommandError::msg(
         ErrorKind::Io,
-        format!(
-            "could not open the spool in {root} to its group: {why}; become a member of the group, or make the directory yours alone"
-        ),
+        format!("could not open the spool in {root} to its group: {why}"),
     )
+    .hint("become a member of the group, or make the directory yours alone")
 }
 
 /// Takes back what was allowed, or with `dry_run` tells it.
@@ -188,7 +187,7 @@ pub(crate) fn untrust(dry_run: bool, context: &Context) -> Result<(), CommandErr
             ""
         };
         context.ui.answer(&format!(
-            "would take back what you have allowed this repository: your headers for {origin}, {}{others}",
+            "would take back what you have allowed for this repository: your headers for {origin}, {}{others}",
             match allowed.senders.len() {
                 1 => "1 trusted sender".to_owned(),
                 senders => format!("{senders} trusted senders"),
@@ -197,11 +196,11 @@ pub(crate) fn untrust(dry_run: bool, context: &Context) -> Result<(), CommandErr
     } else if changed {
         context
             .ui
-            .answer("took back what you had allowed this repository")?;
+            .answer("took back what you had allowed for this repository")?;
     } else {
         context
             .ui
-            .answer("you had allowed this repository nothing")?;
+            .answer("nothing was allowed for this repository")?;
     }
     Ok(())
 }
@@ -290,6 +289,6 @@ impl Trusted {
 impl From<TrustError> for CommandError {
     fn from(error: TrustError) -> Self {
         let hint = hint::of_trust(&error);
-        Self::new(ErrorKind::Trust, error).hint(hint)
+        Self::new(ErrorKind::Trust, error).hints(hint)
     }
 }

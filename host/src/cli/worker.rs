@@ -55,11 +55,12 @@ fn compile_bounded(patience: Patience) -> ExitCode {
     let Err(error) = compile() else {
         return ExitCode::SUCCESS;
     };
-    writeln!(io::stderr(), "{error}").ok();
-    match error {
+    let code = match error {
         CompileError::Component(_) => ExitCode::FAILURE,
         CompileError::Machine(_) => MACHINE_FAILED.into(),
-    }
+    };
+    writeln!(io::stderr(), "{}", error.into_reason().to_record()).ok();
+    code
 }
 
 /// Does `work` in the repository that is the working directory, watched from before anything of it is opened.
@@ -74,12 +75,15 @@ fn in_repository(work: impl FnOnce(&Context, &Watch) -> Result<(), CommandError>
     let watch = match watch {
         Ok(watch) => watch,
         Err(error) => {
-            debug!("could not flush telemetry: the system gives no thread for it: {error}");
+            debug!("could not flush telemetry: the system could not start a thread: {error}");
             return ExitCode::SUCCESS;
         }
     };
     if let Err(error) = work(&context, &watch) {
         debug!("could not flush telemetry: {error}");
+        for hint in error.hinted() {
+            debug!("hint: {hint}");
+        }
         // A flush that cannot even begin removes nothing.
         if let Err(error) = clean_up(&context) {
             debug!("{error}");
@@ -121,7 +125,7 @@ fn flush(context: &Context, watch: &Watch) -> Result<(), CommandError> {
             if let Some(failure) = outcome.failure {
                 debug!("could not deliver telemetry to {endpoint}: {failure}");
                 let sender = marker.telemetry_sender.to_string().into();
-                if let Some(hint) = hint::of_failure(failure.kind(), &sender) {
+                for hint in hint::of_failure(failure.kind(), failure.cause(), &sender) {
                     debug!("hint: {hint}");
                 }
                 return Ok(());

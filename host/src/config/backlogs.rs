@@ -60,7 +60,7 @@ impl Backlogs {
     pub fn remember(&self, root: &Path) {
         if let Err(why) = self.try_remember(root) {
             debug!(
-                "could not remember that entries wait in {}: {why}",
+                "could not remember that entries are pending in {}: {why}",
                 shown(root)
             );
         }
@@ -72,7 +72,7 @@ impl Backlogs {
         };
         let root = root.canonicalize()?;
         let text = root.to_str().filter(|text| text.len() <= MAX_PATH);
-        let text = text.ok_or_else(|| io::Error::other("its path is no text, or too long"))?;
+        let text = text.ok_or_else(|| io::Error::other("its path is not UTF-8, or is too long"))?;
         let dir = match private::open(path) {
             Err(why) if why.kind() == io::ErrorKind::NotFound => private::create(path)?,
             opened => opened?,
@@ -138,7 +138,7 @@ impl Backlogs {
         opened
             .inspect_err(|why| {
                 if is_news(why) {
-                    debug!("could not read which repositories have entries waiting: {why}");
+                    debug!("could not read which repositories have pending entries: {why}");
                 }
             })
             .ok()

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::edit::EditError;
 use super::ownership::Foreign;
 use super::yaml::{Entry, YamlError};
-use crate::domain::{ForeignText, shown};
+use crate::domain::{Cause, ForeignText, Reason, shown};
 
 /// Why a text is not a file of settings. Values are never quoted, since one could be a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -132,4 +132,16 @@ pub enum ConfigFileError {
     /// It is a stranger's.
     #[error(transparent)]
     Foreign(#[from] Foreign),
+}
+
+impl ConfigFileError {
+    /// The sentence, and its cause where it is one that a person can remove.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        let cause = match self {
+            Self::Read { source, .. } | Self::Lock { source, .. } => Cause::of_io(source),
+            _ => None,
+        };
+        Reason::of(self, cause)
+    }
 }

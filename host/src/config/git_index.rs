@@ -124,7 +124,7 @@ impl GitIndex {
         let path = self.directory.join(name);
         match RegularFile::find_at(&path).and_then(|file| file.read(MAX_BYTES)) {
             Ok(bytes) => format::parse(&bytes).map(Some).ok_or_else(|| {
-                let why = format!("{} is no index that swamp can read", shown(&path));
+                let why = format!("{} is not an index that swamp can read", shown(&path));
                 io::Error::new(io::ErrorKind::InvalidData, why)
             }),
             Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),

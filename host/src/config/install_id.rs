@@ -22,7 +22,7 @@ const MAX_BYTES: usize = 64;
 #[derive(Debug, Error)]
 pub enum InstallIdError {
     /// There is no place for it.
-    #[error("could not find a place for the install id")]
+    #[error("could not store the install id: no home directory")]
     NoHome,
     /// The file could not be written or removed.
     #[error("could not write {}: {source}", shown(path))]

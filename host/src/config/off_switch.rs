@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::Marker;
 use super::trust_store::TrustStore;
 use super::user_config_file::user_config;
-use crate::domain::variables;
+use crate::domain::{Cause, Reason, variables};
 
 /// The environment variables that turn telemetry off, highest first.
 pub const OFF_VARIABLES: [&str; 2] = [variables::NO_TELEMETRY, variables::DO_NOT_TRACK];
@@ -27,10 +27,10 @@ pub enum OffSwitch {
     User,
     /// The user's configuration cannot be read: it might say so.
     #[error("{0}")]
-    UnreadableUser(String),
+    UnreadableUser(Reason),
     /// What this user has allowed cannot be believed.
     #[error("{0}")]
-    UnreadableTrust(String),
+    UnreadableTrust(Reason),
     /// The repository's marker.
     #[error("telemetryDisabled is true in .swamp.yaml")]
     Marker,
@@ -56,6 +56,15 @@ impl OffSwitch {
             Self::Marker => "marker",
         }
     }
+
+    /// The cause, where it is one that a person can remove.
+    #[must_use]
+    pub const fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::UnreadableUser(why) | Self::UnreadableTrust(why) => why.cause(),
+            Self::Option | Self::Variable(_) | Self::User | Self::Marker => None,
+        }
+    }
 }
 
 fn means_off(value: &OsStr) -> bool {
@@ -72,14 +81,14 @@ pub fn off_switch(
     env: impl Fn(&str) -> Option<OsString> + Copy,
 ) -> Option<OffSwitch> {
     OffSwitch::of_invocation(option, env).or_else(|| match user_config(env) {
-        Err(why) => Some(OffSwitch::UnreadableUser(why.to_string())),
+        Err(why) => Some(OffSwitch::UnreadableUser(why.reason())),
         Ok(config) if config.telemetry_disabled => Some(OffSwitch::User),
         Ok(_) if marker.telemetry_disabled => Some(OffSwitch::Marker),
         Ok(_) => {
             let verified = TrustStore::of(root, env).verify();
             verified
                 .err()
-                .map(|why| OffSwitch::UnreadableTrust(why.to_string()))
+                .map(|why| OffSwitch::UnreadableTrust(why.reason()))
         }
     })
 }

@@ -13,7 +13,7 @@ use tracing::debug;
 
 use super::own_file;
 use super::user_dirs::UserDir;
-use crate::domain::{Digest, shown};
+use crate::domain::{Cause, Digest, Reason, shown};
 use crate::files::stranger::Owners;
 
 /// The largest such file, in bytes: some thousands of repositories.
@@ -88,6 +88,23 @@ pub enum TrustError {
     /// The repository's path is no text.
     #[error("could not remember what you allow: the path {} is not UTF-8", shown(.0))]
     NotText(PathBuf),
+}
+
+impl TrustError {
+    /// The cause, where it is one that a person can remove.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Read { source, .. } | Self::Write { source, .. } => Cause::of_io(source),
+            Self::Invalid { .. } | Self::NoPlace | Self::NotText(_) => None,
+        }
+    }
+
+    /// The sentence, and its cause where it is one that a person can remove.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        Reason::of(self, self.cause())
+    }
 }
 
 impl TrustStore {

@@ -126,6 +126,7 @@ impl Kit {
         let inspection = inspect(compiled)?;
         let runs = inspection.verdict.is_ok();
         let mut run = Run::new(self, compiled, &inspection);
+        run.report.runs = runs;
         let imports = run.imports(&inspection, began.elapsed());
         // Where it does not run, that is the one thing to be told.
         if is_wanted(IMPORTS) || !runs {
@@ -139,8 +140,7 @@ impl Kit {
             let over = if runs {
                 run.scenario(&scenario)
             } else {
-                let why = "the component does not run; see `swamp sender check`".to_owned();
-                run.skipped(&scenario, why)
+                run.skipped(&scenario, "the component does not run".to_owned())
             };
             progress(Progress::Over(&over));
             run.report.scenarios.push(over);
@@ -187,6 +187,7 @@ impl<'a> Run<'a> {
             limits,
             report: Report {
                 scenarios: Vec::new(),
+                runs: true,
                 format: None,
                 memory: 0,
                 memory_limit: limits.memory_mib * 1024 * 1024,

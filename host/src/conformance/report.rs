@@ -28,7 +28,7 @@ pub struct ScenarioReport {
     pub expected: Option<ForeignText>,
     /// What came instead, where it failed; why it was skipped, where it was.
     pub received: Option<ForeignText>,
-    /// The contract's words that it is about.
+    /// The rule of the contract that it tests.
     pub rule: &'static str,
     /// How long it took.
     pub duration: Duration,
@@ -46,6 +46,8 @@ pub struct ScenarioReport {
 pub struct Report {
     /// Each of them, in their order.
     pub scenarios: Vec<ScenarioReport>,
+    /// Whether this host runs the component. Where it does not, scenarios that need that are skipped.
+    pub runs: bool,
     /// The format that the sender sends, where it is one that `telemetry receive` takes: then what it sent was held
     /// against the same rules.
     pub format: Option<Format>,

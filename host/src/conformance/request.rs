@@ -15,9 +15,9 @@ const SHOWN_BODY: usize = 120;
 pub struct SeenRequest {
     /// The method.
     pub method: String,
-    /// The path, with the query where there was one.
+    /// The path, with its query.
     pub path: String,
-    /// The header fields in their order; where a value could be a secret, it is not shown.
+    /// The header fields in order; values that could be secret are not shown.
     pub headers: Vec<(String, String)>,
     /// The body, as text.
     pub body: String,

@@ -25,10 +25,10 @@ pub enum EndpointError {
     #[error("\"{0}\" is not an http or https URL")]
     NotHttp(ForeignText),
     /// It carries a user name or a password, which a file in a repository must not. They are not quoted.
-    #[error("it carries a user name or password")]
+    #[error("it contains a user name or password")]
     UserInfo,
-    /// It carries a query or a fragment, to which no path can be appended.
-    #[error("\"{0}\" carries a query or a fragment")]
+    /// It contains a query or a fragment, to which no path can be appended.
+    #[error("\"{0}\" contains a query or a fragment")]
     QueryOrFragment(ForeignText),
     /// Its host ends in an empty label, which no name does.
     #[error("\"{0}\" names no host")]
@@ -214,8 +214,8 @@ mod tests {
         "localhost:8090" is not an http or https URL
         "http://" is not a URL (empty host)
         "file:///etc/passwd" is not an http or https URL
-        it carries a user name or password
-        "https://example.com/?key=1" carries a query or a fragment
+        it contains a user name or password
+        "https://example.com/?key=1" contains a query or a fragment
         "http://." names no host
         "http://0x7f.1.." names no host
         "#

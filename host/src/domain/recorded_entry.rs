@@ -41,7 +41,7 @@ pub struct RecordContext<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum EntryFlaw {
     /// It is not JSON.
-    #[error("it is not JSON from its line {line}, column {column} on")]
+    #[error("it is not valid JSON at line {line}, column {column}")]
     NotJson {
         /// The line of the entry, from 1 on.
         line: usize,
@@ -312,12 +312,12 @@ fn invocation<'a>(
         args: take(
             &mut fields,
             field::ARGS,
-            "a list of texts, or their number",
+            "a list of strings, or their number",
             args,
         )?,
         option_keys: take(&mut fields, field::OPTION_KEYS, KEYS, keys)?,
         global_options: take(&mut fields, field::GLOBAL_OPTIONS, KEYS, keys)?,
-        command_path: take(&mut fields, field::COMMAND_PATH, "a list of texts", texts)?,
+        command_path: take(&mut fields, field::COMMAND_PATH, "a list of strings", texts)?,
         unknown: fields,
     };
     match list {

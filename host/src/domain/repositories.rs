@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use super::{Backlog, Cutoffs, EntryName, Listing, SpooledEntry, TelemetryEntry};
+use super::{Backlog, Cause, Cutoffs, EntryName, Listing, SpooledEntry, TelemetryEntry};
 
 /// Something that the spool could not do.
 #[derive(Debug, Error)]
@@ -18,6 +18,14 @@ pub struct SpoolError {
     /// What went wrong.
     #[source]
     pub source: io::Error,
+}
+
+impl SpoolError {
+    /// The cause, where it is one that a person can remove.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        Cause::of_io(&self.source)
+    }
 }
 
 /// What retention removed.

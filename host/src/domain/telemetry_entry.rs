@@ -358,7 +358,7 @@ pub enum Undeliverable {
     #[error("it is not a JSON object")]
     NotAnObject,
     /// Nothing in it identifies it.
-    #[error("it has no id that could be sent along")]
+    #[error("it has no valid id")]
     NoId,
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::{Deadline, ForeignText, SpooledEntry};
+use super::{Cause, Deadline, ForeignText, Reason, SpooledEntry};
 
 /// Delivers batches.
 pub trait TelemetrySender {
@@ -99,7 +99,7 @@ pub enum SendError {
     },
     /// There was no answer.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(Reason),
     /// The sender cannot work with the endpoint or an option.
     #[error("the sender cannot work with this configuration: {0}")]
     InvalidConfiguration(String),
@@ -144,6 +144,16 @@ impl SendError {
             Self::InvalidConfiguration(_) => "invalid-configuration",
             Self::Other(_) => "other",
             Self::Sender(failure) => failure.kind.as_str(),
+        }
+    }
+
+    /// The cause, where it is one that a person can remove.
+    #[must_use]
+    pub const fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Unreachable(reason) => reason.cause(),
+            Self::Sender(failure) => failure.kind.cause(),
+            _ => None,
         }
     }
 
@@ -230,7 +240,7 @@ pub enum SenderFailureKind {
     /// Its file is not there, or cannot be read.
     Missing {
         /// What went wrong.
-        reason: String,
+        reason: Reason,
     },
     /// Its file is not the one that the marker pins.
     NotPinned {
@@ -247,17 +257,17 @@ pub enum SenderFailureKind {
     /// It is not a component, or one that cannot be compiled.
     NotCompilable {
         /// What went wrong.
-        reason: String,
+        reason: Reason,
     },
     /// This machine does not let it run, whatever it is.
     NotRunnable {
-        /// What is in the way, and what to change.
-        reason: String,
+        /// What is in the way.
+        reason: Reason,
     },
     /// It asks for something that the host does not offer, or does not export the contract.
     NotLinkable {
         /// What went wrong.
-        reason: String,
+        reason: Reason,
     },
     /// It trapped.
     Trapped {
@@ -297,7 +307,7 @@ pub enum Doing {
     #[error("computing")]
     Computing,
     /// It was waiting, but for no request.
-    #[error("waiting, though not for the endpoint")]
+    #[error("waiting, but not for the endpoint")]
     Waiting,
     /// Its request was on the way.
     #[error("{0}")]
@@ -334,6 +344,18 @@ impl SenderFailureKind {
         }
     }
 
+    /// The cause, where it is one that a person can remove.
+    #[must_use]
+    pub const fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Missing { reason }
+            | Self::NotCompilable { reason }
+            | Self::NotRunnable { reason }
+            | Self::NotLinkable { reason } => reason.cause(),
+            _ => None,
+        }
+    }
+
     fn of(&self, component: &ForeignText) -> String {
         let sender = format!("the sender {component}");
         match self {
@@ -347,7 +369,7 @@ impl SenderFailureKind {
                 format!("{sender} may not run: allowSenders in your config.yaml is {allowed}")
             }
             Self::Unvouched => format!(
-                "{sender} may not run: it is built for WASI 0.3, which needs a repository that you know; review it and run `swamp trust`"
+                "{sender} may not run: it is built for WASI 0.3, and this repository is not known"
             ),
             Self::NotCompilable { reason } => format!("could not compile {sender}: {reason}"),
             Self::NotRunnable { reason } => {

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::delivery::Delivery;
 use super::{
-    Backlog, Deadline, EntryName, SendError, SpoolError, SpooledEntry, TelemetryRepository,
+    Backlog, Cause, Deadline, EntryName, SendError, SpoolError, SpooledEntry, TelemetryRepository,
     TelemetrySender,
 };
 
@@ -106,6 +106,15 @@ impl FlushFailure {
         match self {
             Self::Send(error) => error.kind(),
             Self::Spool(_) => "spool",
+        }
+    }
+
+    /// The cause, where it is one that a person can remove.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Send(error) => error.cause(),
+            Self::Spool(error) => error.cause(),
         }
     }
 }

@@ -12,20 +12,20 @@ pub const DOCUMENTED: &[(&str, &str)] = &[
     ),
     (
         ENDPOINT,
-        "Sends telemetry to this URL instead of telemetryEndpoint in .swamp.yaml.",
+        "URL to send telemetry to, instead of telemetryEndpoint in .swamp.yaml.",
     ),
     (
         TRUST_DIRECTORY,
-        "Absolute path of a repository that is trusted, whoever owns it, for this run: for CI containers.",
+        "Absolute path of a repository to trust in this run, whoever owns it; for CI containers.",
     ),
     (
         FLUSH,
-        "Who waits for the flush: background (default) starts it and does not wait, inline waits at most 5 seconds, \
-         off only records.",
+        "Whether commands wait for the flush: background (default) does not wait, inline waits at most 5 seconds, off \
+         does not flush.",
     ),
     (
         REPO_DIR,
-        "Directory of the repository, as --repo-dir, which comes first.",
+        "Directory of the repository; --repo-dir overrides it.",
     ),
     (
         LOG_LEVEL,
@@ -37,22 +37,21 @@ pub const DOCUMENTED: &[(&str, &str)] = &[
     ),
     (
         PARENT_INVOCATION_ID,
-        "Id of the invocation that a command is part of: it is recorded as parentInvocationId. exec sets it for the \
-         program.",
+        "Id of the invocation that started a command, recorded as parentInvocationId. exec sets it for the program.",
     ),
     (NO_COLOR, "Turns colors off, unless it is empty."),
     (
         CLICOLOR_FORCE,
-        "Uses colors where the output is no terminal, too, unless it is empty or 0.",
+        "Turns colors on even if the output is not a terminal, unless it is empty or 0.",
     ),
-    (TERM, "Turns colors off where it is dumb."),
+    (TERM, "Turns colors off if it is dumb."),
     (
         CONFIG_HOME,
         "Directory of swamp/config.yaml; ~/.config by default.",
     ),
     (
         STATE_HOME,
-        "Directory of what swamp remembers, such as trusted senders; ~/.local/state by default.",
+        "Directory of swamp's state, such as trusted senders; ~/.local/state by default.",
     ),
     (
         CACHE_HOME,
@@ -60,7 +59,7 @@ pub const DOCUMENTED: &[(&str, &str)] = &[
     ),
     (
         HTTP_PROXY,
-        "Proxy for http endpoints. Only the lower-case name is read, as by curl.",
+        "Proxy for http endpoints. Only the lower-case name is read, as in curl.",
     ),
     (HTTPS_PROXY, "Proxy for https endpoints; also HTTPS_PROXY."),
     (ALL_PROXY, "Proxy for all endpoints; also ALL_PROXY."),
@@ -81,7 +80,7 @@ pub const DOCUMENTED: &[(&str, &str)] = &[
 /// Turns telemetry off.
 pub const NO_TELEMETRY: &str = "SWAMP_NO_TELEMETRY";
 
-/// Turns telemetry off in every program that heeds it.
+/// Turns telemetry off in every program that honors it.
 pub const DO_NOT_TRACK: &str = "DO_NOT_TRACK";
 
 /// Overrides the endpoint of the marker.
@@ -90,7 +89,7 @@ pub const ENDPOINT: &str = "SWAMP_TELEMETRY_ENDPOINT";
 /// Names a directory whose repository this user trusts, for one job.
 pub const TRUST_DIRECTORY: &str = "SWAMP_TRUST_DIRECTORY";
 
-/// Says who waits for the flush.
+/// Sets whether commands wait for the flush.
 pub const FLUSH: &str = "SWAMP_TELEMETRY_FLUSH";
 
 /// Names the repository's directory, as `--repo-dir` does.
@@ -102,7 +101,7 @@ pub const LOG_LEVEL: &str = "SWAMP_LOG_LEVEL";
 /// Names the program that delivers what an embedded recorder has recorded.
 pub const BIN: &str = "SWAMP_BIN";
 
-/// The id of the invocation that a program is run by. `swamp exec` sets it.
+/// The id of the invocation that runs a program. `swamp exec` sets it.
 pub const PARENT_INVOCATION_ID: &str = "SWAMP_PARENT_INVOCATION_ID";
 
 /// Makes this program a worker. Only this program sets it.
@@ -114,7 +113,7 @@ pub const COMPLETE: &str = "SWAMP_COMPLETE";
 /// Turns colors off.
 pub const NO_COLOR: &str = "NO_COLOR";
 
-/// Colors wherever the output goes.
+/// Turns colors on, whatever the output is.
 pub const CLICOLOR_FORCE: &str = "CLICOLOR_FORCE";
 
 /// The kind of terminal.

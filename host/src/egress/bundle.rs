@@ -33,7 +33,7 @@ pub(super) fn in_file(path: &Path) -> io::Result<Vec<CertificateDer<'static>>> {
     File::open(path)?.take(LONGEST).read_to_end(&mut text)?;
     let found = certificates(&text);
     if found.is_empty() {
-        return Err(io::Error::other("it holds none"));
+        return Err(io::Error::other("it contains none"));
     }
     Ok(found)
 }

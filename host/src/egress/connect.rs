@@ -20,7 +20,7 @@ use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::domain::{Host, Origin};
+use crate::domain::{Host, Origin, Reason};
 
 use super::early::{HeardOut, Look};
 use super::environment::Environment;
@@ -50,7 +50,7 @@ pub(super) type Tasks = Mutex<JoinSet<()>>;
 /// Makes connections to one origin, and keeps the last one for the next request.
 pub(super) struct Connector {
     target: Target,
-    proxy: Result<Option<Proxy>, String>,
+    proxy: Result<Option<Proxy>, Reason>,
     resolver: Resolver,
     reach: Reach,
     /// What its host, or the proxy, resolved to. Resolved once: a later answer could be another one, and a sender
@@ -125,7 +125,7 @@ impl Connector {
         tasks: &Arc<Tasks>,
     ) -> Self {
         Self {
-            proxy: proxy::for_origin(environment, &target.origin).map_err(|why| why.to_string()),
+            proxy: proxy::for_origin(environment, &target.origin).map_err(|why| why.reason()),
             target,
             resolver,
             reach,

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::domain::{Cause, Reason};
+
 /// What the first bytes of an answer look like, where they are no HTTP/1.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Look(Arc<AtomicU8>);
@@ -28,13 +30,17 @@ impl Look {
         self.0.store(seen, Ordering::Relaxed);
     }
 
-    /// What to say of it.
-    pub(super) fn in_words(&self) -> Option<&'static str> {
+    /// What it speaks instead of HTTP/1.
+    pub(super) fn reason(&self) -> Option<Reason> {
         match self.0.load(Ordering::Relaxed) {
-            HTTP_2 => Some("it looks like HTTP/2 (a gRPC port?); name the port for HTTP/1.1"),
-            TLS => Some(
-                "it speaks TLS: this is plain http to an https port; write https in the endpoint",
-            ),
+            HTTP_2 => Some(Reason::new(
+                Cause::SpeaksHttp2,
+                "it looks like HTTP/2 (a gRPC port?)",
+            )),
+            TLS => Some(Reason::new(
+                Cause::SpeaksTls,
+                "it speaks TLS: this is plain http to an https port",
+            )),
             _ => None,
         }
     }

@@ -110,11 +110,10 @@ impl Exchange {
             Err(error) => {
                 let failure =
                     EgressFailure::of_exchange(&error, &self.origin, self.limits.max_head);
-                Err(match (failure, connection.look.in_words()) {
-                    (EgressFailure::NotHttp { origin, .. }, Some(look)) => EgressFailure::NotHttp {
-                        origin,
-                        why: look.to_owned(),
-                    },
+                Err(match (failure, connection.look.reason()) {
+                    (EgressFailure::NotHttp { origin, .. }, Some(why)) => {
+                        EgressFailure::NotHttp { origin, why }
+                    }
                     (failure, _) => failure,
                 })
             }

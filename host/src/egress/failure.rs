@@ -8,6 +8,8 @@ use std::time::Duration;
 use thiserror::Error;
 use wasmtime_wasi_http::Error as Wasi;
 
+use crate::domain::{Cause, Reason};
+
 /// What a request is waiting for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -55,11 +57,11 @@ impl Phase {
             Self::Resolving { name } => format!("no address for {name}"),
             Self::Connecting { to } => format!("no connection to {to}"),
             Self::Tunnelling { proxy, to } => {
-                format!("no connection to {to} by the proxy {proxy}")
+                format!("no connection to {to} through the proxy {proxy}")
             }
             Self::Handshaking { with } => format!("no TLS handshake with {with}"),
             Self::Waiting { origin } => format!("no answer from {origin}"),
-            Self::Reading { origin } => format!("no end of the answer from {origin}"),
+            Self::Reading { origin } => format!("no complete answer from {origin}"),
         }
     }
 
@@ -103,14 +105,14 @@ pub(super) enum EgressFailure {
         address: IpAddr,
         why: String,
     },
-    #[error("{}, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there", located(host, *address, why))]
+    #[error("{}, and this sender may reach public addresses only", located(host, *address, why))]
     OutOfReach {
         host: String,
         address: IpAddr,
         why: String,
     },
     #[error(
-        "the proxy {proxy} resolves {host}, so that it cannot be checked whether it is a public address, and this sender may reach no other; review it and run `swamp trust` if it may send there"
+        "the proxy {proxy} resolves {host}, so swamp cannot check that its address is public, and this sender may reach public addresses only"
     )]
     Unchecked { host: String, proxy: String },
     #[error("could not list the addresses of this machine, which this sender may not reach: {why}")]
@@ -120,7 +122,7 @@ pub(super) enum EgressFailure {
     #[error("could not connect to {to}: {why}")]
     Unreachable { to: String, why: String },
     #[error("{0}")]
-    ProxySetting(String),
+    ProxySetting(Reason),
     #[error("the proxy {proxy} refused to connect to {to}: it answered {status}")]
     ProxyRefused {
         proxy: String,
@@ -133,14 +135,12 @@ pub(super) enum EgressFailure {
         to: String,
         why: String,
     },
-    #[error("found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: {}; correct or unset them", why.join("; "))]
+    #[error("found no certificates through SSL_CERT_FILE and SSL_CERT_DIR: {}", why.join("; "))]
     NamedCertificates { why: Vec<String> },
-    #[error(
-        "this machine has no trusted certificates ({why}); name a file of them in SSL_CERT_FILE"
-    )]
+    #[error("this machine has no trusted certificates ({why})")]
     NoRoots { why: String },
     #[error("the certificate of {of} {why}")]
-    Certificate { of: String, why: String },
+    Certificate { of: String, why: Reason },
     #[error("the TLS handshake with {with} failed: {why}")]
     Handshake { with: String, why: String },
     #[error("{origin} closed the connection before it answered")]
@@ -156,7 +156,7 @@ pub(super) enum EgressFailure {
     #[error("the answer from {origin} is longer than {limit} bytes")]
     LongAnswer { origin: Arc<str>, limit: u64 },
     #[error("the answer from {origin} is not HTTP: {why}")]
-    NotHttp { origin: Arc<str>, why: String },
+    NotHttp { origin: Arc<str>, why: Reason },
     #[error("the request is longer than {limit} bytes")]
     LongRequest { limit: u64 },
     #[error("the sender did not finish its request to {origin}: {why}")]
@@ -226,6 +226,25 @@ impl EgressFailure {
         }
     }
 
+    /// The cause, where it is one that a person can remove.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::OutOfReach { .. } | Self::Unchecked { .. } => Some(Cause::NotPublic),
+            Self::NamedCertificates { .. } => Some(Cause::NamedCertificates),
+            Self::NoRoots { .. } => Some(Cause::NoCertificates),
+            Self::ProxySetting(why) | Self::Certificate { why, .. } | Self::NotHttp { why, .. } => {
+                why.cause()
+            }
+            Self::Through { failure, .. } => failure.cause(),
+            _ => None,
+        }
+    }
+
+    /// This as a reason.
+    pub(super) fn reason(&self) -> Reason {
+        Reason::of(self, self.cause())
+    }
+
     /// Whether neither the network nor the endpoint had a part in it.
     pub(super) const fn is_the_hosts(&self) -> bool {
         matches!(
@@ -276,7 +295,7 @@ impl EgressFailure {
         } else if error.is_parse() {
             Self::NotHttp {
                 origin,
-                why: innermost(error),
+                why: innermost(error).into(),
             }
         } else if error.is_user() {
             Self::BrokenRequest {
@@ -305,7 +324,7 @@ impl EgressFailure {
         } else {
             Self::NotHttp {
                 origin,
-                why: innermost(error),
+                why: innermost(error).into(),
             }
         }
     }

@@ -15,7 +15,7 @@ use super::report::BatchLog;
 use super::resolve::Resolver;
 use super::secrets::Secrets;
 use super::target::Target;
-use crate::domain::{Deadline, Endpoint};
+use crate::domain::{Deadline, Endpoint, Reason};
 
 /// The way to an endpoint that was found open.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,11 +34,11 @@ pub fn probe(
     environment: &Environment,
     reach: Reach,
     limit: Duration,
-) -> Result<Reached, String> {
+) -> Result<Reached, Reason> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| format!("the system gives no event loop: {error}"))?;
+        .map_err(|error| format!("the system could not create an event loop: {error}"))?;
     let target = Target::new(endpoint.origin());
     let tasks = Arc::new(Tasks::default());
     let waiting = Phase::Waiting {
@@ -54,14 +54,14 @@ pub fn probe(
     );
     let batch = Arc::new(BatchLog::new(Deadline::after(limit), Secrets::default()));
     let Some(open) = batch.admit(1, waiting) else {
-        return Err("the request was not admitted".to_owned());
+        return Err("the request was not admitted".into());
     };
     let opened = runtime.block_on(async { timeout(limit, connector.open(&open)).await });
     match opened {
         Ok(Ok(_)) => Ok(Reached {
             proxy: connector.proxy(),
         }),
-        Ok(Err(failure)) => Err(failure.to_string()),
-        Err(_) => Err(open.late(Limit::Deadline).to_string()),
+        Ok(Err(failure)) => Err(failure.reason()),
+        Err(_) => Err(open.late(Limit::Deadline).to_string().into()),
     }
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 
-use crate::domain::{Host, Origin};
+use crate::domain::{Cause, Host, Origin, Reason};
 
 use super::environment::{Environment, Variable};
 use super::failure::EgressFailure;
@@ -75,12 +75,13 @@ fn text(variable: &Variable) -> Result<&str, EgressFailure> {
     variable
         .value
         .to_str()
-        .ok_or_else(|| setting(variable, "is not valid UTF-8; correct or unset it"))
+        .ok_or_else(|| setting(variable, Cause::ProxyNotText, "is not valid UTF-8"))
 }
 
 /// A sentence that does not quote the value, which may hold a password.
-fn setting(variable: &Variable, what: &str) -> EgressFailure {
-    EgressFailure::ProxySetting(format!("the variable {} {what}", variable.name))
+fn setting(variable: &Variable, cause: Cause, what: &str) -> EgressFailure {
+    let text = format!("the variable {} {what}", variable.name);
+    EgressFailure::ProxySetting(Reason::new(cause, text))
 }
 
 fn parse(variable: &Variable) -> Result<Proxy, EgressFailure> {
@@ -90,13 +91,15 @@ fn parse(variable: &Variable) -> Result<Proxy, EgressFailure> {
     if scheme.starts_with("socks") {
         return Err(setting(
             variable,
-            "names a SOCKS proxy, and only http and https proxies are supported; name one, or put the host in no_proxy",
+            Cause::ProxyIsSocks,
+            "names a SOCKS proxy, and only http and https proxies are supported",
         ));
     }
     let unusable = || {
         setting(
             variable,
-            "is not the address of an http or https proxy; write it as http://HOST:PORT",
+            Cause::ProxyNotAnAddress,
+            "is not the address of an http or https proxy",
         )
     };
     let https = match scheme.as_str() {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http::{Response, header};
 
-use crate::domain::{Deadline, printable};
+use crate::domain::{Deadline, Reason, printable};
 
 use super::failure::{EgressFailure, Limit, Phase};
 use super::secrets::Secrets;
@@ -27,7 +27,7 @@ pub struct EgressReport {
     /// escaped.
     pub denied: Option<String>,
     /// The last request that got no whole answer, in one sentence.
-    pub failure: Option<String>,
+    pub failure: Option<Reason>,
     /// What the youngest open request is waiting for right now, or what a request was waiting for at the deadline,
     /// such as `connecting to 127.0.0.1:8090`.
     pub phase: Option<String>,
@@ -139,9 +139,9 @@ impl InFlight {
         let remark = match status.as_u16() {
             301 | 302 | 303 | 307 | 308 => location.map(|location| {
                 let location = String::from_utf8_lossy(location.as_bytes()).into_owned();
-                format!("it redirects to {location}, where nothing is sent")
+                format!("it redirects to {location}, and redirects are not followed")
             }),
-            404 | 405 | 410 => Some(format!("it has nothing for a sender at {path}")),
+            404 | 405 | 410 => Some(format!("there is no endpoint at {path}")),
             _ => None,
         };
         let remark = remark.map(|remark| shortened(&self.batch.secrets.mask(&remark)));
@@ -154,10 +154,10 @@ impl InFlight {
 
     /// Takes note of what went wrong.
     pub(super) fn failed(&self, failure: &EgressFailure) -> wasmtime_wasi_http::Error {
-        let text = failure.to_string();
-        let text = self.batch.secrets.mask(&text).into_owned();
+        let reason = failure.reason();
+        let reason = reason.with_text(self.batch.secrets.mask(&reason.to_string()));
         let report = &mut self.batch.seen().report;
-        report.failure = Some(text);
+        report.failure = Some(reason);
         report.failure_is_the_hosts = failure.is_the_hosts();
         failure.code()
     }

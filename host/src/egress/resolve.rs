@@ -156,6 +156,7 @@ fn in_turn(addresses: Vec<IpAddr>, port: u16) -> Vec<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Cause;
 
     fn answering(addresses: &'static [&'static str]) -> Resolver {
         Resolver::new(move |_| {
@@ -209,10 +210,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_out_of_reach_is_told_with_the_command_that_allows_it() {
+    async fn what_is_out_of_reach_is_told_with_its_cause() {
         let refused = async |resolver: &Resolver, host: Host| {
             let addresses = resolver.usable(&host, 80, Reach::PublicOnly).await;
-            addresses.unwrap_err().to_string()
+            let failure = addresses.unwrap_err();
+            assert_eq!(failure.cause(), Some(Cause::NotPublic));
+            failure.to_string()
         };
         let resolver = answering(&["10.1.2.3", "fd00::1"]);
         insta::assert_snapshot!(
@@ -223,9 +226,9 @@ mod tests {
             ]
             .join("\n"),
             @r"
-            telemetry.example resolves to 10.1.2.3, a private address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
-            localhost resolves to 127.0.0.1, a loopback address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
-            192.168.1.9 is a private address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
+            telemetry.example resolves to 10.1.2.3, a private address, and this sender may reach public addresses only
+            localhost resolves to 127.0.0.1, a loopback address, and this sender may reach public addresses only
+            192.168.1.9 is a private address, and this sender may reach public addresses only
             "
         );
         let mixed = answering(&["10.1.2.3", "93.184.216.34"]);

@@ -171,7 +171,8 @@ async fn take_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Strin
 
 /// The report's sentence, with the server's address put in words.
 fn failure(egress: &Egress, server: &Server) -> String {
-    let text = egress.report().failure.unwrap_or_default();
+    let failure = egress.report().failure;
+    let text = failure.map_or_else(String::new, |failure| failure.to_string());
     text.replace(&server.address.to_string(), "SERVER")
 }
 
@@ -483,10 +484,10 @@ mod refusals {
         }
         assert_eq!(server.accepted(), 0);
         insta::assert_snapshot!(refusals.join("\n"), @r"
-            127.0.0.1 is a loopback address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
-            localhost resolves to 127.0.0.1, a loopback address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
-            10.9.8.7 is a private address, and this sender may reach public addresses only; review it and run `swamp trust` if it may send there
-            the proxy http://SERVER (http_proxy) resolves telemetry.example, so that it cannot be checked whether it is a public address, and this sender may reach no other; review it and run `swamp trust` if it may send there
+            127.0.0.1 is a loopback address, and this sender may reach public addresses only
+            localhost resolves to 127.0.0.1, a loopback address, and this sender may reach public addresses only
+            10.9.8.7 is a private address, and this sender may reach public addresses only
+            the proxy http://SERVER (http_proxy) resolves telemetry.example, so swamp cannot check that its address is public, and this sender may reach public addresses only
             ");
     }
 
@@ -543,7 +544,7 @@ mod refusals {
         assert_eq!(asked.load(Ordering::Relaxed), 3);
         assert_eq!(server.accepted(), 0);
         insta::assert_snapshot!(
-            egress.report().failure.unwrap(),
+            egress.report().failure.unwrap().to_string(),
             @"telemetry.example resolves to 127.0.0.1, a loopback address, which the endpoint does not name, where telemetry is never sent"
         );
     }
@@ -607,7 +608,7 @@ mod faults {
             .unwrap_err();
         assert!(matches!(code, Wasi::ConnectionRefused));
         assert_eq!(
-            egress.report().failure.unwrap(),
+            egress.report().failure.unwrap().to_string(),
             format!("connection refused by {address}")
         );
     }
@@ -777,7 +778,7 @@ mod faults {
                         Err(Wasi::HttpRequestBodySize(Some(8_388_608)))
                     ));
                 }
-                assert_eq!(egress.report().failure.as_deref(), expected);
+                assert_eq!(egress.report().failure, expected.map(Into::into));
                 egress.begin_batch(Deadline::after(AMPLE));
             }
         }
@@ -865,7 +866,7 @@ mod patience {
         HTTP response timeout | no answer from http://SERVER within the deadline
         HTTP response timeout | no answer from http://SERVER within the deadline
         HTTP response timeout | no answer from http://SERVER within the deadline
-        connection read timeout | no end of the answer from http://SERVER within the deadline
+        connection read timeout | no complete answer from http://SERVER within the deadline
         ");
     }
 
@@ -910,17 +911,17 @@ mod patience {
             (
                 SHORT,
                 AMPLE,
-                "no end of the answer from http://SERVER within the 1s that the sender allows",
+                "no complete answer from http://SERVER within the 1s that the sender allows",
             ),
             (
                 Duration::ZERO,
                 AMPLE,
-                "no end of the answer from http://SERVER within the 1ms that the sender allows",
+                "no complete answer from http://SERVER within the 1ms that the sender allows",
             ),
             (
                 Duration::MAX,
                 SHORT,
-                "no end of the answer from http://SERVER within the deadline",
+                "no complete answer from http://SERVER within the deadline",
             ),
         ] {
             let network = Network::live(Environment::default());
@@ -979,7 +980,7 @@ mod patience {
             .unwrap_err();
         assert!(matches!(error, Wasi::DnsTimeout));
         assert_eq!(
-            egress.report().failure.unwrap(),
+            egress.report().failure.unwrap().to_string(),
             "no address for telemetry.example within the deadline"
         );
     }
@@ -1162,7 +1163,7 @@ mod proxies {
         assert!(matches!(code, Wasi::ConnectionTimeout), "{code}");
         assert_eq!(
             failure(&egress, &proxy),
-            "no connection to telemetry.example:443 by the proxy http://SERVER (https_proxy) within the deadline"
+            "no connection to telemetry.example:443 through the proxy http://SERVER (https_proxy) within the deadline"
         );
     }
 
@@ -1583,8 +1584,8 @@ mod endings {
             told.push(failure(&egress, &server));
         }
         insta::assert_snapshot!(told.join("\n"), @r"
-            the answer from http://SERVER is not HTTP: it looks like HTTP/2 (a gRPC port?); name the port for HTTP/1.1
-            the answer from http://SERVER is not HTTP: it speaks TLS: this is plain http to an https port; write https in the endpoint
+            the answer from http://SERVER is not HTTP: it looks like HTTP/2 (a gRPC port?)
+            the answer from http://SERVER is not HTTP: it speaks TLS: this is plain http to an https port
             the answer from http://SERVER is not HTTP: invalid HTTP version parsed
             ");
     }
@@ -1605,8 +1606,8 @@ mod endings {
             told.push(egress.report().remark.unwrap());
         }
         insta::assert_snapshot!(told.join("\n"), @r"
-            it redirects to https://other.example/x?y, where nothing is sent
-            it has nothing for a sender at /team/ingest
+            it redirects to https://other.example/x?y, and redirects are not followed
+            there is no endpoint at /team/ingest
             ");
     }
 
@@ -1628,6 +1629,7 @@ mod endings {
             .report()
             .failure
             .unwrap()
+            .to_string()
             .replace(&dead.to_string(), "PROXY");
         insta::assert_snapshot!(told, @"connection refused by PROXY, through the proxy http://PROXY (http_proxy)");
     }

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::domain::{Host, shown};
+use crate::domain::{Cause, Host, Reason, shown};
 
 use super::bundle;
 use super::detached::detached;
@@ -80,7 +80,7 @@ fn config(environment: &Environment) -> Result<Arc<ClientConfig>, EgressFailure>
                 why: vec![format!("none in {} can be used as a root", shown(path))],
             },
             None => EgressFailure::NoRoots {
-                why: "none that can be used were found".to_owned(),
+                why: "found none that can be used".to_owned(),
             },
         });
     }
@@ -111,7 +111,7 @@ fn certificates(environment: &Environment) -> Result<Vec<CertificateDer<'static>
         for path in std::env::split_paths(directories).filter(|path| path != &PathBuf::new()) {
             match bundle::in_directory(&path) {
                 Ok(more) if more.is_empty() => {
-                    why.push(format!("{}: it holds none", shown(&path)));
+                    why.push(format!("{}: it contains none", shown(&path)));
                 }
                 Ok(more) => found.extend(more),
                 Err(error) => why.push(format!("{}: {}", shown(&path), innermost(&error))),
@@ -141,9 +141,9 @@ fn reason(errors: &[rustls_native_certs::Error], otherwise: &str) -> String {
 }
 
 fn of_handshake(error: &io::Error, shown: &str) -> EgressFailure {
-    let certificate = |why: &str| EgressFailure::Certificate {
+    let certificate = |why: Reason| EgressFailure::Certificate {
         of: shown.to_owned(),
-        why: why.to_owned(),
+        why,
     };
     let handshake = |why: &str| EgressFailure::Handshake {
         with: shown.to_owned(),
@@ -155,23 +155,30 @@ fn of_handshake(error: &io::Error, shown: &str) -> EgressFailure {
     match inner {
         Some(rustls::Error::InvalidCertificate(why)) => match why {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-                certificate("has expired")
+                certificate("has expired".into())
             }
             CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                certificate("is not valid yet; check this machine's clock")
+                certificate(Reason::new(
+                    Cause::CertificateNotYetValid,
+                    "is not valid yet",
+                ))
             }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-                certificate("is for another host")
+                certificate("is for another host".into())
             }
             // A bad signature is mostly that of another authority of the same name.
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => certificate(
-                "is signed by none that this machine trusts; name its authority's certificate in SSL_CERT_FILE",
-            ),
-            CertificateError::Other(other) if is_ca_as_server(other) => certificate(
-                "is a self-signed authority's own, which cannot serve a host; have it sign one for the host",
-            ),
-            CertificateError::Revoked => certificate("was revoked"),
-            other => certificate(&format!("is not acceptable: {other}")),
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                certificate(Reason::new(
+                    Cause::UnknownAuthority,
+                    "is not signed by an authority that this machine trusts",
+                ))
+            }
+            CertificateError::Other(other) if is_ca_as_server(other) => certificate(Reason::new(
+                Cause::AuthorityCertificate,
+                "is the certificate of a self-signed authority, which cannot serve a host",
+            )),
+            CertificateError::Revoked => certificate("was revoked".into()),
+            other => certificate(format!("is not acceptable: {other}").into()),
         },
         Some(rustls::Error::InvalidMessage(_)) => handshake("it does not speak TLS"),
         Some(rustls::Error::AlertReceived(alert)) => {

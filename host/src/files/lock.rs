@@ -157,7 +157,7 @@ fn open(dir: &Dir, name: &str) -> io::Result<File> {
 }
 
 fn changed() -> io::Error {
-    io::Error::other("others create and remove it again and again")
+    io::Error::other("other processes keep creating and removing it")
 }
 
 fn is_no_room(why: &io::Error) -> bool {

@@ -52,7 +52,7 @@ mod imp {
     use rustix::fs::{AtFlags, CWD, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
     use rustix::io::Errno;
 
-    use crate::domain::shown;
+    use crate::domain::{Cause, Reason, shown};
     use crate::files::{PRIVATE_DIR, directory};
 
     /// As many as the system itself follows.
@@ -212,18 +212,18 @@ mod imp {
     }
 
     pub(super) fn check_trusted(metadata: &Metadata, what: &str) -> io::Result<()> {
-        let why = if !is_trusted(metadata.uid()) {
-            format!(
-                "{what} belongs to another user, neither to you nor to root; move it away, or make it yours"
-            )
+        let (cause, why) = if !is_trusted(metadata.uid()) {
+            let why = format!("{what} belongs to another user, neither to you nor to root");
+            (Cause::NotYours, why)
         } else if metadata.mode() & OTHERS_WRITE != 0 {
-            format!("everybody can write {what}; forbid that with `chmod o-w`")
+            (Cause::WritableByAll, format!("everybody can write {what}"))
         } else if is_writable_by_others(metadata.mode(), metadata.gid()) {
-            format!("others of its group can write {what}; forbid that with `chmod g-w`")
+            let why = format!("others of its group can write {what}");
+            (Cause::WritableByGroup, why)
         } else {
             return Ok(());
         };
-        Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+        Err(Reason::new(cause, why).into_io(io::ErrorKind::PermissionDenied))
     }
 
     fn is_writable_by_others(mode: u32, gid: u32) -> bool {

@@ -100,7 +100,7 @@ impl LinkTarget {
             let name = name.to_owned();
             return Ok(Self { dir, name });
         }
-        Err(io::Error::other("it leads to another link again and again"))
+        Err(io::Error::other("it leads to too many other links"))
     }
 }
 

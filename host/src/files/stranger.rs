@@ -7,6 +7,8 @@ use std::io;
 
 use cap_std::fs::{Dir, Metadata};
 
+use crate::domain::{Cause, Reason};
+
 /// Whose files a user uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owners {
@@ -32,9 +34,10 @@ impl Owners {
     /// any other.
     pub(crate) fn checked_root(self, root: Dir) -> io::Result<Dir> {
         match self {
-            Self::AllIn(owner) if owner_of(&root.dir_metadata()?) != Some(owner) => Err(
-                io::Error::other("its directory has another owner than when you allowed it"),
-            ),
+            Self::AllIn(owner) if owner_of(&root.dir_metadata()?) != Some(owner) => {
+                let text = "its directory has another owner than when you allowed it";
+                Err(Reason::new(Cause::OtherOwner, text).into_io(io::ErrorKind::Other))
+            }
             _ => self.checked(root),
         }
     }
@@ -45,12 +48,16 @@ impl Owners {
             && let Some(owner) = owner_of(&dir.dir_metadata()?)
             && let Some(stranger) = stranger(owner)
         {
-            return Err(io::Error::other(format!(
-                "it belongs to {stranger}, neither to you nor to root; run `swamp trust` if you trust its owner"
-            )));
+            return Err(of_stranger(&stranger).into_io(io::ErrorKind::Other));
         }
         Ok(dir)
     }
+}
+
+/// The reason for not using what belongs to `stranger`.
+pub(crate) fn of_stranger(stranger: &str) -> Reason {
+    let text = format!("it belongs to {stranger}, neither to you nor to root");
+    Reason::new(Cause::OtherOwner, text)
 }
 
 /// The number of the owner of what has this metadata, where the system has such numbers.

@@ -78,7 +78,7 @@ impl Background<'_> {
             FlushMode::Background if succeeded && log.is_some() => self.wait(log),
             // A lock that cannot be had at all is the flush's to report.
             FlushMode::Background if succeeded && matches!(self.spool.try_lock(), Ok(None)) => {
-                debug!("another flush is at work");
+                debug!("another flush is running");
                 // It may have listed already what it sends.
                 remember();
                 Ok(())

@@ -232,8 +232,9 @@ fn begin<S, T: Send>(
     start: impl FnOnce() -> Result<S, SendError>,
     read: impl FnOnce() -> T + Send,
 ) -> Result<(S, T), SendError> {
-    let no_thread =
-        |error: io::Error| SendError::Other(format!("the system gives no thread for it: {error}"));
+    let no_thread = |error: io::Error| {
+        SendError::Other(format!("the system could not start a thread: {error}"))
+    };
     thread::scope(|scope| {
         let reader = thread::Builder::new().name("spool-reader".into());
         let reading = reader.spawn_scoped(scope, read).map_err(no_thread)?;

@@ -12,7 +12,7 @@ use crate::config::ownership::Owners;
 use crate::config::trust::Sender;
 use crate::config::{AllowSenders, Marker, SenderSource};
 use crate::domain::{
-    Deadline, Endpoint, FlushOutcome, RepoId, SendError, SenderFailure, SenderFailureKind,
+    Cause, Deadline, Endpoint, FlushOutcome, RepoId, SendError, SenderFailure, SenderFailureKind,
     SpoolError,
 };
 use crate::egress::{HostHeader, Network, Reach};
@@ -156,9 +156,8 @@ impl FlushSetup {
                 .clone()
                 .map_err(SendError::InvalidConfiguration),
             Err(why) => {
-                debug!(
-                    "your headers are left out: {why}; run `swamp trust` if the sender may spend them"
-                );
+                let cause = Cause::UntrustedSender.as_str();
+                debug!(cause, "your headers are left out: {why}");
                 Ok(Vec::new())
             }
         }

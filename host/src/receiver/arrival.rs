@@ -24,7 +24,7 @@ pub struct Arrival {
     pub elapsed: Duration,
     /// The method.
     pub method: String,
-    /// The path, with the query where there was one.
+    /// The path, with its query.
     pub path: String,
     /// The header fields in their order, each value text; where it could be a secret,
     /// [`REDACTED`](crate::domain::REDACTED).

@@ -234,7 +234,7 @@ fn insert_id(members: &Members<'_>, place: &str) -> Result<(String, Option<Strin
         Err(flaw @ (Flaw::Missing | Flaw::Is(JsonKind::Null))) => {
             let made = uuid::Uuid::new_v4().to_string();
             let warning = format!(
-                "{place}insert_id {flaw}, so that the event is counted once more whenever it is sent again; send the id of the entry"
+                "{place}insert_id {flaw}, so the event counts again if it is sent again; send the id of the entry"
             );
             Ok((made, Some(warning)))
         }

@@ -131,9 +131,9 @@ fn an_event_without_an_insert_id_is_taken_with_a_warning() {
         })
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r"
-            1 new: insert_id is missing, so that the event is counted once more whenever it is sent again; send the id of the entry
-            1 new: insert_id is missing, so that the event is counted once more whenever it is sent again; send the id of the entry
-            3 new: events[1].insert_id is null, so that the event is counted once more whenever it is sent again; send the id of the entry; events[2].insert_id is not the id in properties; send the id of the entry, which is the same whenever it is sent again
+            1 new: insert_id is missing, so the event counts again if it is sent again; send the id of the entry
+            1 new: insert_id is missing, so the event counts again if it is sent again; send the id of the entry
+            3 new: events[1].insert_id is null, so the event counts again if it is sent again; send the id of the entry; events[2].insert_id is not the id in properties; send the id of the entry, which is the same whenever it is sent again
             1 new:
             ");
     // What is saved has the id that was made.

@@ -92,7 +92,7 @@ use self::file_limit::FileLimit;
 use self::recording::OpenRecord;
 pub use self::recording::Recording;
 use crate::config::backlogs::Backlogs;
-use crate::domain::{Invocation, Status, TelemetryRepository as _};
+use crate::domain::{Cause, Invocation, Status, TelemetryRepository as _};
 use crate::flush::background::{Background, FLUSH_VARIABLE, FlushMode, LOG_VARIABLE};
 use crate::recorder::repo::{Repo, StartTime, locate, named_directory};
 use crate::spool::FileSpool;
@@ -194,7 +194,10 @@ impl Recorder {
         drop(limit);
         match saved {
             Ok(()) => flush(&repo, &spool, succeeded),
-            Err(error) => debug!("{error}"),
+            Err(error) => {
+                let cause = error.cause().map(Cause::as_str);
+                debug!(cause, "{error}");
+            }
         }
     }
 
@@ -257,7 +260,7 @@ fn flush(repo: &Repo, spool: &FileSpool, succeeded: bool) {
     let Some(program) = program::find(&repo.root, env_var) else {
         remember();
         debug!(
-            "nothing is sent: there is no swamp; install it on PATH, or name it by its absolute path in SWAMP_BIN"
+            "nothing is sent: found no swamp program; install it on PATH, or set SWAMP_BIN to its absolute path"
         );
         return;
     };
@@ -275,6 +278,7 @@ fn flush(repo: &Repo, spool: &FileSpool, succeeded: bool) {
         spool,
     };
     if let Err(error) = background.start(mode, succeeded, log.as_deref(), remember) {
-        debug!("could not start the flush: {error}");
+        let cause = Cause::of_io(&error).map(Cause::as_str);
+        debug!(cause, "could not start the flush: {error}");
     }
 }

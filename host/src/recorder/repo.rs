@@ -11,7 +11,7 @@ use tracing::debug;
 use crate::config::marker_file::{MARKER, MarkerFile, find_repo};
 use crate::config::ownership::{Owners, owners};
 use crate::config::{ConfigFileError, Marker, off_switch, user_repo};
-use crate::domain::{EntryId, Invocation, InvocationResult, TelemetryEntry, variables};
+use crate::domain::{Cause, EntryId, Invocation, InvocationResult, TelemetryEntry, variables};
 use crate::spool::FileSpool;
 
 /// When a command began.
@@ -143,7 +143,8 @@ impl Repo {
             }
         };
         if let Some(switch) = off_switch(&self.root, marker, option, env) {
-            debug!("telemetry is off ({switch})");
+            let cause = switch.cause().map(Cause::as_str);
+            debug!(cause, "telemetry is off ({switch})");
             return None;
         }
         if marker.repo_id.is_none()
@@ -152,7 +153,10 @@ impl Repo {
             debug!("{error}");
         }
         FileSpool::create(&self.root, self.owners)
-            .inspect_err(|error| debug!("{error}"))
+            .inspect_err(|error| {
+                let cause = error.cause().map(Cause::as_str);
+                debug!(cause, "{error}");
+            })
             .ok()
     }
 

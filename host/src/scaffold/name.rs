@@ -84,12 +84,12 @@ pub struct SenderName(String);
 pub enum SenderNameError {
     /// It has other characters, or too many.
     #[error(
-        "could not name a sender like that: a name begins with a letter and has 1 to {MAX_LENGTH} lower-case letters, \
+        "invalid name for a sender: a name begins with a letter and has 1 to {MAX_LENGTH} lower-case letters, \
          digits, `-` and `_`"
     )]
     Spelling,
     /// It is a device on Windows.
-    #[error("could not name a sender `{0}`: Windows keeps that name for a device")]
+    #[error("could not name a sender `{0}`: Windows reserves that name for a device")]
     Device(String),
     /// The language has a use of its own for it.
     #[error("could not name a sender `{0}`: no Rust package can have that name")]

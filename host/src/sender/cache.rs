@@ -23,7 +23,7 @@ use wasmtime::Engine;
 use super::secret::Secret;
 use super::{limits, processor};
 use crate::config::user_dirs::UserDir;
-use crate::domain::{Digest, shown};
+use crate::domain::{Digest, Reason, shown};
 use crate::files::lock::PassingLock;
 use crate::files::regular::RegularFile;
 use crate::files::{PRIVATE_FILE, create_new, private};
@@ -101,7 +101,7 @@ pub(super) enum Found {
     /// Its machine code, verified.
     Code(File),
     /// It could not be compiled the last time, for this reason.
-    Failure(String),
+    Failure(Reason),
     /// Nothing.
     Nothing,
 }
@@ -254,16 +254,16 @@ impl Cache {
     }
 
     /// Remembers that the component could not be compiled.
-    pub(super) fn keep_failure(&self, key: &Key, reason: &str) {
-        if let Err(error) = self.keep_text(key, FAILURE, reason.as_bytes()) {
-            debug!("could not remember that a component failed to compile: {error}");
+    pub(super) fn keep_failure(&self, key: &Key, reason: &Reason) {
+        if let Err(error) = self.keep_text(key, FAILURE, reason.to_record().as_bytes()) {
+            debug!("could not store that a component failed to compile: {error}");
         }
     }
 
     /// Remembers what the component says of itself.
     pub(super) fn keep_description(&self, key: &Key, text: &[u8]) {
         if let Err(error) = self.keep_text(key, DESCRIPTION, text) {
-            debug!("could not remember what a component says of itself: {error}");
+            debug!("could not store the description of a component: {error}");
         }
     }
 
@@ -372,7 +372,7 @@ impl Opened {
                     return forged();
                 }
                 let reason = String::from_utf8(reason).map_err(io::Error::other)?;
-                Ok(Some(Found::Failure(reason)))
+                Ok(Some(Found::Failure(Reason::from_record(&reason))))
             }
             _ => {
                 let file = file.open()?;

@@ -12,7 +12,7 @@ use super::compiler::{CompileError, Compiler, engine_for};
 use super::engine::{self, EngineKind};
 use super::failure::{out_of_space, system_error};
 use super::file::ComponentFile;
-use crate::domain::{ForeignText, SenderFailure, SenderFailureKind};
+use crate::domain::{Cause, ForeignText, Reason, SenderFailure, SenderFailureKind};
 
 /// A compiled component, to be loaded.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Compiled {
     pub(super) fn load(&self) -> Result<Component, SenderFailure> {
         let loaded = map(&self.engine, &self.code).or_else(|error| match system_error(&error) {
             Some(why) => {
-                debug!("had machine code in memory, since it could not be mapped: {why}");
+                debug!("loaded machine code into memory, because it could not be mapped: {why}");
                 read(&self.engine, &self.code)
             }
             None => Err(error),
@@ -119,7 +119,7 @@ impl Compiled {
                 return SenderFailureKind::NotRunnable { reason }.by(self.name.clone());
             }
             self.cache.forget(&self.key);
-            let reason = format!("its compiled form could not be loaded: {error:#}");
+            let reason = format!("its compiled form could not be loaded: {error:#}").into();
             SenderFailureKind::NotCompilable { reason }.by(self.name.clone())
         })
     }
@@ -135,7 +135,7 @@ struct Lookup {
 
 impl Lookup {
     /// That for the engine which `file` is for. Its bytes are read for this only where the cache knows nothing of it.
-    fn of(file: &ComponentFile, cache: &Cache) -> Result<Self, String> {
+    fn of(file: &ComponentFile, cache: &Cache) -> Result<Self, Reason> {
         let mut looked_up = Vec::with_capacity(EngineKind::ALL.len());
         for lookup in lookups(file, cache) {
             let lookup = lookup?;
@@ -149,7 +149,7 @@ impl Lookup {
         looked_up
             .into_iter()
             .find(is_for_it)
-            .ok_or_else(|| "there is no engine for it".to_owned())
+            .ok_or_else(|| "there is no engine for it".into())
     }
 }
 
@@ -169,13 +169,16 @@ fn lookups(file: &ComponentFile, cache: &Cache) -> impl Iterator<Item = Result<L
 }
 
 /// What it means that the system refused to load machine code.
-fn refused(why: &io::Error) -> String {
+fn refused(why: &io::Error) -> Reason {
     match why.kind() {
-        io::ErrorKind::PermissionDenied => format!(
-            "no memory may be made executable here ({why}), as with MemoryDenyWriteExecute of systemd; allow it for \
-             this program"
+        io::ErrorKind::PermissionDenied => Reason::new(
+            Cause::ExecutableMemory,
+            format!(
+                "no memory may be made executable here ({why}), as with MemoryDenyWriteExecute of systemd"
+            ),
         ),
-        _ => out_of_space(why).unwrap_or_else(|| format!("the system refused to load it ({why})")),
+        _ => out_of_space(why)
+            .unwrap_or_else(|| format!("the system refused to load it ({why})").into()),
     }
 }
 
@@ -185,12 +188,12 @@ fn compile_alone(
     cache: &Cache,
     key: &Key,
     compiler: &Compiler,
-) -> Result<File, String> {
+) -> Result<File, Reason> {
     let _alone = cache.alone(key);
     match cache.find(key) {
         Found::Code(code) => Ok(code),
         Found::Failure(reason) => Err(reason),
-        Found::Nothing => compile(file, cache, key, compiler).map_err(|error| error.to_string()),
+        Found::Nothing => compile(file, cache, key, compiler).map_err(CompileError::into_reason),
     }
 }
 

@@ -11,24 +11,35 @@ use super::contract::reason;
 use super::engine::{self, AddressSpace, EngineKind, address_space};
 use super::outline::{self, Outline};
 use super::{contract, limits};
+use crate::domain::{Cause, Reason};
 use crate::process::timer::Timer;
 use crate::process::watchdog::Watchdog;
 use crate::process::worker::{self, Program, WorkerTask};
 
-/// Why a component could not be compiled, in words.
+/// Why a component could not be compiled.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CompileError {
     /// For what it is, or for what it takes: it will hardly be otherwise the next time.
     #[error("{0}")]
-    Component(String),
+    Component(Reason),
     /// For the state that this machine is in.
     #[error("{0}")]
-    Machine(String),
+    Machine(Reason),
+}
+
+impl CompileError {
+    /// The reason, whatever it is about.
+    #[must_use]
+    pub fn into_reason(self) -> Reason {
+        match self {
+            Self::Component(reason) | Self::Machine(reason) => reason,
+        }
+    }
 }
 
 impl From<io::Error> for CompileError {
     fn from(error: io::Error) -> Self {
-        Self::Machine(error.to_string())
+        Self::Machine(Reason::from(&error))
     }
 }
 
@@ -86,7 +97,7 @@ impl Compiler {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| {
-                CompileError::Machine(format!("could not start its compiler: {error}"))
+                CompileError::Machine(format!("could not start its compiler: {error}").into())
             })?;
         let (stdin, stderr) = (worker.stdin.take(), worker.stderr.take());
         let mut message = String::new();
@@ -108,14 +119,15 @@ impl Compiler {
 /// What it means that a worker ended in this way, after this message.
 fn failure(status: ExitStatus, message: &str) -> CompileError {
     if status.code() == Some(worker::MACHINE_FAILED.into()) {
-        return CompileError::Machine(reason(message));
+        return CompileError::Machine(told(message));
     }
     if status.code() == Some(worker::OUT_OF_TIME) {
         let minutes = limits::COMPILE_TIME.as_secs() / 60;
         let cpu = limits::COMPILE_CPU.as_secs();
         return CompileError::Machine(format!(
             "its compiler did not get {cpu} seconds of processor time within {minutes} minutes; this machine is busy"
-        ));
+        )
+        .into());
     }
     if message.contains("memory allocation of") {
         return out_of_memory();
@@ -127,24 +139,33 @@ fn failure(status: ExitStatus, message: &str) -> CompileError {
         return CompileError::Machine(why);
     }
     CompileError::Component(if status.code() == Some(1) && !message.is_empty() {
-        reason(message)
+        told(message)
     } else {
-        format!("the compiler crashed ({status})")
+        format!("the compiler crashed ({status})").into()
     })
+}
+
+/// What a worker wrote, short and without control characters.
+fn told(message: &str) -> Reason {
+    let told = Reason::from_record(message);
+    told.with_text(reason(&told.to_string()))
 }
 
 /// Where this process itself may use less memory than a compiler gets, that is the machine's fault.
 fn out_of_memory() -> CompileError {
     const MIB: u64 = 1024 * 1024;
     match address_space() {
-        Some(limit) if limit < limits::COMPILE_MEMORY => CompileError::Machine(format!(
-            "its compiler may use only {} MiB of address space here (see `ulimit -v`)",
-            limit / MIB
-        )),
-        _ => CompileError::Component(format!(
-            "it took more than {} MiB of memory",
-            limits::COMPILE_MEMORY / MIB
-        )),
+        Some(limit) if limit < limits::COMPILE_MEMORY => {
+            let mib = limit / MIB;
+            CompileError::Machine(Reason::new(
+                Cause::AddressSpaceLimit,
+                format!("its compiler may use only {mib} MiB of address space here"),
+            ))
+        }
+        _ => {
+            let mib = limits::COMPILE_MEMORY / MIB;
+            CompileError::Component(format!("it took more than {mib} MiB of memory").into())
+        }
     }
 }
 
@@ -152,12 +173,13 @@ fn out_of_memory() -> CompileError {
 fn out_of_cpu(limit: Option<u64>) -> CompileError {
     let ours = limits::COMPILE_CPU.as_secs();
     match limit {
-        Some(limit) if limit < ours => CompileError::Machine(format!(
-            "its compiler may use only {limit} seconds of processor time here (see `ulimit -t`)"
+        Some(limit) if limit < ours => CompileError::Machine(Reason::new(
+            Cause::ProcessorTimeLimit,
+            format!("its compiler may use only {limit} seconds of processor time here"),
         )),
-        _ => CompileError::Component(format!(
-            "it took more than {ours} seconds of processor time"
-        )),
+        _ => CompileError::Component(
+            format!("it took more than {ours} seconds of processor time").into(),
+        ),
     }
 }
 
@@ -187,18 +209,22 @@ const fn cpu_limit() -> Option<u64> {
 
 /// Why a process was ended that did nothing wrong. Signals of crashes are its own.
 #[cfg(unix)]
-fn ended_from_outside(status: ExitStatus) -> Option<String> {
+fn ended_from_outside(status: ExitStatus) -> Option<Reason> {
     use std::os::unix::process::ExitStatusExt as _;
 
     use nix::sys::signal::Signal;
     let signal = Signal::try_from(status.signal()?).ok()?;
+    let told = |why: &str| format!("its compiler was ended by {signal}, {why}");
     let why = match signal {
-        Signal::SIGKILL => "as systems do that run out of memory",
-        Signal::SIGXFSZ => "since files may not get as large here (see `ulimit -f`)",
+        Signal::SIGKILL => "probably because the system ran out of memory",
+        Signal::SIGXFSZ => {
+            let text = told("because files may not be that large here");
+            return Some(Reason::new(Cause::FileSizeLimit, text));
+        }
         Signal::SIGTERM | Signal::SIGINT | Signal::SIGHUP | Signal::SIGQUIT => "from outside",
         _ => return None,
     };
-    Some(format!("its compiler was ended by {signal}, {why}"))
+    Some(told(why).into())
 }
 
 #[cfg(not(unix))]
@@ -239,7 +265,7 @@ pub fn compile(
         .read_to_end(&mut bytes)?;
     let component = component(&bytes)?;
     let kind = engine_for(component);
-    let described = |error: wasmtime::Error| CompileError::Component(format!("{error:#}"));
+    let described = |error: wasmtime::Error| CompileError::Component(format!("{error:#}").into());
     let engine = engine::compiling(kind, space).map_err(described)?;
     let code = engine
         .precompile_component(component)
@@ -263,12 +289,16 @@ fn unsupported(component: &[u8], kind: EngineKind) -> Option<CompileError> {
         others => format!("{} and {last}", others.join(", ")),
     };
     Some(CompileError::Component(if needs == [outline::ASYNC] {
-        format!(
-            "it needs {needed}, which this host has for senders of contract {} only; build it for that",
-            contract::ASYNC_VERSION
+        Reason::new(
+            Cause::AsyncContract,
+            format!(
+                "it needs {needed}, which this host has for senders of contract {} only",
+                contract::ASYNC_VERSION
+            ),
         )
     } else {
-        format!("it needs {needed}, which this host does not run; build it without")
+        let text = format!("it needs {needed}, which this host does not run");
+        Reason::new(Cause::UnsupportedFeature, text)
     }))
 }
 
@@ -277,19 +307,21 @@ pub(super) fn component(bytes: &[u8]) -> Result<&[u8], CompileError> {
     const MAGIC: &[u8] = b"\0asm";
     const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
     const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
-    let why = if bytes.starts_with(COMPONENT) {
+    let why: Reason = if bytes.starts_with(COMPONENT) {
         return Ok(bytes);
     } else if bytes.starts_with(CORE_MODULE) {
-        "it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with \
-         `swamp sender wrap`"
+        Reason::new(Cause::CoreModule, "it is a core module, not a component")
     } else if bytes.starts_with(MAGIC) {
-        "it is a WebAssembly file of a version that this host does not know"
+        "it is a WebAssembly file of a version that this host does not know".into()
     } else if matches!(bytes.trim_ascii_start(), [b'(' | b';', ..]) {
-        "it is WebAssembly's text format, and this host runs the binary format; `wasm-tools parse` translates it"
+        Reason::new(
+            Cause::TextFormat,
+            "it is WebAssembly's text format, and this host runs the binary format",
+        )
     } else {
-        "it is not a WebAssembly component"
+        "it is not a WebAssembly component".into()
     };
-    Err(CompileError::Component(why.into()))
+    Err(CompileError::Component(why))
 }
 
 /// A limit that is lower already stays.
@@ -341,6 +373,10 @@ mod tests {
             ended(1, "it is a core module\n"),
             CompileError::Component("it is a core module".into())
         );
+        assert_eq!(
+            ended(1, "core-module\nit is a core module\n"),
+            CompileError::Component(Reason::new(Cause::CoreModule, "it is a core module"))
+        );
         let killed = |signal| failure(ExitStatus::from_raw(signal), "");
         for signal in [nix::libc::SIGKILL, nix::libc::SIGXFSZ, nix::libc::SIGTERM] {
             let failure = killed(signal);
@@ -352,10 +388,10 @@ mod tests {
         );
         assert_eq!(
             out_of_cpu(Some(5)),
-            CompileError::Machine(
-                "its compiler may use only 5 seconds of processor time here (see `ulimit -t`)"
-                    .into()
-            )
+            CompileError::Machine(Reason::new(
+                Cause::ProcessorTimeLimit,
+                "its compiler may use only 5 seconds of processor time here"
+            ))
         );
         assert_eq!(
             ended(124, ""),
@@ -386,9 +422,9 @@ mod tests {
         it is not a WebAssembly component
         it is not a WebAssembly component
         it is not a WebAssembly component
-        it is WebAssembly's text format, and this host runs the binary format; `wasm-tools parse` translates it
-        it is WebAssembly's text format, and this host runs the binary format; `wasm-tools parse` translates it
-        it is a core module, not a component; build it for wasm32-wasip2, or make a component of it with `swamp sender wrap`
+        it is WebAssembly's text format, and this host runs the binary format
+        it is WebAssembly's text format, and this host runs the binary format
+        it is a core module, not a component
         it is a WebAssembly file of a version that this host does not know
         "
         );

@@ -35,7 +35,7 @@ pub fn describe(compiled: &Compiled) -> Result<Option<Description>, SendError> {
     let text = serde_json::to_vec(&description).unwrap_or_default();
     if text.len() > DESCRIPTION_BYTES {
         let answer = format!(
-            "it says more of itself than {} KiB",
+            "its description is larger than {} KiB",
             DESCRIPTION_BYTES / 1024
         );
         let failure = SenderFailureKind::OutOfContract { answer };

@@ -13,9 +13,9 @@ pub struct Description {
     pub version: String,
     /// What it does, in one sentence.
     pub description: String,
-    /// Where to read more.
+    /// The URL of its home page.
     pub homepage: Option<String>,
-    /// Its licence.
+    /// Its license.
     pub license: Option<String>,
     /// All options that it takes.
     pub options: Vec<OptionDescription>,
@@ -29,11 +29,11 @@ pub struct OptionDescription {
     pub name: String,
     /// What it is for, in one sentence.
     pub meaning: String,
-    /// Whether the sender does not work without it.
+    /// Whether the sender needs it.
     pub required: bool,
-    /// What holds where it is not set.
+    /// The default.
     pub default: Option<String>,
-    /// The values that it may have. Empty: any.
+    /// The allowed values. Empty: any.
     pub allowed: Vec<String>,
 }
 

@@ -7,6 +7,7 @@ use wasmtime_wasi::I32Exit;
 
 use super::contract::reason;
 use super::engine::address_space;
+use crate::domain::{Cause, Reason};
 
 /// Why a guest did not return.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,14 +43,12 @@ pub(super) fn system_error(error: &Error) -> Option<io::Error> {
     })
 }
 
-/// Where this process may use so little address space that this is why it got none: in words.
-pub(super) fn out_of_space(why: &io::Error) -> Option<String> {
-    let limit = address_space()?;
+/// The reason where this process got no memory because of a limit on its address space.
+pub(super) fn out_of_space(why: &io::Error) -> Option<Reason> {
+    let mib = address_space()? / (1024 * 1024);
     (why.kind() == io::ErrorKind::OutOfMemory).then(|| {
-        format!(
-            "a process may use only {} MiB of address space here (see `ulimit -v`)",
-            limit / (1024 * 1024)
-        )
+        let text = format!("a process may use only {mib} MiB of address space here");
+        Reason::new(Cause::AddressSpaceLimit, text)
     })
 }
 

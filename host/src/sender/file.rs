@@ -1,15 +1,15 @@
 //! A component's file, as it was read.
 
 use std::borrow::Cow;
-use std::io;
 use std::path::Path;
 
 use serde::Deserialize;
 
 use crate::config::BuiltinSender;
 use crate::config::ownership::Owners;
-use crate::domain::{Digest, ForeignText, SenderFailure, SenderFailureKind};
+use crate::domain::{Digest, ForeignText, Reason, SenderFailure, SenderFailureKind};
 use crate::files::regular::RegularFile;
+use crate::files::stranger::of_stranger;
 
 use super::limits;
 
@@ -59,10 +59,7 @@ impl ComponentFile {
         let name = name.into();
         match read(path, owners) {
             Ok(bytes) => Ok(Self::new(name, Cow::Owned(bytes))),
-            Err(error) => {
-                let reason = error.to_string();
-                Err(SenderFailureKind::Missing { reason }.by(name))
-            }
+            Err(reason) => Err(SenderFailureKind::Missing { reason }.by(name)),
         }
     }
 
@@ -120,23 +117,20 @@ fn recorded_digest(record: &str) -> Option<Digest> {
     Digest::parse(&format!("sha256:{}", record.sha256))
 }
 
-fn read(path: &Path, owners: Owners) -> io::Result<Vec<u8>> {
-    let file = RegularFile::find_at(path)?;
+fn read(path: &Path, owners: Owners) -> Result<Vec<u8>, Reason> {
+    let file = RegularFile::find_at(path).map_err(|why| Reason::from(&why))?;
     if let Some(owner) = owners.refuse(file.owner()) {
-        return Err(io::Error::other(format!(
-            "it belongs to {owner}, neither to you nor to root; run `swamp trust` if you trust its owner"
-        )));
+        return Err(of_stranger(&owner));
     }
     if file.len() == 0 {
-        return Err(io::Error::other("it is empty"));
+        return Err("it is empty".into());
     }
     if file.len() > limits::COMPONENT_BYTES {
-        return Err(io::Error::other(format!(
-            "it is larger than {} MiB",
-            limits::COMPONENT_BYTES / (1024 * 1024)
-        )));
+        let mib = limits::COMPONENT_BYTES / (1024 * 1024);
+        return Err(format!("it is larger than {mib} MiB").into());
     }
     file.read(limits::COMPONENT_BYTES)
+        .map_err(|why| Reason::from(&why))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::engine::EngineKind;
 use super::grants::{Grant, is_usual, is_wasi_0_3};
 use super::sandbox::Guest;
 use super::services;
+use crate::domain::Reason;
 
 /// How many imports that are not offered are named.
 const NAMED: usize = 5;
@@ -23,7 +24,7 @@ pub(super) fn link(
     kind: EngineKind,
     engine: &Engine,
     component: &Component,
-) -> Result<SenderPre, String> {
+) -> Result<SenderPre, Reason> {
     let contract = contract(engine, component)?;
     check_imports(engine, component)?;
     let linker = linker(kind, engine, component).map_err(|error| error.to_string())?;
@@ -35,12 +36,12 @@ pub(super) fn link(
                 "",
             );
         reason(&format!(
-            "what it imports is not what this host offers: {what}"
+            "its imports are not what this host offers: {what}"
         ))
     })?;
     contract.find(pre).map_err(|error| {
         let mismatch = TypeMismatch(contract.version());
-        reason(&format!("{mismatch}: {error:#}"))
+        reason(&format!("{mismatch}: {error:#}")).into()
     })
 }
 
@@ -77,7 +78,7 @@ fn linker(
     Ok(linker)
 }
 
-fn check_imports(engine: &Engine, component: &Component) -> Result<(), String> {
+fn check_imports(engine: &Engine, component: &Component) -> Result<(), Reason> {
     let component_type = component.component_type();
     let missing: Vec<String> = component_type
         .imports(engine)
@@ -92,7 +93,7 @@ fn check_imports(engine: &Engine, component: &Component) -> Result<(), String> {
 }
 
 /// Names the imports that are missing.
-pub(super) fn not_offered(imports: &[String]) -> String {
+pub(super) fn not_offered(imports: &[String]) -> Reason {
     let named = match imports {
         [one] => one.clone(),
         [named @ .., last] if named.len() < NAMED => format!("{} and {last}", named.join(", ")),
@@ -102,10 +103,10 @@ pub(super) fn not_offered(imports: &[String]) -> String {
             many.len() - NAMED
         ),
     };
-    format!("it imports {named}, which this host does not offer")
+    format!("it imports {named}, which this host does not offer").into()
 }
 
-fn contract(engine: &Engine, component: &Component) -> Result<Contract, String> {
+fn contract(engine: &Engine, component: &Component) -> Result<Contract, Reason> {
     let component_type = component.component_type();
     let instances: Vec<_> = component_type
         .exports(engine)

@@ -23,8 +23,8 @@ use super::link::link;
 use super::sandbox::Guest;
 use crate::config::{BuiltinSender, SenderLimits};
 use crate::domain::{
-    DEFAULT_ENDPOINT, Deadline, Delivered, Doing, Endpoint, EntryOutcome, ForeignText, SendError,
-    SenderFailure, SenderFailureKind, SpooledEntry, TelemetrySender,
+    Cause, DEFAULT_ENDPOINT, Deadline, Delivered, Doing, Endpoint, EntryOutcome, ForeignText,
+    SendError, SenderFailure, SenderFailureKind, SpooledEntry, TelemetrySender,
 };
 use crate::egress::{
     DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network, Reach, Secrets,
@@ -140,7 +140,7 @@ impl ComponentSender {
         let not_linkable = |reason| SenderFailureKind::NotLinkable { reason }.by(name.clone());
         let linked = link(compiled.kind(), &engine, &component).map_err(not_linkable)?;
         let runtime = event_loop().map_err(|error| {
-            let reason = format!("the system gives no event loop: {error}");
+            let reason = format!("the system could not create an event loop: {error}").into();
             SenderFailureKind::NotRunnable { reason }.by(name.clone())
         })?;
         Ok(Self {
@@ -242,9 +242,9 @@ impl ComponentSender {
         self.busyness.begin();
         instance.store.data_mut().egress.begin_batch(deadline);
         instance.store.set_epoch_deadline(1);
-        self.alarm
-            .set(deadline)
-            .map_err(|error| SendError::Other(format!("no thread to bound it: {error}")))?;
+        self.alarm.set(deadline).map_err(|error| {
+            SendError::Other(format!("could not start a thread to limit it: {error}"))
+        })?;
         let work = work(&mut instance, &self.linked);
         let done: Result<wasmtime::Result<T>, Elapsed> =
             runtime.block_on(async { timeout_at(deadline.instant().into(), work).await });
@@ -315,7 +315,7 @@ impl ComponentSender {
         if error.is::<TypeMismatch>() {
             let what =
                 format!("{error:#}").replace("failed to convert function to given type: ", "");
-            let reason = contract::reason(&what);
+            let reason = contract::reason(&what).into();
             return SenderFailureKind::NotLinkable { reason }.by(component);
         }
         if let Some(reason) = system_error(error).as_ref().and_then(out_of_space) {
@@ -403,7 +403,7 @@ fn disbelief(
         Delivered::Each(outcomes) if outcomes.len() == count => outcomes,
         Delivered::Each(outcomes) => {
             let answer = format!(
-                "it told of {} entries, and was given {count}",
+                "it answered for {} entries, and was given {count}",
                 outcomes.len()
             );
             return Some(SenderFailureKind::OutOfContract { answer });
@@ -417,8 +417,7 @@ fn disbelief(
         && report.last_status.is_none()
     {
         let answer =
-            "it told of entries that were refused, and the host saw no answer from the endpoint"
-                .to_owned();
+            "it reported refused entries, but the host saw no answer from the endpoint".to_owned();
         return Some(SenderFailureKind::OutOfContract { answer });
     }
     None
@@ -446,8 +445,9 @@ impl TelemetrySender for ComponentSender {
         if let Some(request) = denied.filter(|request| !is_told(request)) {
             debug!("refused the sender's request {request}");
         }
-        if let Some(failure) = failure.filter(|failure| !is_told(failure)) {
-            debug!("a request of the sender's failed: {failure}");
+        if let Some(failure) = failure.filter(|failure| !is_told(&failure.to_string())) {
+            let cause = failure.cause().map(Cause::as_str);
+            debug!(cause, "a request of the sender's failed: {failure}");
         }
         judged
     }

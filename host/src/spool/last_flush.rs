@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{FlushFailure, FlushOutcome, ForeignText, SendError, Stuck};
+use crate::domain::{Cause, FlushFailure, FlushOutcome, ForeignText, SendError, Stuck};
 
 pub(super) const FILE: &str = ".last-flush.json";
 
@@ -79,6 +79,10 @@ pub struct FailureRecord {
     pub kind: ForeignText,
     /// One sentence.
     pub reason: ForeignText,
+    /// One stable word for the cause, if it is one that a person can remove. Records of older versions have none, and
+    /// their `reason` says what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<ForeignText>,
 }
 
 /// What became of the entries of a spool since it began.
@@ -87,9 +91,9 @@ pub struct FailureRecord {
 pub struct Totals {
     /// Delivered.
     pub sent: u64,
-    /// Set aside as undeliverable.
+    /// Quarantined.
     pub quarantined: u64,
-    /// Removed by retention without ever having been sent.
+    /// Deleted by age without having been sent.
     pub expired_unsent: u64,
 }
 
@@ -173,7 +177,14 @@ impl FailureRecord {
         Self {
             kind: failure.kind().into(),
             reason: failure.to_string().into(),
+            cause: failure.cause().map(|cause| cause.as_str().into()),
         }
+    }
+
+    /// The cause, where this version knows it.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        Cause::parse(self.cause.as_ref()?.as_written())
     }
 }
 

@@ -85,7 +85,7 @@ pub enum LoadError {
     #[error("{0}")]
     Unreadable(#[from] io::Error),
     /// It has several links, and another id or day than its name: it may be some other file.
-    #[error("it is a file with several links, and not the entry that this name says")]
+    #[error("it has several links, and is not the entry that its name says")]
     Linked,
     /// It is larger than [`MAX_ENTRY_BYTES`].
     #[error("it is larger than 1 MiB")]

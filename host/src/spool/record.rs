@@ -30,7 +30,7 @@ pub enum NotTaken {
     #[error("the entry is larger than 256 KiB")]
     TooLarge,
     /// Another entry has its id.
-    #[error("id must be one of its own: a different entry has {0}")]
+    #[error("id must be new: a different entry has {0}")]
     OtherContent(EntryId),
     /// The spool did not keep it.
     #[error(transparent)]

@@ -117,7 +117,7 @@ impl FileSpool {
             debug!("{error}");
         }
         if let Err(error) = done {
-            let error = self.error("take over what was left in", DIR, error);
+            let error = self.error("complete the entries in", DIR, error);
             debug!("{error}");
         }
     }

@@ -28,7 +28,7 @@ pub(crate) const SETTINGS: [&str; 18] = [
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum ConfigCommand {
-    /// Print all settings, their values and who set them
+    /// Print all settings, their values and where each is set
     List,
     /// Print one setting
     Get {

@@ -16,19 +16,19 @@ use crate::cli::completers::tool_names;
 pub(crate) enum Telemetry {
     /// Show whether telemetry is on, where it goes and what is pending
     Status {
-        /// Show each of your repositories that has entries waiting, wherever this one is
+        /// Show all your repositories with pending entries, not only this one
         #[arg(long)]
         everywhere: bool,
     },
     /// Show how commands are used
     ///
-    /// Counts what was sent in the last 90 days and what is in the spool. A table that is wider than the terminal leaves
-    /// out columns in this order: the bar, p95, median, user errors.
+    /// Counts the entries that were sent in the last 90 days and those in the spool. If the table is wider than the
+    /// terminal, columns are left out in this order: the bar, p95, median, user errors.
     Stats(Stats),
     /// List the entries in the spool, newest first
     ///
-    /// A table that is wider than the terminal leaves out columns in this order: state, took, started, result. The command
-    /// is then cut short.
+    /// If the table is wider than the terminal, columns are left out in this order: state, took, started, result. Then the
+    /// command is shortened.
     List(List),
     /// Turn telemetry on
     Enable {
@@ -42,12 +42,12 @@ pub(crate) enum Telemetry {
         #[arg(long)]
         global: bool,
     },
-    /// Show, make or remove the random id that tells this machine from others
+    /// Show, create or remove the random id of this machine
     ///
-    /// Without an id, which is the default, nobody can tell how many machines entries come from. With one, each entry
-    /// carries it, and it says nothing about the machine or its user.
+    /// Without an id, which is the default, nobody can tell how many machines entries come from. With an id, each entry
+    /// contains it. The id says nothing about the machine or its user.
     InstallId {
-        /// on makes an id, off removes it [default: show it]
+        /// on creates an id, off removes it [default: show it]
         state: Option<OnOrOff>,
         /// Show what off would remove and change nothing
         #[arg(long)]
@@ -70,8 +70,8 @@ pub(crate) enum Telemetry {
     /// platforms are filled in, and unknown fields are kept. Prints the id of each recorded entry. An invalid line is
     /// reported with its number, and the other lines are recorded.
     ///
-    /// Recording an id again is not an error if the content is the same; different content is refused. --schema prints what
-    /// an entry may hold, and --example one that is taken as it is.
+    /// Recording an id again is not an error if the content is the same; different content is refused. --schema prints the
+    /// JSON Schema of an entry, and --example prints a valid entry.
     Record(Box<Record>),
     /// Send pending entries: one batch of up to 25, oldest first
     Flush {
@@ -81,7 +81,7 @@ pub(crate) enum Telemetry {
         /// Print the request for the next batch without sending it
         #[arg(long, conflicts_with = "all")]
         dry_run: bool,
-        /// Send all pending entries of each of your repositories, under its own settings
+        /// Send all pending entries of all your repositories, each with its own settings
         #[arg(long, conflicts_with = "dry_run")]
         everywhere: bool,
     },
@@ -95,10 +95,10 @@ pub(crate) enum OnOrOff {
 
 #[derive(Debug, Args)]
 pub(crate) struct Stats {
-    /// Count by this
+    /// What to count by
     #[arg(long, value_enum, default_value_t)]
     pub(crate) by: StatsBy,
-    /// Number of days to include, counting today [default: all there are]
+    /// Number of days to include, counting today [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) days: Option<u16>,
     /// Count swamp's own commands too
@@ -243,7 +243,7 @@ pub(crate) struct Record {
     /// Print the JSON Schema of an entry and record nothing
     #[arg(long, conflicts_with_all = ["command", "args_are_redacted", "subcommands", "example"])]
     pub(crate) schema: bool,
-    /// Print an entry that can be recorded as it is, and record nothing
+    /// Print a valid entry and record nothing
     #[arg(long, conflicts_with_all = ["command", "args_are_redacted", "subcommands"])]
     pub(crate) example: bool,
 }

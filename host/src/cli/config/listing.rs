@@ -16,12 +16,11 @@ use crate::cli::logging;
 /// A setting. Its keys are stable.
 #[derive(Serialize)]
 pub(super) struct Setting {
-    /// The key, as `config get` takes it.
+    /// The key, as in `config get`.
     pub(super) key: &'static str,
-    /// Its value; of maps, whose values may be secret, the names. Missing where nothing is set and nothing is the
-    /// default.
+    /// The value; for maps, whose values may be secret, the names. Missing if it is not set and has no default.
     pub(super) value: Option<ForeignText>,
-    /// Who set it: `default`, `user`, `marker`, `environment` or `option`.
+    /// Where it is set: `default`, `user`, `marker`, `environment` or `option`.
     pub(super) source: &'static str,
 }
 

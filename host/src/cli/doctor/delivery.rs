@@ -22,6 +22,7 @@ use crate::cli::context::{
     Context, ENDPOINT_VARIABLE, EndpointSource, VERSION, endpoint, env_var, flush_setup, known,
 };
 use crate::cli::error::CommandError;
+use crate::cli::hint;
 use crate::cli::progress::Work;
 use crate::cli::sender::try_compile;
 use crate::cli::telemetry::format::{ago, entries};
@@ -94,10 +95,13 @@ impl Delivery<'_> {
             }
             Err(error) => {
                 let error: swamp::domain::SpoolError = error;
-                let fix = format!(
-                    "move {} away; the next command creates a new one",
-                    shown(&self.root.join(".swamp"))
-                );
+                let fix = match error.cause() {
+                    Some(cause) => hint::of_cause(cause).to_owned(),
+                    None => format!(
+                        "move {} away; the next command creates a new one",
+                        shown(&self.root.join(".swamp"))
+                    ),
+                };
                 checks.push(Check::wrong("spool", error.to_string(), fix));
                 return;
             }
@@ -108,10 +112,7 @@ impl Delivery<'_> {
             0 => checks.push(Check::ok("spool", pending)),
             aside => checks.push(Check::wrong(
                 "spool",
-                format!(
-                    "{pending}, {} set aside, which the endpoint refused",
-                    entries(aside)
-                ),
+                format!("{pending}, {} quarantined", entries(aside)),
                 "look at them with `swamp telemetry list`; `swamp telemetry purge` deletes them",
             )),
         }
@@ -128,7 +129,7 @@ impl Delivery<'_> {
             checks.push(Check::wrong(
                 "clock",
                 format!(
-                    "the last flush was at {}, which is yet to come",
+                    "the last flush was at {}, which is in the future",
                     last.at.format("%F %T UTC")
                 ),
                 "set the clock of this machine",
@@ -140,11 +141,16 @@ impl Delivery<'_> {
                 "last flush",
                 format!("{when}, delivered {}", entries(last.delivered)),
             ),
-            Some(failure) => Check::wrong(
-                "last flush",
-                format!("{when}, failed: {}", failure.reason),
-                "mend what is wrong below, then run `swamp telemetry flush`",
-            ),
+            Some(failure) => {
+                let first = failure
+                    .cause()
+                    .map_or("fix what is wrong below", hint::of_cause);
+                Check::wrong(
+                    "last flush",
+                    format!("{when}, failed: {}", failure.reason),
+                    format!("{first}, then run `swamp telemetry flush`"),
+                )
+            }
         });
     }
 
@@ -200,9 +206,12 @@ impl Delivery<'_> {
             }
             Err(why) => Check::wrong(
                 "connection",
-                why,
-                "start the endpoint, or name another with `swamp config set telemetryEndpoint URL`; behind a proxy, \
-                 set HTTPS_PROXY",
+                why.to_string(),
+                why.cause().map_or(
+                    "start the endpoint, or name another with `swamp config set telemetryEndpoint URL`; behind a \
+                     proxy, set HTTPS_PROXY",
+                    hint::of_cause,
+                ),
             ),
         });
     }
@@ -270,8 +279,8 @@ impl Delivery<'_> {
         } else {
             checks.push(Check::wrong(
                 "cache",
-                "the compiled sender could not be kept, so that every flush compiles it again",
-                "make ~/.cache/swamp a directory of yours that nobody else can write to, or set XDG_CACHE_HOME",
+                "the compiled sender could not be cached, so every flush compiles it again",
+                "make ~/.cache/swamp a directory that belongs to you and that nobody else can write to, or set XDG_CACHE_HOME",
             ));
         }
         checks.extend(self.options(description.as_ref()));
@@ -306,7 +315,7 @@ impl Delivery<'_> {
     ) -> Result<(), CommandError> {
         const NAME: &str = "test event";
         if !is_ready {
-            checks.push(Check::wrong(NAME, "not sent", "mend what is wrong above"));
+            checks.push(Check::wrong(NAME, "not sent", "fix what is wrong above"));
             return Ok(());
         }
         setup.repo_id = MarkerFile::new(self.root, self.context.owners()).ensure_repo_id()?;
@@ -328,7 +337,10 @@ impl Delivery<'_> {
             Err(error) => Check::wrong(
                 NAME,
                 error.to_string(),
-                "see what is sent with `swamp telemetry flush --dry-run`, and what the endpoint expects",
+                error.cause().map_or(
+                    "see what is sent with `swamp telemetry flush --dry-run`, and what the endpoint expects",
+                    hint::of_cause,
+                ),
             ),
         });
         Ok(())
@@ -336,7 +348,7 @@ impl Delivery<'_> {
 }
 
 fn of_failure(failure: &SenderFailure) -> Check {
-    let fix = match &failure.kind {
+    let of_kind = match &failure.kind {
         SenderFailureKind::NotAllowed { .. } => {
             "run `swamp sender use builtin:ingest`, or `swamp config set --user allowSenders any`"
                 .to_owned()
@@ -352,6 +364,10 @@ fn of_failure(failure: &SenderFailure) -> Check {
             "put the file there, or run `swamp sender use FILE` with another".to_owned()
         }
         _ => "run `swamp sender check FILE` with the file of telemetrySender".to_owned(),
+    };
+    let fix = match failure.kind.cause() {
+        Some(cause) => format!("{}; or {of_kind}", hint::of_cause(cause)),
+        None => of_kind,
     };
     Check::wrong("sender", failure.to_string(), fix)
 }

@@ -25,7 +25,7 @@ fn clock(now: DateTime<Utc>) -> Check {
     if now.timestamp() < YOUNGEST {
         Check::wrong(
             "clock",
-            format!("{shown}, which is long past"),
+            format!("{shown}, which is in the past"),
             "set the clock of this machine",
         )
     } else {
@@ -44,7 +44,7 @@ fn disk(bytes: u64, files: Option<u64>) -> Check {
     } else if files == Some(0) {
         Check::wrong(
             "disk",
-            "the file system takes no more files",
+            "the file system has no room for more files",
             "remove files from the file system of the repository",
         )
     } else {

@@ -18,7 +18,7 @@ use super::ui::{BAD, BOLD, GOOD};
 struct Report {
     /// Whether nothing is wrong.
     ok: bool,
-    /// What was looked at, in the order in which it is shown.
+    /// The checks, in the order in which they are shown.
     checks: Vec<Check>,
 }
 
@@ -27,11 +27,11 @@ struct Report {
 struct Check {
     /// A stable name.
     name: &'static str,
-    /// Whether this is as it should be.
+    /// Whether the check passed.
     ok: bool,
     /// What was found, in one sentence or less.
     found: ForeignText,
-    /// What mends it, where it is wrong: a command wherever there is one.
+    /// How to fix it, if the check failed: a command if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     fix: Option<ForeignText>,
 }

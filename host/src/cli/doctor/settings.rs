@@ -29,7 +29,7 @@ pub(super) fn repository<'a>(context: &'a Context, checks: &mut Vec<Check>) -> O
             let id = marker
                 .repo_id
                 .as_ref()
-                .map_or_else(|| "without an id yet".to_owned(), |id| format!("id {id}"));
+                .map_or_else(|| "no id yet".to_owned(), |id| format!("id {id}"));
             let found = format!("{}, {id}", shown(&repo.root));
             checks.push(Check::ok("repository", found));
             Some((&repo.root, marker))
@@ -69,7 +69,7 @@ pub(super) fn ownership((root, marker): Found<'_>, context: &Context, checks: &m
         (Some(stranger), Owners::AllIn(_) | Owners::Any) => Check::ok(
             "ownership",
             format!(
-                "{what}{} belongs to {}, and is used all the same: you allowed it, or are root",
+                "{what}{} belongs to {}, and is used because you allowed it or are root",
                 shown(&stranger.path),
                 stranger.owner
             ),
@@ -122,8 +122,8 @@ fn of_advice(name: &'static str, advice: &[Advice], file: &str, checks: &mut Vec
     if checks.len() == before {
         let found = match foreign {
             0 => "all known".to_owned(),
-            1 => "1 that this version does not know, left alone".to_owned(),
-            _ => format!("{foreign} that this version does not know, left alone"),
+            1 => "1 unknown to this version, left unchanged".to_owned(),
+            _ => format!("{foreign} unknown to this version, left unchanged"),
         };
         checks.push(Check::ok(name, found));
     }
@@ -173,7 +173,10 @@ pub(super) fn environment(checks: &mut Vec<Check>) {
     {
         checks.push(Check::wrong(
             "environment",
-            format!("{} is {value:?}, which is no log level", logging::VARIABLE),
+            format!(
+                "{} is {value:?}, which is not a log level",
+                logging::VARIABLE
+            ),
             format!("unset {}", logging::VARIABLE),
         ));
     }
@@ -193,14 +196,18 @@ pub(super) fn switch(context: &Context, marker: &Marker, checks: &mut Vec<Check>
         checks.push(Check::ok("telemetry", "on"));
         return true;
     };
-    let fix = match &switch {
+    let of_switch = match &switch {
         OffSwitch::Option => "leave --no-telemetry out".to_owned(),
         OffSwitch::Variable(name) => format!("unset {name}"),
         OffSwitch::UnreadableUser(_) => "correct your config.yaml, see above".to_owned(),
-        OffSwitch::UnreadableTrust(_) => "make that file yours alone, or remove it".to_owned(),
-        OffSwitch::User | OffSwitch::Marker => {
-            hint::of_switch(&switch).unwrap_or_default().to_owned()
+        OffSwitch::UnreadableTrust(_) => {
+            "make that file writable by you alone, or remove it".to_owned()
         }
+        OffSwitch::User | OffSwitch::Marker => hint::of_switch(&switch).join("; "),
+    };
+    let fix = match switch.cause() {
+        Some(cause) => format!("{}; {of_switch}", hint::of_cause(cause)),
+        None => of_switch,
     };
     checks.push(Check::wrong(
         "telemetry",

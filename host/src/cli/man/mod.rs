@@ -49,10 +49,10 @@ pub(crate) fn run(dir: Option<&Path>, context: &Context) -> Result<(), CommandEr
 /// The answer. Its keys are stable.
 #[derive(Serialize)]
 struct Manual<'a> {
-    /// The page of the program, as `man` reads it; missing where a directory was named.
+    /// The page of the program in the format of `man`; missing if a directory was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     page: Option<&'a str>,
-    /// Where the pages were written.
+    /// The directory that the pages were written to.
     #[serde(skip_serializing_if = "Option::is_none")]
     directory: Option<&'a Path>,
 }

@@ -23,7 +23,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ),
     (
         "~/.local/state/swamp/trust.json",
-        "What the user has allowed repositories and their senders.",
+        "What the user has allowed for repositories and their senders.",
     ),
     (
         "~/.local/state/swamp/install-id",
@@ -31,14 +31,14 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ),
     (
         "~/.local/state/swamp/cache.key",
-        "The secret that vouches for compiled senders.",
+        "The secret that protects the cache of compiled senders.",
     ),
     ("~/.cache/swamp/components", "Compiled senders."),
 ];
 
 /// What the exit status of every command means, but for those of [`PAGES`] that have their own.
 const EXIT_STATUS: &[(&str, &str)] = &[
-    ("0", "The command did what it was asked to do."),
+    ("0", "The command succeeded."),
     (
         "1",
         "It failed; the reason is on stderr, or with --json in the answer.",
@@ -46,7 +46,7 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ("2", "The command line is wrong."),
     (
         "130",
-        "Ctrl-C ended it, as a shell shows it: swamp ends by SIGINT itself.",
+        "Ctrl-C ended it. swamp ends by SIGINT itself, which shells report as 130.",
     ),
 ];
 
@@ -200,7 +200,7 @@ const PAGES: &[Extra] = &[
             ),
             (
                 "swamp telemetry stats --from events.jsonl",
-                "Count what `swamp telemetry receive --save events.jsonl` has received.",
+                "Count the events that `swamp telemetry receive --save events.jsonl` has saved.",
             ),
         ],
         files: &[".swamp/telemetry"],
@@ -210,7 +210,7 @@ const PAGES: &[Extra] = &[
         page: "swamp-telemetry-record",
         examples: &[(
             "swamp telemetry record --command deploy --exit-code 3 --duration-ms 1200",
-            "Record a failed command that has timed itself.",
+            "Record a failed command that measured its own duration.",
         )],
         files: &[".swamp/telemetry"],
         ..NONE
@@ -219,15 +219,15 @@ const PAGES: &[Extra] = &[
         page: "swamp-telemetry-receive",
         examples: &[(
             "swamp telemetry receive --listen 127.0.0.1:8097 --save events.jsonl",
-            "Print what arrives at http://127.0.0.1:8097, show it on a page there, and keep it.",
+            "Print what arrives at http://127.0.0.1:8097, show it on a page there, and save it.",
         )],
         exit_status: &[
             (
                 "1",
-                "The address cannot be listened at, or a file not written.",
+                "The address is not available, or a file cannot be written.",
             ),
             ("2", "The command line is wrong."),
-            ("130", "Ctrl-C ended it, which is how it ends."),
+            ("130", "Ctrl-C ended it, as intended."),
         ],
         ..NONE
     },

@@ -13,6 +13,7 @@ use swamp::sender::{
 use super::{described, hint_at_use, try_compile};
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::hint;
 use crate::cli::ui::{BAD, BOLD, GOOD};
 
 /// The answer. Its keys are stable.
@@ -23,11 +24,11 @@ struct Check<'a> {
     component: &'a ForeignText,
     /// The digest of its bytes.
     digest: String,
-    /// How large it is.
+    /// Its size in bytes.
     bytes: usize,
-    /// The version of the contract that it is for; missing where it exports none.
+    /// The version of its contract; missing if it exports none.
     contract: Option<&'a str>,
-    /// What it says of itself; missing where its contract does not have it say.
+    /// Its description of itself; missing if its contract has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Description>,
     /// The interfaces that it exports.
@@ -36,10 +37,10 @@ struct Check<'a> {
     imports: Vec<ImportCheck<'a>>,
     /// Whether its machine code was in the cache already.
     cached: bool,
-    /// How long compiling it took, or finding it in the cache. Missing where it could not be compiled.
+    /// How long it took to compile it or to find it in the cache. Missing if it could not be compiled.
     #[serde(skip_serializing_if = "Option::is_none")]
     compile_ms: Option<u128>,
-    /// Whether it fits this host and gets through its own beginning.
+    /// Whether this host can start it.
     runs: bool,
     /// Why it does not run: one stable word, and one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,7 +138,10 @@ pub(crate) fn run(name: &Path, context: &Context) -> Result<(), CommandError> {
         context.ui.answer(&check.in_words(&inspection))?;
     }
     inspection.verdict.map_err(|failure| {
-        CommandError::msg(ErrorKind::Sender, why_not(&failure)).told_in_answer()
+        let hint = failure.cause().map(hint::of_cause);
+        CommandError::msg(ErrorKind::Sender, why_not(&failure))
+            .told_in_answer()
+            .hints(hint.map(str::to_owned))
     })?;
     hint_at_use(name, context);
     Ok(())

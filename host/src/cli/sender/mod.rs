@@ -44,14 +44,21 @@ pub(crate) fn run(command: &Sender, context: &Context) -> Result<(), CommandErro
 
 impl From<SenderFailure> for CommandError {
     fn from(failure: SenderFailure) -> Self {
-        let hint = hint::of_failure(failure.kind.as_str(), &failure.component);
-        Self::new(ErrorKind::Sender, failure).hints(hint)
+        let kind = &failure.kind;
+        let hints = hint::of_failure(kind.as_str(), kind.cause(), &failure.component);
+        Self::new(ErrorKind::Sender, failure).hints(hints)
     }
 }
 
 impl From<SendError> for CommandError {
     fn from(error: SendError) -> Self {
-        Self::new(ErrorKind::Sender, error)
+        match error {
+            SendError::Sender(failure) => failure.into(),
+            error => {
+                let hint = error.cause().map(hint::of_cause);
+                Self::new(ErrorKind::Sender, error).hints(hint.map(str::to_owned))
+            }
+        }
     }
 }
 
@@ -151,7 +158,7 @@ fn hint_at_use(name: &Path, context: &Context) {
             name.in_shell()
         )),
         None => context.ui.hint(&format!(
-            "to send telemetry with it, run `swamp sender use {}` in a repository; `swamp init` makes one",
+            "to send telemetry with it, run `swamp sender use {}` in a repository; `swamp init` creates one",
             name.in_shell()
         )),
     }

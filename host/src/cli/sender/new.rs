@@ -17,17 +17,17 @@ use crate::cli::output_dir::OutputDir;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Made<'a> {
-    /// The directory that was made.
+    /// The directory that was created.
     directory: &'a str,
-    /// The version of the contract that the sender is for.
+    /// The version of the sender's contract.
     contract: &'static str,
     /// The files in it.
     files: Vec<&'static str>,
-    /// The tools that the project needs and that are not there.
+    /// The tools that the project needs and that are not installed.
     missing: Vec<Missing>,
-    /// The commands that build and use it, in their order.
+    /// The commands that build and use it, in order.
     next: Vec<String>,
-    /// The command that runs the project's own tests; missing where it has none.
+    /// The command that runs the project's own tests; missing if it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     unit_tests: Option<&'static str>,
 }
@@ -99,8 +99,8 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
     } else {
         let mut words = made.in_words();
         if context.repo.is_none() {
-            words += "\nthere is no repository here: `swamp init` makes the project one, which sends to `swamp telemetry receive`; \
-                      leave it out and run the last command in another repository to use the sender there";
+            words += "\nthere is no repository here: `swamp init` makes the project a repository that sends to `swamp telemetry \
+                      receive`; to use the sender in another repository, skip that and run the last command there";
         }
         context.ui.answer(&words)?;
     }
@@ -133,7 +133,7 @@ fn output(program: &str, args: &[&str]) -> Option<String> {
 impl Made<'_> {
     fn in_words(&self) -> String {
         let mut lines = vec![format!(
-            "made {}, for contract {}, with {} files; next:",
+            "created {}, for contract {}, with {} files; next:",
             self.directory,
             self.contract,
             self.files.len()

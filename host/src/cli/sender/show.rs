@@ -20,21 +20,21 @@ use crate::cli::error::CommandError;
 struct Show {
     /// The sender, as `telemetrySender` names it.
     component: ForeignText,
-    /// Who names it: `marker`, or `default` where the marker does not.
+    /// Where it is set: `marker` or `default`.
     source: &'static str,
     /// The digest of its bytes, `sha256:` and 64 hexadecimal digits.
     digest: String,
-    /// How large it is.
+    /// Its size in bytes.
     bytes: usize,
     /// The digest that the marker pins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pinned_digest: Option<String>,
-    /// Whether that is the digest that it has.
+    /// Whether the sender has that digest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pin_matches: Option<bool>,
-    /// Whether this user knows the repository.
+    /// Whether the repository is known.
     known: bool,
-    /// Why, or why not.
+    /// Why it is known or not.
     known_because: ForeignText,
     /// Whether it gets this user's headers for the endpoint.
     trusted: bool,
@@ -43,7 +43,7 @@ struct Show {
     untrusted_because: Option<ForeignText>,
     /// Whether its machine code is in the cache.
     cached: bool,
-    /// What it says of itself; missing where its contract does not have it say, or where it has not run yet.
+    /// Its description of itself; missing if its contract has none, or if it has not run yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Description>,
 }

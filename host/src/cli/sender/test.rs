@@ -33,7 +33,7 @@ struct Tested<'a> {
     failed: usize,
     /// How many were skipped.
     skipped: usize,
-    /// The format that was checked as `telemetry receive` checks it: `ingest` or `otlp`. Missing where it is another.
+    /// The format, if it is one that `telemetry receive` checks: `ingest` or `otlp`.
     #[serde(skip_serializing_if = "Option::is_none")]
     format: Option<&'static str>,
     /// How long all of it took.
@@ -46,16 +46,16 @@ struct Tested<'a> {
     batch_ms: u128,
     /// The longest that a batch may take.
     batch_limit_ms: u128,
-    /// What it was put through.
+    /// The scenarios.
     scenarios: Vec<Scenario<'a>>,
 }
 
 /// A line of `--list`.
 #[derive(Serialize)]
 struct ListedScenario<'a> {
-    /// The name, as `--only` takes it.
+    /// The name, as in `--only`.
     name: &'a str,
-    /// The contract's words that it is about.
+    /// The rule of the contract that it tests.
     rule: &'a str,
     /// The versions of the contract that it is for.
     contracts: &'a [&'a str],
@@ -64,28 +64,29 @@ struct ListedScenario<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Scenario<'a> {
-    /// The name, as `--only` takes it.
+    /// The name, as in `--only`.
     name: &'a str,
-    /// Missing where the scenario was skipped.
+    /// Whether it passed; missing if the scenario was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     passed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    /// What the contract asks for; missing where the scenario was skipped.
+    /// What the contract requires; missing if the scenario was skipped.
     expected: Option<&'a ForeignText>,
-    /// What came instead, or why the scenario was skipped.
+    /// What was received instead, or why the scenario was skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     received: Option<&'a ForeignText>,
-    /// The contract's words that it is about.
+    /// The rule of the contract that it tests.
     rule: &'a str,
     /// How long it took.
     duration_ms: u128,
-    /// How much of the duration the sender and its host computed; the rest was waiting. Missing where the system does not tell.
+    /// How much of the duration was processor time of the sender and its host. Missing if the system does not report
+    /// it.
     #[serde(skip_serializing_if = "Option::is_none")]
     computed_ms: Option<u128>,
-    /// What the sender wrote to its stdout and stderr, the last lines: where the scenario failed, or with `--verbose`.
+    /// The last lines that the sender wrote to stdout and stderr, if the scenario failed or with `--verbose`.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'a [String]>,
-    /// With `--verbose`.
+    /// The requests of the sender, with `--verbose`.
     #[serde(skip_serializing_if = "Option::is_none")]
     requests: Option<&'a [SeenRequest]>,
 }
@@ -127,7 +128,7 @@ fn watch_and_test(
     loop {
         let seen = watch::version(file);
         if let Err(error) = test(kit, file, args, context) {
-            context.ui.error(&error.to_string());
+            context.ui.failure(&error);
         }
         context.ui.note(&format!(
             "waiting for {} to change; press Ctrl-C to stop",
@@ -182,15 +183,16 @@ fn test(kit: &Kit, file: &Path, args: &SenderTest, context: &Context) -> Result<
     }
     match report.count(Outcome::Failed) {
         0 => Ok(()),
-        failed => Err(CommandError::msg(
-            ErrorKind::Sender,
-            format!(
-                "{} failed {failed} of {} scenarios",
-                file.name(),
-                report.scenarios.len()
-            ),
-        )
-        .told_in_answer()),
+        failed => {
+            let name = file.name();
+            let all = report.scenarios.len();
+            let sentence = format!("{name} failed {failed} of {all} scenarios");
+            let hint =
+                (!report.runs).then(|| format!("run `swamp sender check {}`", name.in_shell()));
+            Err(CommandError::msg(ErrorKind::Sender, sentence)
+                .told_in_answer()
+                .hints(hint))
+        }
     }
 }
 

@@ -28,17 +28,17 @@ use crate::cli::trust::remember;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Used {
-    /// The sender before; missing where that one cannot be read.
+    /// The sender before; missing if it cannot be read.
     from: Option<Facts>,
     /// The sender now.
     to: Facts,
     /// The file outside of the repository that it was copied from.
     #[serde(skip_serializing_if = "Option::is_none")]
     copied_from: Option<ForeignText>,
-    /// What the sender says of itself; missing where its contract does not have it say.
+    /// The sender's description of itself; missing if its contract has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<Description>,
-    /// What is odd about its options, which were there before.
+    /// Problems in its options, which were set before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }
@@ -59,11 +59,11 @@ struct Facts {
     component: ForeignText,
     /// The digest of its bytes.
     digest: String,
-    /// How large it is.
+    /// Its size in bytes.
     bytes: usize,
-    /// The version of the contract that it is for; null where it exports none.
+    /// The version of its contract; null if it exports none.
     contract: Option<String>,
-    /// The interfaces that it imports besides the contract's, without their versions.
+    /// The interfaces that it imports, except those of the contract, without their versions.
     imports: BTreeSet<String>,
 }
 

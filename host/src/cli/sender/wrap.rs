@@ -24,9 +24,9 @@ use crate::cli::progress::Work;
 struct Wrapped {
     /// The file that was written.
     component: ForeignText,
-    /// How large it is.
+    /// Its size in bytes.
     bytes: usize,
-    /// The command that tells what the component is.
+    /// The command that inspects the component.
     next: String,
 }
 
@@ -45,14 +45,14 @@ pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandErr
     if !core.starts_with(CORE_MODULE) {
         let core = shown(&args.core);
         return Err(failed(format!(
-            "could not make a component of {core}: it is not a core module in binary"
+            "could not make a component of {core}: it is not a binary core module"
         ))
         .hint(BINDINGS));
     }
     if let Some(wit) = &args.wit {
         embed(&mut core, wit).map_err(|why| {
             failed(format!(
-                "could not take the world from {}: {}",
+                "could not read the world in {}: {}",
                 shown(wit),
                 ForeignText::from(why)
             ))
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &SenderWrap, context: &Context) -> Result<(), CommandErr
         let hint = if args.wit.is_some() {
             BINDINGS
         } else {
-            "build it with the bindings that wit-bindgen generates from wit/, and name that directory with --wit if the module does not carry its world"
+            "build it with the bindings that wit-bindgen generates from wit/, and name that directory with --wit if the module does not contain its world"
         };
         failed(format!(
             "could not make a component of {core}: {}",
@@ -133,7 +133,7 @@ fn embed(core: &mut Vec<u8>, wit: &Path) -> Result<(), String> {
 fn wrapped(core: &[u8]) -> Result<Vec<u8>, String> {
     // It would become a component that exports nothing.
     if !carries_a_world(core) {
-        return Err("it does not carry a world".to_owned());
+        return Err("it does not contain a world".to_owned());
     }
     let encode = || {
         ComponentEncoder::default()

@@ -18,11 +18,11 @@ use crate::cli::ui::BOLD;
 struct Request {
     /// The method.
     method: String,
-    /// The URL that it would go to.
+    /// The URL.
     url: ForeignText,
-    /// The header fields in their order; of the user's own, `${NAME}` for each variable.
+    /// The header fields in order; the user's headers with `${NAME}` for each variable.
     headers: Vec<(ForeignText, ForeignText)>,
-    /// The body: JSON where it is JSON, otherwise text.
+    /// The body: JSON if it is JSON, otherwise text.
     body: Value,
 }
 
@@ -41,6 +41,7 @@ pub(crate) fn run(context: &Context) -> Result<(), CommandError> {
             )
             .hints(hint::of_failure(
                 failure.kind(),
+                failure.cause(),
                 &marker.telemetry_sender.to_string().into(),
             ))
         })?,

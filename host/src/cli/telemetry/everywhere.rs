@@ -10,13 +10,15 @@ use swamp::config::user_repo;
 use swamp::domain::ForeignText;
 use swamp::flush::Watch;
 use swamp::process::worker;
+use swamp::spool::FailureRecord;
 
 use super::flush::{self, FlushReport};
 use super::status::{self, Status};
 use super::table::{Cell, Column, table};
 use crate::cli::context::{Context, ENDPOINT_VARIABLE, env_var};
-use crate::cli::elsewhere::{at, has_one_endpoint, may_flush};
+use crate::cli::elsewhere::{at, has_one_endpoint, may_flush, off_in_words};
 use crate::cli::error::{CommandError, ErrorKind};
+use crate::cli::hint;
 use crate::cli::interrupt::Interrupt;
 
 /// What is said of one repository. `docs/json.md` describes it in words, since it is made of other answers.
@@ -41,7 +43,7 @@ enum Shown {
     },
 }
 
-const NONE: &str = "no repository has entries waiting";
+const NONE: &str = "no repository has pending entries";
 
 fn roots(context: &Context) -> Vec<PathBuf> {
     let own = context.repo.as_ref().map(|repo| repo.root.clone());
@@ -72,7 +74,7 @@ pub(super) fn show(context: &Context) -> Result<(), CommandError> {
             Ok(status) => Shown::Status(Box::new(status)),
             Err(why) => Shown::Problem {
                 repository: root.as_path().into(),
-                problem: why.to_string().into(),
+                problem: why.with_hints().into(),
             },
         };
         all.push(shown);
@@ -93,10 +95,11 @@ pub(super) fn flush(context: &Context) -> Result<(), CommandError> {
     if has_one_endpoint() {
         return Err(CommandError::msg(
             ErrorKind::Endpoint,
-            format!(
-                "{ENDPOINT_VARIABLE} names one endpoint for all repositories; unset it, so that each uses its own"
-            ),
-        ));
+            format!("{ENDPOINT_VARIABLE} names one endpoint for all repositories"),
+        )
+        .hint(format!(
+            "unset {ENDPOINT_VARIABLE}, so that each uses its own"
+        )));
     }
     let watch = Watch::start()?;
     worker::forbid_core_dumps();
@@ -112,9 +115,9 @@ pub(super) fn flush(context: &Context) -> Result<(), CommandError> {
         // In the command's own repository the person who gave it knows best, as with `telemetry flush`.
         let may_flush = if Some(&root) == own.as_ref() {
             at.repo()
-                .map_err(|why| why.to_string())
+                .map_err(|why| why.with_hints())
                 .and_then(|(_, marker)| match at.off_switch(marker) {
-                    Some(switch) => Err(format!("telemetry is off ({switch})")),
+                    Some(switch) => Err(off_in_words(&switch)),
                     None => Ok(()),
                 })
         } else {
@@ -133,7 +136,7 @@ pub(super) fn flush(context: &Context) -> Result<(), CommandError> {
                 },
                 Err(why) => Shown::Problem {
                     repository,
-                    problem: why.to_string().into(),
+                    problem: why.with_hints().into(),
                 },
             },
         };
@@ -178,11 +181,12 @@ impl Shown {
         match self {
             Self::Status(_) => String::new(),
             Self::Flushed { repository, report } => {
-                let why = report
-                    .failure
-                    .as_ref()
-                    .map(|failure| format!("; could not deliver the rest: {}", failure.reason));
-                let why = why.unwrap_or_default();
+                let failure = report.failure.as_ref();
+                let hint = failure.and_then(FailureRecord::cause).map(hint::of_cause);
+                let hint = hint.map_or_else(String::new, |hint| format!(" ({hint})"));
+                let why = failure.map_or_else(String::new, |failure| {
+                    format!("; could not deliver the rest: {}{hint}", failure.reason)
+                });
                 format!("{repository}: {}{why}", report.in_words())
             }
             Self::Skipped {

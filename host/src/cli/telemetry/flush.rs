@@ -25,15 +25,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct FlushReport {
-    /// Where they were sent.
+    /// The endpoint that they were sent to.
     endpoint: String,
     /// How many entries were delivered.
     delivered: u64,
-    /// How many were set aside, since the endpoint refused them and took others.
+    /// How many were quarantined, because the endpoint refused them and accepted others.
     quarantined: u64,
-    /// How many still wait.
+    /// How many are still pending.
     pending: u64,
-    /// Why they do, unless one batch was all that was asked for.
+    /// Why they are still pending; null if only one batch was requested.
     pub(super) failure: Option<FailureRecord>,
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn run(all: bool, context: &Context) -> Result<(), CommandError> {
             format!("could not deliver telemetry to {endpoint}: {failure}"),
         )
         .told_in_answer()
-        .hints(hint::of_failure(failure.kind(), &sender))),
+        .hints(hint::of_failure(failure.kind(), failure.cause(), &sender))),
         None if interrupt.is_requested() => Err(CommandError::msg(
             ErrorKind::Interrupted,
             format!("interrupted: {} still pending", entries(count(pending))),

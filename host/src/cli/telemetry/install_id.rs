@@ -12,7 +12,7 @@ use crate::cli::hint;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
-    /// Missing where there is none.
+    /// The install id; missing if there is none.
     install_id: Option<String>,
 }
 

@@ -19,10 +19,10 @@ struct Row {
     file: String,
     /// `pending`, `sent` or `quarantined`.
     state: &'static str,
-    /// The entry as it is stored; missing where it is damaged.
+    /// The entry as it is stored; missing if it is damaged.
     #[serde(skip_serializing_if = "Option::is_none")]
     entry: Option<Box<RawValue>>,
-    /// Why it is not an entry.
+    /// Why it is not a valid entry.
     #[serde(skip_serializing_if = "Option::is_none")]
     damaged: Option<String>,
     #[serde(skip)]

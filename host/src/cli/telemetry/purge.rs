@@ -23,7 +23,7 @@ struct Purged {
     deleted: u64,
     /// How many of them had never been sent.
     unsent: u64,
-    /// Whether that is what would be deleted, and nothing was.
+    /// Whether nothing was deleted, because of `--dry-run`.
     dry_run: bool,
 }
 

@@ -23,13 +23,13 @@ const TICK: Duration = Duration::from_millis(50);
 #[derive(Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 enum Line<'a> {
-    /// It listens.
+    /// `listening`.
     #[serde(rename_all = "camelCase")]
     Listening {
         /// The URL to send to.
         endpoint: String,
     },
-    /// A request has arrived.
+    /// `request`.
     #[serde(rename_all = "camelCase")]
     Request {
         /// When it arrived.
@@ -38,35 +38,35 @@ enum Line<'a> {
         method: &'a str,
         /// Its path.
         path: &'a str,
-        /// `ingest`, or `otlp` for what was sent to a path of OTLP's logs.
+        /// `ingest`, or `otlp` for requests to a path for OTLP logs.
         format: &'static str,
-        /// The length of the body, not compressed any more.
+        /// The length of the uncompressed body.
         bytes: usize,
         /// How many events in it are new.
         fresh: usize,
-        /// How many events in it had arrived before.
+        /// How many events in it had been received before.
         repeated: usize,
-        /// The status of the answer; missing where the connection was closed instead.
+        /// The status of the answer; missing if the connection was closed instead.
         answered: Option<u16>,
         /// Why it was refused.
         refusal: Option<&'a str>,
-        /// What is wrong with events that were taken.
+        /// Problems in events that were accepted.
         warnings: Vec<&'a str>,
-        /// The new events, token for token as they came.
+        /// The new events, unchanged.
         events: Vec<Box<RawValue>>,
     },
-    /// It has ended.
+    /// `summary`.
     #[serde(rename_all = "camelCase")]
     Summary {
         /// How many requests there were.
         requests: u64,
-        /// How many events there were, those that came again among them.
+        /// How many events there were, including repeated ones.
         events: u64,
         /// How many different events there were.
         unique: u64,
-        /// How many of the events had arrived before.
+        /// How many of the events had been received before.
         repeated: u64,
-        /// How many requests were refused for what they held.
+        /// How many requests were refused because of their content.
         bad_requests: u64,
     },
 }

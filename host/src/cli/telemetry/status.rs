@@ -26,79 +26,79 @@ use crate::cli::ui::{BAD, BOLD, GOOD};
 pub(super) struct Status {
     /// Whether invocations are recorded and sent.
     pub(super) enabled: bool,
-    /// By what telemetry is off: `option`, `environment`, `user` or `marker`.
+    /// What turns telemetry off: `option`, `environment`, `user` or `marker`.
     #[serde(skip_serializing_if = "Option::is_none")]
     off_by: Option<&'static str>,
     #[serde(skip)]
     off_in_words: Option<ForeignText>,
-    /// Where the repository is.
+    /// The directory of the repository.
     pub(super) repository: ForeignText,
     /// Whether it is this user's own, for what is outside of all others.
     #[serde(skip)]
     is_users_own: bool,
     /// The repository's id; missing until the first command that records.
     repo_id: Option<String>,
-    /// Whether this user knows the repository.
+    /// Whether the repository is known.
     known: bool,
-    /// Why, or why not.
+    /// Why it is known or not.
     known_because: ForeignText,
-    /// The random id of this user on this machine; missing where the user wants none.
+    /// The random id of this machine; missing if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     install_id: Option<String>,
     /// Where entries are sent.
     endpoint: EndpointStatus,
-    /// What is to be said of the user's headers, which would go out unencrypted.
+    /// A warning that the user's headers would be sent unencrypted.
     #[serde(skip_serializing_if = "Option::is_none")]
     header_warning: Option<ForeignText>,
-    /// What delivers them.
+    /// The sender that delivers them.
     sender: SenderStatus,
-    /// How many entries wait to be sent.
+    /// How many entries are pending.
     pub(super) pending: u64,
-    /// How many of those are past their time: the next flush that delivers nothing removes them.
+    /// How many pending entries are past retention: the next flush that delivers nothing deletes them.
     past_retention: u64,
-    /// How many of those will be within a day.
+    /// How many pending entries will be past retention within a day.
     expiring_within_day: u64,
-    /// How many of those the last flush passed over, since the sender's contract does not promise it such entries.
+    /// How many pending entries the last flush skipped, because they exceed what the sender's contract promises.
     beyond_contract: u64,
-    /// How many entries are set aside as undeliverable.
+    /// How many entries are quarantined.
     pub(super) quarantined: u64,
-    /// How many entries came with a checkout, and are not sent.
+    /// How many entries are held back, because they came with a checkout.
     held_back: u64,
     /// How many sent entries are kept.
     kept: u64,
     /// What became of all entries so far.
     totals: Totals,
-    /// The last flush; missing where there was none.
+    /// The last flush; missing if there was none.
     last_flush: Option<FlushStatus>,
-    /// What is odd in `.swamp.yaml` and the user's `config.yaml`.
+    /// Problems in `.swamp.yaml` and in the user's `config.yaml`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<ForeignText>,
+    /// What to do about an endpoint that is not valid, a file that cannot be read, or a last flush that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<ForeignText>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct EndpointStatus {
-    /// The URL; null where what is named is none.
+    /// The URL; null if it is not valid.
     url: Option<ForeignText>,
-    /// Who names it: `environment`, `marker` or `default`.
+    /// Where it is set: `environment`, `marker` or `default`.
     source: &'static str,
     /// What is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ForeignText>,
-    /// What to do about that.
-    #[serde(skip)]
-    hint: Option<&'static str>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SenderStatus {
-    /// As the marker names it.
+    /// The sender, as the marker names it.
     component: ForeignText,
     /// The digest that the marker pins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pinned_digest: Option<String>,
-    /// Whether it gets the headers that this user has for the endpoint; missing where its file cannot be read.
+    /// Whether it gets this user's headers for the endpoint; missing if its file cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     trusted: Option<bool>,
     /// Why it gets none.
@@ -118,13 +118,13 @@ struct FlushStatus {
     at: DateTime<Utc>,
     /// How many entries it delivered.
     delivered: u64,
-    /// How many it set aside.
+    /// How many entries it quarantined.
     quarantined: u64,
     /// How long it took.
     duration_ms: u64,
-    /// Why it did not deliver the rest; null where it did.
+    /// Why it did not deliver the rest; null if it delivered all.
     failure: Option<FailureRecord>,
-    /// Until when the endpoint asked to be left alone.
+    /// The time until which the endpoint asked to wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_at: Option<DateTime<Utc>>,
 }
@@ -165,9 +165,9 @@ struct ForeignStatus {
     enabled: bool,
     /// Always `owner`.
     off_by: &'static str,
-    /// Whose the repository is.
+    /// Who owns the repository.
     reason: ForeignText,
-    /// What to do where its owner is trusted.
+    /// What to do if you trust the owner.
     hint: ForeignText,
 }
 
@@ -203,6 +203,12 @@ pub(super) fn status(context: &Context) -> Result<Status, CommandError> {
     let known = known(root, marker);
     let answer = known.as_ref().map(Known::answer);
     let file = component_file(root, &marker.telemetry_sender, context.owners()).ok();
+    let hint = match (&url, off.as_ref().and_then(OffSwitch::cause), &last) {
+        (Err(why), ..) => Some(hint::of_endpoint(why).into()),
+        (Ok(_), Some(cause), _) => Some(hint::of_cause(cause).into()),
+        (Ok(_), None, Some(last)) => of_last_flush(last, marker),
+        (Ok(_), None, None) => None,
+    };
     Ok(Status {
         enabled: off.is_none(),
         off_by: off.as_ref().map(OffSwitch::kind),
@@ -220,7 +226,6 @@ pub(super) fn status(context: &Context) -> Result<Status, CommandError> {
         },
         endpoint: EndpointStatus {
             problem: url.as_ref().err().map(|why| why.to_string().into()),
-            hint: url.as_ref().err().map(hint::of_endpoint),
             url: url.ok().map(|url| url.to_string().into()),
             source: match source {
                 EndpointSource::Environment => "environment",
@@ -244,7 +249,16 @@ pub(super) fn status(context: &Context) -> Result<Status, CommandError> {
             .chain(option_warnings(context, file.as_ref(), marker))
             .map(Into::into)
             .collect(),
+        hint,
     })
+}
+
+/// What to do about the last flush, if it failed.
+fn of_last_flush(last: &LastFlush, marker: &Marker) -> Option<ForeignText> {
+    let failure = last.failure.as_ref()?;
+    let sender = marker.telemetry_sender.to_string().into();
+    let hints = hint::of_failure(failure.kind.as_written(), failure.cause(), &sender);
+    (!hints.is_empty()).then(|| hints.join("; ").into())
 }
 
 /// What is wrong with the sender's options, where it has said which it takes. Nothing runs for this.
@@ -340,14 +354,14 @@ impl Status {
         ];
         rows.extend(self.install_id.clone().map(|id| ("install id", id)));
         rows.extend(warning);
-        rows.extend(self.hint().map(|hint| ("hint", hint.to_string())));
+        rows.extend(self.hint.as_ref().map(|hint| ("hint", hint.to_string())));
         if self.held_back > 0 {
             let held_back = format!("{}, which came with a checkout", entries(self.held_back));
             rows.insert(5, ("held back", held_back));
         }
         if self.is_users_own {
             let own = format!(
-                "your own, in {}: it takes what is outside of all others",
+                "your own, in {}, for commands outside of all other repositories",
                 self.repository
             );
             rows.insert(1, ("repository", own));
@@ -366,15 +380,6 @@ impl Status {
     pub(super) fn last_flush_in_words(&self, now: DateTime<Utc>) -> String {
         let last = self.last_flush.as_ref();
         last.map_or_else(|| "never".to_owned(), |last| last.in_words(now))
-    }
-
-    /// What to do about an endpoint that is not valid, or about the last flush, if it failed.
-    fn hint(&self) -> Option<ForeignText> {
-        if let Some(hint) = self.endpoint.hint {
-            return Some(hint.into());
-        }
-        let failure = self.last_flush.as_ref()?.failure.as_ref()?;
-        hint::of_failure(failure.kind.as_written(), &self.sender.component).map(Into::into)
     }
 
     fn pending_in_words(&self) -> String {

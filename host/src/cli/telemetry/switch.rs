@@ -15,14 +15,14 @@ use crate::cli::error::{CommandError, ErrorKind};
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Switched {
-    /// Whether telemetry is on now, for the repository that the command ran in or else for this user.
+    /// Whether telemetry is on now, for the repository that the command ran in, or otherwise for this user.
     enabled: bool,
-    /// What was written.
+    /// The file that was changed.
     file: ForeignText,
-    /// How many entries of this repository wait; missing outside of one.
+    /// How many entries of this repository are pending; missing outside of a repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<usize>,
-    /// What keeps telemetry off all the same.
+    /// What still turns telemetry off.
     #[serde(skip_serializing_if = "Option::is_none")]
     still_off_by: Option<ForeignText>,
 }

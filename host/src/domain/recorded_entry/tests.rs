@@ -174,7 +174,7 @@ fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
         ]
         .join("\n"),
         @r##"
-    it is not JSON from its line 1, column 0 on
+    it is not valid JSON at line 1, column 0
     it is not a JSON object
     invocation is missing
     id must be 1 to 64 ASCII letters, digits, - and _
@@ -182,7 +182,7 @@ fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
     invocation.command is missing
     invocation.command must be text without control characters, and not empty
     invocation.command must be text without control characters, and not empty
-    invocation.args must be a list of texts, or their number
+    invocation.args must be a list of strings, or their number
     invocation.optionKeys must be a list of option keys without their values, such as --force or -f
     invocation.globalOptions must be a list of option keys without their values, such as --force or -f
     result.status is missing
@@ -190,7 +190,7 @@ fn what_is_wrong_is_named_by_its_path_and_never_quoted() {
     result.exitCode must be a whole number of 32 bits
     result.exitCode must be a whole number of 32 bits
     result.errorMessage must be text
-    startedAt must be an instant as ISO 8601 has it, such as 2026-02-11T12:00:00.000Z
+    startedAt must be an ISO 8601 time, such as 2026-02-11T12:00:00.000Z
     startedAt is older than the 2 days that unsent entries are kept (telemetryUnsentRetentionDays in .swamp.yaml)
     startedAt must be no more than a day ahead
     completedAt must be no earlier than startedAt

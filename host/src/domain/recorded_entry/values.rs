@@ -7,8 +7,7 @@ use crate::domain::telemetry_entry::{whole_millis, with_dashes};
 use crate::domain::{EntryId, REDACTED, telemetry_entry};
 
 pub(super) const AN_ID: &str = "1 to 64 ASCII letters, digits, - and _";
-pub(super) const AN_INSTANT: &str =
-    "an instant as ISO 8601 has it, such as 2026-02-11T12:00:00.000Z";
+pub(super) const AN_INSTANT: &str = "an ISO 8601 time, such as 2026-02-11T12:00:00.000Z";
 pub(super) const TEXT: &str = "text without control characters, and not empty";
 pub(super) const KEYS: &str = "a list of option keys without their values, such as --force or -f";
 

@@ -580,9 +580,9 @@ fn a_value_that_cannot_be_used_is_told_without_quoting_it() {
         ]
         .join("\n"),
         @r"
-    the variable http_proxy names a SOCKS proxy, and only http and https proxies are supported; name one, or put the host in no_proxy
-    the variable ALL_PROXY is not the address of an http or https proxy; write it as http://HOST:PORT
-    the variable all_proxy is not the address of an http or https proxy; write it as http://HOST:PORT
+    the variable http_proxy names a SOCKS proxy, and only http and https proxies are supported
+    the variable ALL_PROXY is not the address of an http or https proxy
+    the variable all_proxy is not the address of an http or https proxy
     "
     );
     let environment = environment(&[("http_proxy", "http://me:secret@127.0.0.1:7")]);

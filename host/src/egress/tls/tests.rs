@@ -177,11 +177,11 @@ async fn what_is_wrong_with_a_certificate_is_told_apart() {
     }
     insta::assert_snapshot!(told.join("\n"), @r"
     expired: the certificate of localhost:443 has expired
-    early: the certificate of localhost:443 is not valid yet; check this machine's clock
-    stranger: the certificate of localhost:443 is signed by none that this machine trusts; name its authority's certificate in SSL_CERT_FILE
-    namesake: the certificate of localhost:443 is signed by none that this machine trusts; name its authority's certificate in SSL_CERT_FILE
-    self-signed: the certificate of localhost:443 is signed by none that this machine trusts; name its authority's certificate in SSL_CERT_FILE
-    self-signed authority: the certificate of localhost:443 is a self-signed authority's own, which cannot serve a host; have it sign one for the host
+    early: the certificate of localhost:443 is not valid yet
+    stranger: the certificate of localhost:443 is not signed by an authority that this machine trusts
+    namesake: the certificate of localhost:443 is not signed by an authority that this machine trusts
+    self-signed: the certificate of localhost:443 is not signed by an authority that this machine trusts
+    self-signed authority: the certificate of localhost:443 is the certificate of a self-signed authority, which cannot serve a host
     elsewhere: the certificate of localhost:443 is for another host
     ");
 }
@@ -225,11 +225,11 @@ async fn a_certificate_file_that_is_of_no_use_is_a_failure_that_names_it() {
         told.push(why.replace(&*directory.path().to_string_lossy(), "DIR"));
     }
     insta::assert_snapshot!(told.join("\n"), @r"
-            found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: DIR/missing.pem: no such file or directory; correct or unset them
-            found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: DIR/empty.pem: it holds none; correct or unset them
-            found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: DIR/text.pem: it holds none; correct or unset them
-            found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: none in DIR/broken.pem can be used as a root; correct or unset them
-            found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: DIR/.: is a directory; correct or unset them
+            found no certificates through SSL_CERT_FILE and SSL_CERT_DIR: DIR/missing.pem: no such file or directory
+            found no certificates through SSL_CERT_FILE and SSL_CERT_DIR: DIR/empty.pem: it contains none
+            found no certificates through SSL_CERT_FILE and SSL_CERT_DIR: DIR/text.pem: it contains none
+            found no certificates through SSL_CERT_FILE and SSL_CERT_DIR: none in DIR/broken.pem can be used as a root
+            found no certificates through SSL_CERT_FILE and SSL_CERT_DIR: DIR/.: is a directory
             ");
 }
 
@@ -273,5 +273,5 @@ async fn a_certificate_directory_is_searched_and_must_hold_one() {
         .await
         .unwrap_err()
         .to_string();
-    insta::assert_snapshot!(why.replace(&*empty.path().to_string_lossy(), "DIR"), @"found no certificates where SSL_CERT_FILE and SSL_CERT_DIR say: DIR: it holds none; correct or unset them");
+    insta::assert_snapshot!(why.replace(&*empty.path().to_string_lossy(), "DIR"), @"found no certificates through SSL_CERT_FILE and SSL_CERT_DIR: DIR: it contains none");
 }

@@ -8,6 +8,7 @@ use winsafe::co::{CREATE, ERROR};
 use winsafe::{CreateProcess, STARTUPINFO, SysResult};
 
 use super::{Program, VARIABLE, WorkerTask};
+use crate::domain::{Cause, Reason};
 
 pub(super) fn detach(program: &Program, task: WorkerTask, root: &Path) -> io::Result<()> {
     let program = text(&program.path)?;
@@ -42,10 +43,8 @@ fn text(path: &Path) -> io::Result<&str> {
     path.to_str()
         .filter(|text| !text.contains('\0'))
         .ok_or_else(|| {
-            let reason = format!(
-                "cannot start a worker: the path {} is not Unicode; move it to one that is",
-                crate::domain::shown(path)
-            );
-            io::Error::new(io::ErrorKind::InvalidInput, reason)
+            let path = crate::domain::shown(path);
+            let text = format!("could not start a worker: the path {path} is not Unicode");
+            Reason::new(Cause::PathNotUnicode, text).into_io(io::ErrorKind::InvalidInput)
         })
 }

@@ -12,7 +12,7 @@ use wasmtime::component::{InstancePre, Linker};
 use super::description::Description;
 use super::limits;
 use super::sandbox::Guest;
-use crate::domain::{Delivered, SendError, SpooledEntry, printable};
+use crate::domain::{Cause, Delivered, Reason, SendError, SpooledEntry, printable};
 use crate::egress::Secrets;
 
 /// The export that a sender is known by, without its version.
@@ -70,21 +70,25 @@ impl Contract {
     ///
     /// # Errors
     ///
-    /// Says what it exports instead, and what to do.
-    pub(super) fn of<'a>(exports: impl IntoIterator<Item = &'a str>) -> Result<Self, String> {
+    /// Says what it exports instead.
+    pub(super) fn of<'a>(exports: impl IntoIterator<Item = &'a str>) -> Result<Self, Reason> {
         match version_of(exports) {
             Some(v0_1::VERSION) => Ok(Self::V0_1),
             Some(v0_2::VERSION) => Ok(Self::V0_2),
             Some(v0_3::VERSION) => Ok(Self::V0_3),
-            Some(other) => Err(format!(
-                "it is for version {} of the contract, and this host runs {}; build it for one of them",
-                reason(other),
-                contract_versions()
+            Some(other) => Err(Reason::new(
+                Cause::UnsupportedContract,
+                format!(
+                    "it is for version {} of the contract, and this host runs {}",
+                    reason(other),
+                    contract_versions()
+                ),
             )),
             None => Err(format!(
                 "it does not export {INTERFACE}@{}, so it is not a telemetry sender",
                 v0_2::VERSION
-            )),
+            )
+            .into()),
         }
     }
 
@@ -101,18 +105,18 @@ impl Contract {
     ///
     /// # Errors
     ///
-    /// Says what it is instead, and what to do.
-    pub(super) fn check_async(self, function: &str, is_async: bool) -> Result<(), String> {
+    /// Says what it is instead.
+    pub(super) fn check_async(self, function: &str, is_async: bool) -> Result<(), Reason> {
         let version = self.version();
         let should_be = self == Self::V0_3 && v0_3::ASYNC_FUNCTIONS.contains(&function);
         match (should_be, is_async) {
-            (true, false) => Err(format!(
-                "its {function} is not async, as contract {version} has it; make it async, or build it for contract {}",
-                v0_2::VERSION
+            (true, false) => Err(Reason::new(
+                Cause::NotAsync,
+                format!("its {function} is not async, and contract {version} requires that"),
             )),
-            (false, true) => Err(format!(
-                "its {function} is async, which contract {version} does not have; build it for contract {}",
-                v0_3::VERSION
+            (false, true) => Err(Reason::new(
+                Cause::AsyncContract,
+                format!("its {function} is async, which contract {version} does not have"),
             )),
             _ => Ok(()),
         }

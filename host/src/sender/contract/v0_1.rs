@@ -148,7 +148,7 @@ fn send_error(error: wit::SendError, batch: &Batch<'_>) -> SendError {
         wit::SendError::Throttled(seconds) => SendError::Throttled {
             retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
         },
-        wit::SendError::Unreachable(why) => SendError::Unreachable(batch.reason(&why)),
+        wit::SendError::Unreachable(why) => SendError::Unreachable(batch.reason(&why).into()),
         wit::SendError::InvalidConfiguration(why) => {
             SendError::InvalidConfiguration(batch.reason(&why))
         }

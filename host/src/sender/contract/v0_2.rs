@@ -244,7 +244,7 @@ fn send_error(failure: wit::Failure, batch: &Batch<'_>) -> SendError {
         wit::Failure::Throttled(seconds) => SendError::Throttled {
             retry_after: seconds.map(|seconds| Duration::from_secs(seconds.into())),
         },
-        wit::Failure::Unreachable(why) => SendError::Unreachable(batch.reason(&why)),
+        wit::Failure::Unreachable(why) => SendError::Unreachable(batch.reason(&why).into()),
         wit::Failure::InvalidConfiguration(why) => {
             SendError::InvalidConfiguration(batch.reason(&why))
         }

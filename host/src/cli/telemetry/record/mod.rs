@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use swamp::config::Marker;
 use swamp::domain::{
-    EntryFlaw, RecordContext, RecordedEntry, Subcommands, Surroundings, UNKNOWN_VERSION,
+    Cause, EntryFlaw, RecordContext, RecordedEntry, Subcommands, Surroundings, UNKNOWN_VERSION,
     entry_example, entry_schema,
 };
 use swamp::recorder::surroundings::surroundings;
@@ -31,15 +31,15 @@ use crate::cli::ui::Ui;
 /// The answer. Its keys are stable.
 #[derive(Default, Serialize)]
 struct RecordReport {
-    /// The ids of the entries that are recorded.
+    /// The ids of the recorded entries.
     recorded: Vec<String>,
-    /// What is no entry.
+    /// Input that was refused.
     refused: Vec<Refusal>,
 }
 
 #[derive(Serialize)]
 struct Refusal {
-    /// The line of the input that it began at.
+    /// The line of the input where it starts.
     line: u64,
     /// What is wrong with it, in one sentence.
     reason: String,
@@ -82,7 +82,8 @@ pub(crate) fn run(args: &Record, context: &Context) -> Result<(), CommandError> 
     if let Some(repo) = &context.repo
         && let Err(error) = finish::flush(context, repo, &spool, true)
     {
-        debug!("could not start the flush: {error}");
+        let cause = Cause::of_io(&error).map(Cause::as_str);
+        debug!(cause, "could not start the flush: {error}");
     }
     Ok(())
 }

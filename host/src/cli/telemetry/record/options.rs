@@ -39,7 +39,7 @@ pub(super) fn in_words(why: &Refused) -> String {
              (telemetryUnsentRetentionDays in .swamp.yaml)"
         ),
         Refused::NotTaken(NotTaken::OtherContent(id)) => {
-            format!("--id must be one of its own: a different entry has {id}")
+            format!("--id must be new: a different entry has {id}")
         }
         _ => why.to_string(),
     }

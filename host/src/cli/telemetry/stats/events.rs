@@ -46,7 +46,7 @@ fn count(lines: impl BufRead, ui: Ui) -> io::Result<History> {
         }
     }
     if others > 0 {
-        ui.note(&format!("passed over {others} lines that are no events"));
+        ui.note(&format!("skipped {others} lines that are not events"));
     }
     Ok(history)
 }

@@ -53,7 +53,7 @@ fn of_repo(context: &Context) -> Result<History, CommandError> {
     let Some(spool) = FileSpool::open(root, context.owners())? else {
         return Ok(History::default());
     };
-    let _work = Work::begin(context.ui, "reading what is not sent yet");
+    let _work = Work::begin(context.ui, "reading pending entries");
     // Listed first: what is sent in between is then counted or still there, and its name tells which.
     let names = spool.names()?;
     let counted = spool.history();

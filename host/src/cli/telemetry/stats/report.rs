@@ -24,7 +24,7 @@ const MOST_TOLD: usize = 10;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Stats {
-    /// The days that were looked at, today among them.
+    /// The number of days, including today.
     days_analyzed: u64,
     /// How many invocations there were.
     total_invocations: u64,
@@ -32,16 +32,16 @@ pub(super) struct Stats {
     success_count: u64,
     /// How many failed.
     error_count: u64,
-    /// How many failed by a mistake of the user, such as a wrong command line.
+    /// How many failed because of a mistake of the user, such as a wrong command line.
     user_error_count: u64,
-    /// How many of a hundred succeeded.
+    /// The percentage that succeeded.
     success_rate: f64,
-    /// How many of a hundred failed.
+    /// The percentage that failed.
     error_rate: f64,
     /// Machines with an install id.
     #[serde(skip_serializing_if = "Option::is_none")]
     machines: Option<usize>,
-    /// How often swamp's own commands were used, which are not in the other numbers unless they are asked for.
+    /// How often swamp's own commands were used. The other numbers include them only with `--all`.
     own_invocations: u64,
     /// How often each command was used.
     command_frequency: Map<String, Value>,
@@ -51,7 +51,7 @@ pub(super) struct Stats {
     average_duration_by_command: Map<String, Value>,
     /// How many invocations there were on each platform.
     platform_distribution: Map<String, Value>,
-    /// `commands`, `tools`, `days` or `results`, as asked for.
+    /// `commands`, `tools`, `days` or `results`, depending on `--by`.
     #[serde(flatten)]
     groups: BTreeMap<&'static str, Vec<Group>>,
     #[serde(skip)]
@@ -75,14 +75,14 @@ struct Group {
     succeeded: u64,
     /// How many failed.
     errors: u64,
-    /// How many failed by a mistake of the user.
+    /// How many failed because of a mistake of the user.
     user_errors: u64,
-    /// About half of the invocations took no longer; missing where no duration is known.
+    /// The approximate median duration; missing if no duration is known.
     median_ms: Option<u64>,
-    /// About 19 of 20 took no longer.
+    /// The approximate 95th percentile of durations.
     p95_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    /// How many machines with an install id they were on; missing where none has one.
+    /// How many machines with an install id they ran on; missing if none has one.
     machines: Option<usize>,
 }
 

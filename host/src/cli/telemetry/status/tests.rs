@@ -24,7 +24,6 @@ fn healthy() -> Status {
             url: Some("http://localhost:8090".into()),
             source: "marker",
             problem: None,
-            hint: None,
         },
         header_warning: None,
         sender: SenderStatus {
@@ -56,6 +55,7 @@ fn healthy() -> Status {
             retry_at: None,
         }),
         warnings: Vec::new(),
+        hint: None,
     }
 }
 
@@ -84,7 +84,6 @@ fn a_failing_one_that_is_off() {
             url: None,
             source: "environment",
             problem: Some("\"x\" is not a URL".into()),
-            hint: Some("use a URL such as https://telemetry.example.com"),
         },
         sender: SenderStatus {
             component: "senders/\x1b[31mours.wasm".into(),
@@ -110,9 +109,11 @@ fn a_failing_one_that_is_off() {
             failure: Some(FailureRecord {
                 kind: "throttled".into(),
                 reason: "the endpoint asked to wait for 900 seconds".into(),
+                cause: None,
             }),
             retry_at: Some(at("2026-02-11T12:15:00Z")),
         }),
+        hint: Some("use a URL such as https://telemetry.example.com".into()),
         ..healthy()
     };
     insta::assert_snapshot!(shown(&status), @r#"
