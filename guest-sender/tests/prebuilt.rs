@@ -120,7 +120,7 @@ fn sources_digest() -> Outcome<String> {
     inputs.push((
         "profiles".to_owned(),
         sections(&text("Cargo.toml")?, |header| {
-            header.starts_with("[profile.dist") || header == "[profile.release]"
+            header.starts_with("[profile.guest") || header == "[profile.release]"
         }),
     ));
     inputs.push((
