@@ -78,7 +78,7 @@ where
         };
         let mut message = String::new();
         context.format_fields(Writer::new(&mut message), event)?;
-        // One line an event, whoever wrote what is in it.
+        // One line per event, even if the text in it contains line breaks.
         writeln!(writer, "{time}{level}: {}", printable(&message))?;
         let mut cause = CauseOf(None);
         event.record(&mut cause);

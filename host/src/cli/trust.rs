@@ -222,7 +222,7 @@ pub(crate) fn remember(
     known.allow(sender, marker.is_of_shared_directory())
 }
 
-/// Where the repository is, whoever owns it.
+/// The directory of the repository, even if another user owns it.
 fn root(context: &Context) -> Result<PathBuf, CommandError> {
     match &context.repo {
         Some(repo) => Ok(repo.root.clone()),

@@ -269,7 +269,7 @@ impl MarkerFile {
         let root = directory::open(&self.root)
             .and_then(|root| self.owners.checked_root(root))
             .map_err(failed)?;
-        // Whoever can rename the repository could have put another directory in its place.
+        // Somebody who can rename the repository could have put another directory in its place.
         root.symlink_metadata(MARKER)
             .map_err(|why| self.not_read(why))?;
         let own = directory::ensure_in(&root, OWN_DIR, PRIVATE_DIR);
@@ -283,7 +283,7 @@ impl MarkerFile {
                 })
             })?;
         if own.symlink_metadata(IGNORE).is_err() {
-            // For the lock of a command that is killed. Whoever has one there has decided what git sees.
+            // For the lock of a command that is killed. An existing file is left as it is.
             let ignored = format!("/{IGNORE}\n/{LOCK}\n");
             replace::create_in(&own, IGNORE.as_ref(), &ignored, MODE).ok();
         }

@@ -36,7 +36,7 @@ fn with_found<T>(
         let dir = directory::open(parent)?;
         let file = RegularFile::find_through(&dir, name, path)?;
         private::check_trusted(file.metadata(), "it")?;
-        // Whoever can write to the directory can remove the file, and what it forbids with it.
+        // Everybody who can write to the directory can remove the file, and with it what it forbids.
         private::check_trusted(&dir.dir_metadata()?, "its directory")?;
         using(&file)
     };

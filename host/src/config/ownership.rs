@@ -41,7 +41,7 @@ pub fn owners(
         // A sender's file may still be a stranger's.
         return Ok(Owners::Own);
     };
-    // Whoever opens the directory asks its descriptor again.
+    // The owner is checked again on the descriptor when the directory is opened.
     match TrustStore::of(root, env).allows_others_files(root) {
         Some(Owners::AllIn(owner)) if sys::owner_id(root) != Some(owner) => Err(foreign),
         Some(owners) => Ok(owners),

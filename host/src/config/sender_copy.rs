@@ -22,7 +22,7 @@ const FILE_MODE: u32 = 0o666;
 /// When it cannot be written, or when there is a link or something else in its place.
 pub fn write_sender_copy(root: &Path, name: &str, content: &[u8]) -> io::Result<String> {
     let root = directory::open(root)?;
-    // Whoever can rename the repository could have put another directory in its place.
+    // Somebody who can rename the repository could have put another directory in its place.
     root.symlink_metadata(MARKER)?;
     let own = directory::ensure_in(&root, PARENT, DIR_MODE)?;
     let copies = directory::ensure_in(&own, NAME, DIR_MODE)?;

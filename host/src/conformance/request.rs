@@ -1,4 +1,4 @@
-//! A request as it arrived, whoever took it.
+//! A request as it arrived.
 
 use std::fmt;
 

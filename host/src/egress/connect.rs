@@ -111,7 +111,7 @@ impl Drop for Lease {
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is guarded is replaced whole: whoever panicked left nothing half done.
+    // The value is always replaced as a whole, so a panic leaves nothing half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -22,7 +22,7 @@ pub(super) fn allows(target: &Target, method: &Method, uri: &Uri) -> bool {
 pub(super) enum Unusable {
     /// Only neighbours on the link, and the metadata services of most clouds, are there.
     LinkLocal,
-    /// A metadata service that hands credentials to whoever asks.
+    /// A metadata service that gives credentials to everybody who asks.
     Metadata,
     Multicast,
     Broadcast,

@@ -62,7 +62,7 @@ impl BatchLog {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        // Every change is one assignment: whoever panicked left nothing half done.
+        // Every change is one assignment, so a panic leaves nothing half done.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -174,7 +174,7 @@ impl Drop for InFlight {
     }
 }
 
-/// An endpoint's words, short and harmless to a terminal.
+/// An endpoint's words, cut short and escaped.
 fn shortened(text: &str) -> String {
     const LONGEST: usize = 300;
     let start: String = text.chars().take(LONGEST).collect();

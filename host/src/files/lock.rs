@@ -70,7 +70,7 @@ impl PassingLock {
         Err(changed())
     }
 
-    /// The same, but waits for whoever holds it. `on_wait` is called before that.
+    /// The same, but waits for the process that holds it. `on_wait` is called before that.
     #[cfg(feature = "sender")]
     pub(crate) fn wait_in(dir: &Dir, name: &str, on_wait: impl Fn()) -> io::Result<Self> {
         for _ in 0..ATTEMPTS {

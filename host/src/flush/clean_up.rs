@@ -39,7 +39,7 @@ pub fn clean_up(
     Ok(())
 }
 
-/// Removes what has expired of a listing, and what killed processes have left. Whoever calls this holds the lock.
+/// Removes what has expired of a listing, and what killed processes have left. The caller must hold the lock.
 pub(super) fn remove_expired(
     root: &Path,
     spool: &FileSpool,

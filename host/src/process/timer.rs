@@ -19,7 +19,7 @@ pub struct Alarm {
     index: usize,
 }
 
-/// What whoever wants the thread shares: it ends with the last of them.
+/// The state that all users of the thread share. The thread ends with the last of them.
 #[derive(Debug, Default)]
 struct Owner(Arc<Clock>);
 
@@ -116,7 +116,7 @@ impl State {
 
 impl Clock {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Every change is one assignment: whoever panicked left nothing half done.
+        // Every change is one assignment, so a panic leaves nothing half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -111,7 +111,7 @@ impl Ledger {
         Ok(first_seen)
     }
 
-    /// Remembers `arrival`, and hands it to whoever listens.
+    /// Remembers `arrival`, and passes it to the listeners.
     pub(super) fn record(&mut self, arrival: Arrival, room: OwnedSemaphorePermit) {
         let arrival = Arc::new(arrival);
         let room = Arc::new(room);

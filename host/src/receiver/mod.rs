@@ -345,6 +345,6 @@ async fn part(mut stream: TcpStream) {
         let mut unread = (&mut stream).take(PARTING_BYTES);
         tokio::io::copy(&mut unread, &mut tokio::io::sink()).await
     };
-    // Whoever goes on writing is reset in the end.
+    // Connections that continue to write are reset in the end.
     let _ = tokio::time::timeout(PARTING_TIME, read_out).await;
 }

@@ -30,7 +30,7 @@ impl Output {
         kept.extend(news);
     }
 
-    /// Takes what was kept: its lines, harmless to a terminal and without `secrets`.
+    /// Takes what was kept: its lines, escaped and without `secrets`.
     pub(super) fn take_lines(&self, secrets: &Secrets) -> Vec<String> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.is_empty() {

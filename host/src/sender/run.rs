@@ -248,7 +248,7 @@ impl ComponentSender {
         let work = work(&mut instance, &self.linked);
         let done: Result<wasmtime::Result<T>, Elapsed> =
             runtime.block_on(async { timeout_at(deadline.instant().into(), work).await });
-        // Once the guest is done, nothing of it is left that computes.
+        // The guest has returned and does not compute any more.
         self.alarm.clear();
         let egress = &instance.store.data().egress;
         let patience = UNREAD_PATIENCE.min(deadline.remaining());
@@ -439,7 +439,7 @@ impl TelemetrySender for ComponentSender {
         })?;
         let (denied, failure) = (report.denied.clone(), report.failure.clone());
         let judged = self.judge(answer, entries.len(), report);
-        // What the sender failed with is told by whoever is told that it failed.
+        // The caller that reports the failure logs its reason.
         let told = judged.as_ref().err().map(ToString::to_string);
         let is_told = |what: &String| told.as_ref().is_some_and(|told| told.contains(what));
         if let Some(request) = denied.filter(|request| !is_told(request)) {

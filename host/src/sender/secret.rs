@@ -52,7 +52,7 @@ impl Secret {
             read => return read,
         }
         match replace::create_in(dir, FILE.as_ref(), new().as_bytes(), PRIVATE_FILE) {
-            // Whoever was first has made it for all.
+            // Another process has created it first.
             Err(why) if why.kind() != io::ErrorKind::AlreadyExists => Err(why),
             _ => Self::read(dir),
         }

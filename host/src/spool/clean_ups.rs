@@ -21,7 +21,7 @@ impl FileSpool {
         serde_json::from_slice(&file.read(MAX_ENTRY_BYTES).ok()?).ok()
     }
 
-    /// Replaces their record. Only whoever holds the lock does.
+    /// Replaces their record. The caller must hold the lock.
     ///
     /// # Errors
     ///

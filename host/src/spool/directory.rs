@@ -35,7 +35,7 @@ pub(super) fn create(root: &Path, owners: Owners) -> io::Result<Dir> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         opened => return opened,
     }
-    // Whoever can rename the repository could have put another directory in its place.
+    // Somebody who can rename the repository could have put another directory in its place.
     root.symlink_metadata(MARKER)?;
     let parent = owners.checked(directory::ensure_in(&root, PARENT, PARENT_MODE)?)?;
     owners.checked(directory::ensure_in(&parent, NAME, PRIVATE_DIR)?)

@@ -28,7 +28,7 @@ impl FileSpool {
         Some(history)
     }
 
-    /// Forgets how commands were used. Only whoever holds the lock does.
+    /// Forgets how commands were used. The caller must hold the lock.
     ///
     /// # Errors
     ///

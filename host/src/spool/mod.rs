@@ -217,7 +217,7 @@ impl FileSpool {
         serde_json::from_slice(&file.read(MAX_ENTRY_BYTES).ok()?).ok()
     }
 
-    /// Replaces the record of the last flush. Only whoever holds the lock does.
+    /// Replaces the record of the last flush. The caller must hold the lock.
     ///
     /// # Errors
     ///

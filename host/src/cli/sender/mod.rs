@@ -68,7 +68,7 @@ fn compiled(file: &ComponentFile, context: &Context) -> Result<(Compiled, Durati
     Ok(try_compile(file, context)??)
 }
 
-/// The same, for whoever has something to say of a component that is refused.
+/// The same, for callers that handle a refused component themselves.
 pub(crate) fn try_compile(
     file: &ComponentFile,
     context: &Context,

@@ -36,7 +36,7 @@ impl Stream {
         let next = seen.map_or(0, |id| feed.after(id));
         let feed = Arc::clone(feed);
         tokio::spawn(async move {
-            // Whoever reads has gone: there is nothing left to do.
+            // The reader has gone: there is nothing left to do.
             let _ = tell(&feed, next, hello, &sender).await;
             drop(place);
         });

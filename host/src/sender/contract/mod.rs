@@ -263,7 +263,7 @@ impl Sender {
     }
 }
 
-/// A guest's or an endpoint's words, short and harmless to a terminal.
+/// A guest's or an endpoint's words, cut short and escaped.
 pub(super) fn reason(text: &str) -> String {
     let short: String = text.trim().chars().take(limits::REASON_CHARS).collect();
     printable(&short).into_owned()
