@@ -20,7 +20,7 @@ fn repo() -> TestRepo {
         ..ReceiverOptions::default()
     });
     fs::copy(fixture(), repo.root().join("async.wasm")).unwrap();
-    repo.configure("telemetrySender: async.wasm\n");
+    repo.configure("telemetrySender: async.wasm\ntelemetrySenderOptions: {do: sort}\n");
     repo
 }
 

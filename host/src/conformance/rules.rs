@@ -108,6 +108,7 @@ mod tests {
         let contracts = [
             ("0.1.0", include_str!("../../wit/0.1.0/sender.wit")),
             ("0.2.0", include_str!("../../wit/0.2.0/sender.wit")),
+            ("0.3.0", include_str!("../../wit/0.3.0/sender.wit")),
         ];
         for (version, contract) in contracts {
             let words: Vec<_> = contract
