@@ -2,7 +2,7 @@
 
 use swamp::domain::{SendError, SenderFailure, SenderFailureKind};
 
-use super::{Attack, batch, hostile, name};
+use super::{Attack, batch, end_with_little_memory, hostile, hostile_path, name};
 use crate::support::AMPLE;
 
 #[test]
@@ -76,6 +76,26 @@ fn resources_of_every_kind_run_out() {
 }
 
 #[test]
+fn what_a_guest_hands_over_in_one_call_is_bounded() {
+    for attack in [
+        Attack::new("long-methods").with("bytes", 300_000),
+        Attack::new("error")
+            .with("kind", "other")
+            .with("size", 300_000),
+    ] {
+        let error = attack.error();
+        assert_eq!(name(&error), "trapped", "{error}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_host_keeps_for_a_guest_is_bounded() {
+    let kind = end_with_little_memory(&hostile_path(), "{do: long-methods, bytes: \"250000\"}");
+    assert_eq!(kind, "trapped");
+}
+
+#[test]
 fn a_flood_of_random_bytes_is_not_made() {
     let error = Attack::new("random").error();
     assert_eq!(name(&error), "trapped", "{error}");
@@ -91,7 +111,7 @@ fn an_answer_is_shortened_and_harmless_whatever_is_in_it() {
     for kind in ["rejected", "unreachable", "invalid-configuration", "other"] {
         let error = Attack::new("error")
             .with("kind", kind)
-            .with("size", 1_000_000)
+            .with("size", 200_000)
             .error();
         assert_eq!(name(&error), kind);
         let text = error.to_string();

@@ -49,7 +49,10 @@ fn whatever_the_sender_does_the_command_succeeds_in_silence_and_the_entry_stays(
         (&[("do", "exit")], "trapped"),
         (&[("do", "pollables")], "trapped"),
         (&[("do", "ok")], "unconfirmed"),
-        (&[("do", "error"), ("kind", "other")], "other"),
+        (
+            &[("do", "error"), ("kind", "other"), ("size", "200000")],
+            "other",
+        ),
         (&[("do", "post"), ("method", "GET")], "denied"),
         (
             &[("do", "post"), ("authority", "169.254.169.254")],

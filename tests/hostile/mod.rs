@@ -15,12 +15,15 @@ mod requests;
 mod wat;
 
 use std::fmt::Display;
+use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use serde_json::Value;
 use swamp::config::SenderLimits;
 use swamp::domain::{
     Deadline, Endpoint, EntryName, SendError, SenderFailure, SpooledEntry, TelemetrySender as _,
@@ -30,7 +33,7 @@ use swamp::process::timer::Timer;
 use swamp::sender::{Compiled, ComponentFile, ComponentSender, SenderConfig};
 
 use crate::requests::read_head;
-use crate::support::{AMPLE, cache, compiler};
+use crate::support::{AMPLE, SWAMP, TestRepo, cache, compiler, run};
 
 /// What a sender gets that would never end by itself.
 const BRIEF: Duration = Duration::from_millis(300);
@@ -45,6 +48,34 @@ pub(crate) fn hostile_path() -> PathBuf {
 
 fn hostile() -> ComponentFile {
     ComponentFile::read(&hostile_path(), "hostile.wasm").unwrap()
+}
+
+/// As what a flush ends by this component with these options, in a process that may use 1.5 GB of address space.
+#[cfg(target_os = "linux")]
+fn end_with_little_memory(component: &Path, options: &str) -> String {
+    let repo = TestRepo::new();
+    fs::copy(component, repo.root().join("ours.wasm")).unwrap();
+    repo.configure(&format!(
+        "telemetrySender: ours.wasm\ntelemetrySenderOptions: {options}\n"
+    ));
+    run(repo
+        .command(&["version"])
+        .env("SWAMP_TELEMETRY_FLUSH", "off"));
+    let mut limited = Command::new("bash");
+    limited
+        .args([
+            "-c",
+            r#"ulimit -v 1500000; exec "$0" telemetry flush --json"#,
+            SWAMP,
+        ])
+        .current_dir(repo.root())
+        .env_clear()
+        .env("HOME", repo.home())
+        .env("PATH", "/usr/bin:/bin");
+    let flush = run(&mut limited);
+    let answer: Value =
+        serde_json::from_str(&flush.stdout).unwrap_or_else(|error| panic!("{error}: {flush:?}"));
+    answer["failure"]["kind"].as_str().unwrap().to_owned()
 }
 
 /// One batch for a sender that misbehaves.

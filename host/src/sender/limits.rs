@@ -29,11 +29,9 @@ pub const INSTANCES: usize = 100;
 /// The most resources (requests, streams, pollables) that a guest holds at once.
 pub const RESOURCES: usize = 1_000;
 
-/// The most bytes that a guest hands to the host in one call: a request's body arrives in pieces.
-pub const HOST_CALL_BYTES: usize = 16 * 1024 * 1024;
-
-/// The same for a guest that is async, which has the host keep what it hands over for longer: for each handle once.
-pub const ASYNC_HOST_CALL_BYTES: usize = 256 * 1024;
+/// The most bytes that a guest hands to the host in one call. A request's body arrives in pieces; of what is no body, the
+/// host may have to keep as much for each of a guest's handles.
+pub const HOST_CALL_BYTES: usize = 256 * 1024;
 
 /// The most handles (resources, streams, futures, tasks) that an async guest holds at once.
 pub const ASYNC_HANDLES: usize = 512;

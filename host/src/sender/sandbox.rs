@@ -66,7 +66,6 @@ impl Guest {
         store.set_max_component_handles(limits::RESOURCES);
         if let Some(states) = store.concurrent_resource_table() {
             states.set_max_capacity(limits::ASYNC_STATES);
-            store.set_hostcall_fuel(limits::ASYNC_HOST_CALL_BYTES);
             store.set_max_component_handles(limits::ASYNC_HANDLES);
         }
         store.epoch_deadline_trap();
