@@ -91,8 +91,11 @@ fn what_a_guest_hands_over_in_one_call_is_bounded() {
 #[cfg(target_os = "linux")]
 #[test]
 fn what_the_host_keeps_for_a_guest_is_bounded() {
-    let kind = end_with_little_memory(&hostile_path(), "{do: long-methods, bytes: \"250000\"}");
-    assert_eq!(kind, "trapped");
+    for bytes in [250_000, 10_000_000] {
+        let options = format!("{{do: long-methods, bytes: \"{bytes}\"}}");
+        let kind = end_with_little_memory(&hostile_path(), &options);
+        assert_eq!(kind, "trapped", "{bytes}");
+    }
 }
 
 #[test]
