@@ -1,6 +1,7 @@
 //! Requests and answers: what leaves the machine, and what comes back.
 
 use std::io::{Read as _, Write as _};
+use std::mem;
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
@@ -348,13 +349,20 @@ fn ok_is_believed_only_after_a_2xx_that_the_host_saw_in_the_same_batch() {
 
     // The answer to the first batch's request comes while the second is under way.
     let (go, wait) = mpsc::channel::<()>();
-    let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
-    let slow = endpoint(move |mut stream| {
-        wait.lock().unwrap().recv().ok();
-        stream
-            .write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
-            .ok();
-        read_head(&mut stream).ok();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let slow = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut first, _) = listener.accept().unwrap();
+        thread::spawn(move || {
+            wait.recv().ok();
+            read_head(&mut first).ok();
+            first
+                .write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
+                .ok();
+            read_head(&mut first).ok();
+        });
+        // The second request gets no answer.
+        listener.incoming().for_each(mem::forget);
     });
     let mut sender = Attack::new("too-early")
         .to(&slow)

@@ -73,8 +73,9 @@ pub(super) fn running(kind: EngineKind) -> wasmtime::Result<Engine> {
 }
 
 /// What every sender gets, and async where the engine is for that. Of the component model, whatever is not named
-/// `true` here is named `false`: defaults change with wasmtime's features. Proposals that no sender's toolchain needs are off: less to go wrong. So are the tables that
-/// only native debuggers and offsets in backtraces need: every flush reads all of the machine code.
+/// `true` here is named `false`: defaults change with wasmtime's features. Proposals that no sender's toolchain needs are
+/// off: less to go wrong. So are the tables that only native debuggers and offsets in backtraces need: every flush reads
+/// all of the machine code.
 fn config(kind: EngineKind, space: AddressSpace) -> Config {
     let is_async = kind == EngineKind::Async;
     let mut config = Config::new();
@@ -107,4 +108,30 @@ fn config(kind: EngineKind, space: AddressSpace) -> Config {
             .memory_guard_size(SMALL_GUARD);
     }
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use wasmtime::component::Component;
+
+    use super::*;
+
+    #[test]
+    #[expect(unsafe_code, reason = "machine code is loaded")]
+    fn code_that_was_compiled_for_one_engine_does_not_load_in_the_other() {
+        let component = wat::parse_str("(component)").unwrap();
+        for (compiled_for, loaded_in, loads) in [
+            (EngineKind::Sync, EngineKind::Sync, true),
+            (EngineKind::Sync, EngineKind::Async, false),
+            (EngineKind::Async, EngineKind::Async, true),
+            (EngineKind::Async, EngineKind::Sync, false),
+        ] {
+            let compiler = compiling(compiled_for, AddressSpace::of_this_process()).unwrap();
+            let code = compiler.precompile_component(&component).unwrap();
+            let engine = running(loaded_in).unwrap();
+            // SAFETY: it is what the compiler of this very program has just made.
+            let loaded = unsafe { Component::deserialize(&engine, code) };
+            assert_eq!(loaded.is_ok(), loads, "{compiled_for:?} in {loaded_in:?}");
+        }
+    }
 }
