@@ -673,7 +673,7 @@ fn junit_has_a_case_for_every_scenario() {
 fn watch_runs_again_when_the_file_changes() {
     let repo = TestRepo::new();
     let file = repo.root().join("ours.wasm");
-    fs::write(&file, "(component)").unwrap();
+    fs::write(&file, wasm("(component)")).unwrap();
     let mut child = repo
         .command(&[
             "sender",

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use swamp::domain::in_shell;
 
-use crate::support::{TestRepo, not_installed, run};
+use crate::support::{TestRepo, not_installed, run, wasm};
 
 /// Clears a terminal, and changes the direction of writing.
 const HOSTILE: &str = "senders/\\e[2J\\u202Eours.wasm";
@@ -14,11 +14,12 @@ const HOSTILE: &str = "senders/\\e[2J\\u202Eours.wasm";
 fn a_senders_name_steers_no_terminal_whatever_is_said_of_it() {
     let repo = TestRepo::new();
     let marker = format!("{}telemetrySender: \"{HOSTILE}\"\n", repo.marker());
-    for component in [None, Some("(component"), Some("(component)")] {
+    let component = wasm("(component)");
+    for component in [None, Some(&b"(component"[..]), Some(&component)] {
         repo.write_marker(&marker);
         fs::create_dir_all(repo.root().join("senders")).unwrap();
-        if let Some(text) = component {
-            fs::write(repo.root().join("senders/\x1b[2J\u{202e}ours.wasm"), text).unwrap();
+        if let Some(bytes) = component {
+            fs::write(repo.root().join("senders/\x1b[2J\u{202e}ours.wasm"), bytes).unwrap();
         }
         for args in [
             &["sender", "show"][..],

@@ -303,7 +303,7 @@ fn what_is_exchanged_for_a_link_under_a_running_command_leads_it_nowhere() {
         fill(&victim);
         let before = state(&victim);
         if case.path == "sender.wasm" {
-            fs::write(repo.root().join(case.path), "(component)").unwrap();
+            fs::write(repo.root().join(case.path), wasm("(component)")).unwrap();
         }
         let swaps = Arc::new(AtomicUsize::new(0));
         for round in 0..rounds() {
