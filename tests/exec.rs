@@ -229,6 +229,37 @@ fn every_end_of_a_program_is_told_as_shells_tell_it() {
 }
 
 #[test]
+fn a_program_that_touches_the_entry_that_stands_for_it_is_recorded_all_the_same() {
+    for touch in [
+        ":",
+        "rm $begun",
+        "rm -r .swamp/telemetry/.open",
+        "cp $begun other && mv other $begun",
+        "ln $begun kept",
+        "echo no > $begun",
+    ] {
+        let repo = TestRepo::new();
+        let script = format!(
+            "until begun=$(ls .swamp/telemetry/.open/telemetry-* 2>/dev/null); do :; done; {touch}"
+        );
+        let run = exec(&repo, &["--", "sh", "-c", &script]);
+        assert_eq!(run.code, 0, "{touch}: {run:?}");
+        assert_eq!(
+            only_entry(&repo)["result"]["status"],
+            "success",
+            "{touch}: {run:?}"
+        );
+        let text = fs::read_to_string(repo.spool().join(&repo.entries()[0])).unwrap();
+        assert!(!text.ends_with(' '), "{touch}: {text:?}");
+        // A second name of what was begun shows no more than that.
+        if touch.contains("kept") {
+            let kept = fs::read_to_string(repo.root().join("kept")).unwrap();
+            assert!(kept.contains("Unfinished"), "{kept}");
+        }
+    }
+}
+
+#[test]
 fn a_program_that_is_not_run_is_named_safely() {
     let repo = TestRepo::new();
     let run = exec(&repo, &["--", "no\u{1b}[31m"]);

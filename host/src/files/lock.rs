@@ -16,10 +16,15 @@ const ATTEMPTS: usize = 16;
 /// A file that this process has locked, for as long as this lives.
 #[derive(Debug)]
 pub(crate) struct LockedFile {
-    _file: File,
+    file: File,
 }
 
 impl LockedFile {
+    /// The file.
+    pub(crate) const fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Locks the file `name` in `dir`, creating it where it is missing. `None` where somebody else has locked it.
     ///
     /// Where there is no room for the file, `dir` is locked instead. Where the file system knows no locks, nothing is,
@@ -33,11 +38,11 @@ impl LockedFile {
     /// in the log.
     pub(crate) fn try_lock(file: File, name: &str) -> io::Result<Option<Self>> {
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(why)) if is_unsupported(&why) => {
                 debug!("went on without locking {name}, which its file system cannot do: {why}");
-                Ok(Some(Self { _file: file }))
+                Ok(Some(Self { file }))
             }
             Err(TryLockError::Error(why)) => Err(why),
         }

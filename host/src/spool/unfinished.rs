@@ -4,9 +4,10 @@
 //! The lock ends with the process, however that ends. What is there without one is moved among the pending entries
 //! by whoever opens the spool next; nobody sends it before, and it never is in two places.
 
-use std::io::{self, Write};
+use std::io::{self, Seek as _, Write};
 
-use cap_std::fs::{Dir, File};
+use cap_fs_ext::MetadataExt as _;
+use cap_std::fs::{Dir, File, Metadata};
 use tracing::debug;
 
 use super::{FileSpool, TEMPORARY_PREFIX, Unsynced, directory};
@@ -17,18 +18,46 @@ use crate::files::regular::RegularFile;
 
 const DIR: &str = ".open";
 
+/// What a system writes at once, whenever the process is killed: a page.
+const AT_ONCE: usize = 4096;
+
 /// The entry of a command that is running. Dropped without an end, it is left as it was begun.
 #[derive(Debug)]
 pub struct UnfinishedEntry {
     dir: Dir,
     name: String,
-    _locked: LockedFile,
+    locked: LockedFile,
+    length: usize,
 }
 
 impl UnfinishedEntry {
     /// Takes back what was begun: nothing is recorded of it.
     pub fn discard(self) {
         self.dir.remove_file(&self.name).ok();
+    }
+
+    /// Overwrites what was begun with `json`: no file is created, and none is replaced, for which ext4 writes to the disk at
+    /// once. Whether it could be done; where not, what was begun is to be replaced.
+    fn becomes(&self, json: &str) -> io::Result<bool> {
+        if self.length.max(json.len()) > AT_ONCE || !self.is_there()? {
+            return Ok(false);
+        }
+        let mut file = self.locked.file();
+        file.rewind()?;
+        // As long as what it covers: whenever this process is killed, the file is one entry.
+        let mut covering = json.as_bytes().to_vec();
+        covering.resize(self.length.max(json.len()), b' ');
+        file.write_all(&covering)?;
+        file.set_len(u64::try_from(json.len()).map_err(io::Error::other)?)?;
+        Ok(true)
+    }
+
+    /// Whether what has its name is what was begun, and nothing else has: the program that ran meanwhile may have removed
+    /// it or put something in its place.
+    fn is_there(&self) -> io::Result<bool> {
+        let begun = Metadata::from_file(self.locked.file())?;
+        let found = self.dir.symlink_metadata(&self.name)?;
+        Ok(begun.nlink() == 1 && (begun.dev(), begun.ino()) == (found.dev(), found.ino()))
     }
 }
 
@@ -44,18 +73,20 @@ impl FileSpool {
         let begin = || {
             let dir = directory::create_in(&self.dir, DIR)?;
             let mut file = directory::create_file(&self.dir, &temporary)?.into_std();
-            file.write_all(entry.to_json().as_bytes())?;
+            let json = entry.to_json();
+            file.write_all(json.as_bytes())?;
             // Locked before it has its name: there is no moment at which it could be taken for abandoned.
             let locked = LockedFile::try_lock(file, &temporary)?;
             let locked = locked.ok_or(io::ErrorKind::WouldBlock)?;
             self.dir.rename(&temporary, &dir, &name)?;
-            Ok((dir, locked))
+            Ok((dir, locked, json.len()))
         };
         match begin() {
-            Ok((dir, locked)) => Ok(UnfinishedEntry {
+            Ok((dir, locked, length)) => Ok(UnfinishedEntry {
                 dir,
                 name,
-                _locked: locked,
+                locked,
+                length,
             }),
             Err(source) => {
                 self.dir.remove_file(&temporary).ok();
@@ -76,11 +107,14 @@ impl FileSpool {
     ) -> Result<(), SpoolError> {
         let UnfinishedEntry { dir, name, .. } = begun;
         let temporary = temporary(entry);
+        let json = entry.to_json();
         let finish = || {
-            let mut file: File = directory::create_file(&self.dir, &temporary)?;
-            file.write_all(entry.to_json().as_bytes())?;
-            // First in the place of what was begun: whenever this process is killed, one of them is there.
-            self.dir.rename(&temporary, dir, name)?;
+            if !begun.becomes(&json).unwrap_or(false) {
+                let mut file: File = directory::create_file(&self.dir, &temporary)?;
+                file.write_all(json.as_bytes())?;
+                // First in the place of what was begun: whenever this process is killed, one of them is there.
+                self.dir.rename(&temporary, dir, name)?;
+            }
             move_to(dir, &self.dir, name)
         };
         finish().map_err(|source| {
