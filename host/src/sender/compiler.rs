@@ -228,7 +228,7 @@ fn ended_from_outside(status: ExitStatus) -> Option<Reason> {
 }
 
 #[cfg(not(unix))]
-const fn ended_from_outside(_: ExitStatus) -> Option<String> {
+const fn ended_from_outside(_: ExitStatus) -> Option<Reason> {
     None
 }
 
