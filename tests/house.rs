@@ -318,7 +318,7 @@ fn text_from_outside_is_escaped_by_its_type_and_by_what_prints_and_no_path_is_sh
     assert_eq!(escaping, known);
 }
 
-/// Without a log at debug level there is no logging at all, so that no command pays for it.
+/// Below debug level, logging is not started, so that commands do not pay for it.
 #[test]
 fn everything_is_logged_at_debug_level() {
     for file in files_of(&source()) {

@@ -50,7 +50,7 @@ fn hostile() -> ComponentFile {
     ComponentFile::read(&hostile_path(), "hostile.wasm").unwrap()
 }
 
-/// As what a flush ends by this component with these options, in a process that may use 1.5 GB of address space.
+/// The kind of failure of a flush by this component with these options, in a process with 1.5 GB of address space.
 #[cfg(target_os = "linux")]
 fn end_with_little_memory(component: &Path, options: &str) -> String {
     let repo = TestRepo::new();

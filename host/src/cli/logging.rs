@@ -23,7 +23,7 @@ pub(crate) use swamp::flush::background::LOG_VARIABLE as VARIABLE;
 
 /// Starts logging. At trace level, the events of libraries (wasmtime, hyper) are shown too, and each line has its time.
 pub(crate) fn start(level: LevelFilter, color: Color) {
-    // Nothing is logged above debug level: what a person is to see is printed.
+    // Everything is logged at debug level. What a person must see is printed.
     if level < LevelFilter::DEBUG {
         return;
     }

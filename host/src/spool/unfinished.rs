@@ -18,7 +18,7 @@ use crate::files::regular::RegularFile;
 
 const DIR: &str = ".open";
 
-/// What a system writes at once, whenever the process is killed: a page.
+/// A write of a page at most is done or not done when the process is killed.
 const AT_ONCE: usize = 4096;
 
 /// The entry of a command that is running. Dropped without an end, it is left as it was begun.
