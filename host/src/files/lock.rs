@@ -3,12 +3,11 @@
 use std::fs::{File, TryLockError};
 use std::io;
 
-use cap_fs_ext::MetadataExt as _;
 use cap_std::fs::{Dir, Metadata};
 use tracing::debug;
 
 use super::regular::RegularFile;
-use super::{PRIVATE_FILE, create_new};
+use super::{FileId, PRIVATE_FILE, create_new};
 
 /// How often a file that others create and remove is looked for.
 const ATTEMPTS: usize = 16;
@@ -58,9 +57,6 @@ pub(crate) struct PassingLock {
     _locked: LockedFile,
 }
 
-/// What tells one file from all others that are there at the same time.
-type FileId = (u64, u64);
-
 impl PassingLock {
     /// Locks the file `name` in `dir` as [`LockedFile::try_lock_in`] does.
     pub(crate) fn try_lock_in(dir: &Dir, name: &str) -> io::Result<Option<Self>> {
@@ -104,7 +100,7 @@ impl PassingLock {
 
     fn of(file: File, dir: &Dir, name: &str) -> io::Result<Attempt> {
         let metadata = Metadata::from_file(&file)?;
-        let id = (metadata.dev(), metadata.ino());
+        let id = FileId::of(&metadata);
         let Some(locked) = LockedFile::try_lock(file, name)? else {
             return Ok(Attempt::Taken);
         };
@@ -124,7 +120,7 @@ impl PassingLock {
 
     fn is_there(&self) -> bool {
         let there = self.dir.symlink_metadata(&self.name);
-        there.is_ok_and(|there| (there.dev(), there.ino()) == self.id)
+        there.is_ok_and(|there| FileId::of(&there) == self.id)
     }
 }
 

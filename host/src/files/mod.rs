@@ -17,14 +17,25 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _};
-use cap_std::fs::{Dir, OpenOptions};
+use cap_fs_ext::{FollowSymlinks, MetadataExt as _, OpenOptionsFollowExt as _};
+use cap_std::fs::{Dir, Metadata, OpenOptions};
 
 /// The mode of a file that only its owner reads and writes.
 pub(crate) const PRIVATE_FILE: u32 = 0o600;
 
 /// The mode of a directory that only its owner uses.
 pub(crate) const PRIVATE_DIR: u32 = 0o700;
+
+/// What tells one file from all others that exist at the same time: its device and its inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileId(u64, u64);
+
+impl FileId {
+    /// The id of the file that `metadata` was read from.
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self(metadata.dev(), metadata.ino())
+    }
+}
 
 /// Creates the file `name` in `dir`, which must not be there, for reading and writing.
 ///

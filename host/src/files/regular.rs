@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use cap_fs_ext::{
-    FollowSymlinks, MetadataExt as _, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _,
-};
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt as _, OpenOptionsSyncExt as _};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
+
+use super::FileId;
 
 /// A regular file that was found. What is read or written is this very file, and never another one that was put in its
 /// place since.
@@ -193,7 +193,7 @@ impl<'a> RegularFile<'a> {
             }
         }?;
         let opened = file.metadata()?;
-        if (opened.dev(), opened.ino()) != (self.metadata.dev(), self.metadata.ino()) {
+        if FileId::of(&opened) != FileId::of(&self.metadata) {
             return Err(io::Error::other(
                 "it was replaced while it was being opened",
             ));

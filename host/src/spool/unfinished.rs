@@ -12,6 +12,7 @@ use tracing::debug;
 
 use super::{FileSpool, TEMPORARY_PREFIX, Unsynced, directory};
 use crate::domain::{EntryName, EntryState, SpoolError, TelemetryEntry};
+use crate::files::FileId;
 use crate::files::directory::open_in;
 use crate::files::lock::LockedFile;
 use crate::files::regular::RegularFile;
@@ -57,7 +58,7 @@ impl UnfinishedEntry {
     fn is_there(&self) -> io::Result<bool> {
         let begun = Metadata::from_file(self.locked.file())?;
         let found = self.dir.symlink_metadata(&self.name)?;
-        Ok(begun.nlink() == 1 && (begun.dev(), begun.ino()) == (found.dev(), found.ino()))
+        Ok(begun.nlink() == 1 && FileId::of(&begun) == FileId::of(&found))
     }
 }
 
