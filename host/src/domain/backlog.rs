@@ -30,6 +30,8 @@ pub struct Backlog {
 #[derive(Debug, Default)]
 struct Today {
     date: NaiveDate,
+    /// The first of them, in their order, once they have been named.
+    named: VecDeque<EntryName>,
     ours: BinaryHeap<Reverse<Uuid>>,
     /// Each with its place in the day.
     others: BinaryHeap<Reverse<(i64, EntryName)>>,
@@ -66,6 +68,12 @@ impl Backlog {
     /// Puts back entries that were just taken: they are the next to be taken, and are not read again.
     pub fn put_back(&mut self, entries: Vec<SpooledEntry>) {
         self.read = entries.into_iter().chain(self.read.drain(..)).collect();
+    }
+
+    /// Names up to `limit` entries that are the next to be read, in their order. Those of one day alone: only reading
+    /// tells the order of the next.
+    pub fn upcoming(&mut self, limit: usize) -> Vec<EntryName> {
+        self.today.upcoming(limit)
     }
 
     /// Takes up to `limit` entries of no more than 7 MiB together, oldest first. `read` gives an entry, or `None` for one
@@ -155,16 +163,30 @@ impl Today {
         });
         Self {
             date,
+            named: VecDeque::new(),
             others: keyed.collect(),
             ours: day.ours.into(),
         }
     }
 
     fn len(&self) -> usize {
-        self.ours.len() + self.others.len()
+        self.named.len() + self.ours.len() + self.others.len()
+    }
+
+    fn upcoming(&mut self, limit: usize) -> Vec<EntryName> {
+        while self.named.len() < limit
+            && let Some(name) = self.pop_unnamed()
+        {
+            self.named.push_back(name);
+        }
+        self.named.iter().take(limit).cloned().collect()
     }
 
     fn pop(&mut self) -> Option<EntryName> {
+        self.named.pop_front().or_else(|| self.pop_unnamed())
+    }
+
+    fn pop_unnamed(&mut self) -> Option<EntryName> {
         let ours = self.ours.peek().map(|Reverse(uuid)| self.keyed(*uuid));
         let others = self.others.peek().map(|Reverse(keyed)| keyed);
         match (ours, others) {
@@ -198,7 +220,7 @@ impl Today {
                 self.others.retain(|Reverse(other)| *other != newest);
                 Some(newest.1)
             }
-            (_, None) => None,
+            (_, None) => self.named.pop_back(),
         }
     }
 
@@ -318,6 +340,8 @@ mod tests {
         let mut backlog = Backlog::new(names.clone());
         let mut read = |name: &EntryName| Some(entry(name, None));
         assert_eq!(backlog.take(1, &mut read)[0].name, names[0]);
+        // To name some of them makes no difference.
+        assert_eq!(backlog.upcoming(2), names[1..3]);
         for newest in [4, 3, 2, 1] {
             assert_eq!(backlog.take_newest(&mut read).unwrap().name, names[newest]);
         }
@@ -340,6 +364,7 @@ mod tests {
             starts in prop::collection::vec((0..DAY * 3, any::<bool>()), 0..60),
             shuffle in any::<u64>(),
             step in 1_usize..30,
+            ahead in 0_usize..40,
         ) {
             let mut names: Vec<_> = starts
                 .iter()
@@ -354,8 +379,11 @@ mod tests {
             let mut backlog = Backlog::new(names.iter().map(|(name, _)| name.clone()));
             let mut taken = Vec::new();
             while !backlog.is_empty() {
+                let mut upcoming = backlog.upcoming(ahead);
                 let batch = backlog.take(step, |name| Some(entry(name, Some(start_of(name)))));
                 prop_assert!(batch.len() <= step);
+                upcoming.truncate(batch.len());
+                prop_assert!(batch.iter().map(|entry| &entry.name).take(upcoming.len()).eq(&upcoming));
                 taken.extend(batch.into_iter().map(|entry| entry.name));
             }
             prop_assert_eq!(taken.len(), names.len());

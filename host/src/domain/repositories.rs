@@ -57,6 +57,10 @@ pub trait TelemetryRepository {
     /// damaged and has been set aside.
     fn read(&self, name: &EntryName) -> Option<SpooledEntry>;
 
+    /// Is told which entries will be read next, in this order, while something else takes its time. By default nothing is
+    /// made of it.
+    fn read_ahead(&self, _names: Vec<EntryName>) {}
+
     /// Takes the oldest entries of `backlog`, oldest first: at most `limit`, and no more than one request may hold. Those
     /// that turn out not to be there to be delivered make room for the next.
     fn find_unflushed(&self, backlog: &mut Backlog, limit: usize) -> Vec<SpooledEntry> {

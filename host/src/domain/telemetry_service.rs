@@ -152,6 +152,10 @@ impl<R: TelemetryRepository> TelemetryService<R> {
                 Batches::One => config.batch_size - delivery.outcome.delivered,
             };
             let batch = self.next_batch(backlog, limit, &mut delivery);
+            if config.batches == Batches::All {
+                let next = backlog.upcoming(config.batch_size);
+                self.repository.read_ahead(next);
+            }
             delivery.deliver(&batch, backlog);
             let outcome = &delivery.outcome;
             let done = backlog.is_empty()

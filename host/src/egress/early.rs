@@ -1,6 +1,6 @@
 //! A stream that goes on where the other end has answered before it took everything.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -111,6 +111,24 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for HeardOut<T> {
         }
         let written = ready!(Pin::new(&mut self.inner).poll_write(cx, bytes));
         Poll::Ready(self.heard(written, bytes.len()))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = parts.iter().map(|part| part.len()).sum();
+        if self.takes_no_more {
+            return Poll::Ready(Ok(length));
+        }
+        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, parts));
+        Poll::Ready(self.heard(written, length))
+    }
+
+    /// Otherwise a body would be copied behind its head.
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,5 +1,6 @@
 //! How long a thread computed, which tells a sender that computes from one that waits.
 
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 /// Looks at the clocks when something begins.
@@ -29,33 +30,49 @@ impl Stopwatch {
 /// it for each batch would take a tenth of a batch's time.
 #[derive(Debug, Default)]
 pub(crate) struct Busyness {
-    stopwatch: Option<Stopwatch>,
+    beginning: Option<Beginning>,
     delays: Option<Delays>,
-    /// How long the thread had waited for a processor when the time began.
+}
+
+#[derive(Debug)]
+struct Beginning {
+    thread: ThreadId,
+    stopwatch: Stopwatch,
+    /// How long the thread had waited for a processor by then.
     delayed: Option<Duration>,
 }
 
+/// A time that begins within this part of its limit after the one before is measured from there: what was done in
+/// between does not matter, and to look at the clocks takes a twentieth of a batch's time.
+const NEGLIGIBLE: u32 = 64;
+
 impl Busyness {
-    /// Begins a time, of this thread.
-    pub(crate) fn begin(&mut self) {
-        if self.delays.as_ref().is_none_or(Delays::are_anothers) {
-            self.delays = Delays::of_this_thread();
+    /// Begins a time of at most `limit`, of this thread.
+    pub(crate) fn begin(&mut self, limit: Duration) {
+        let thread = thread::current().id();
+        let same = (self.beginning.as_ref()).filter(|beginning| beginning.thread == thread);
+        match same {
+            Some(same) if same.stopwatch.began.elapsed() < limit / NEGLIGIBLE => return,
+            Some(_) => {}
+            None => self.delays = Delays::of_this_thread(),
         }
-        self.delayed = self.delayed();
-        self.stopwatch = Some(Stopwatch::start());
+        self.beginning = Some(Beginning {
+            thread,
+            delayed: self.delayed(),
+            stopwatch: Stopwatch::start(),
+        });
     }
 
     /// Whether this thread has rather computed than waited since. On a busy machine it waits for a processor as well,
     /// for whatever it is going to do: where the system tells how long, that is no waiting.
     pub(crate) fn was_busy(&self) -> bool {
-        let Some((stopwatch, computed)) = self
-            .stopwatch
-            .and_then(|stopwatch| Some((stopwatch, stopwatch.computed()?)))
+        let Some((beginning, computed)) = (self.beginning.as_ref())
+            .and_then(|beginning| Some((beginning, beginning.stopwatch.computed()?)))
         else {
             return false;
         };
-        let elapsed = stopwatch.began.elapsed();
-        match self.delayed().zip(self.delayed) {
+        let elapsed = beginning.stopwatch.began.elapsed();
+        match self.delayed().zip(beginning.delayed) {
             Some((now, before)) => {
                 computed * 2 > elapsed.saturating_sub(now.saturating_sub(before))
             }
@@ -76,7 +93,6 @@ use linux::Delays;
 mod linux {
     use std::fs::File;
     use std::os::unix::fs::FileExt as _;
-    use std::thread::{self, ThreadId};
     use std::time::Duration;
 
     /// More than the three numbers of a `schedstat` take up.
@@ -84,27 +100,17 @@ mod linux {
 
     /// How long a thread waits for a processor.
     #[derive(Debug)]
-    pub(super) struct Delays {
-        thread: ThreadId,
-        schedstat: File,
-    }
+    pub(super) struct Delays(File);
 
     impl Delays {
         pub(super) fn of_this_thread() -> Option<Self> {
-            let schedstat = File::open("/proc/thread-self/schedstat").ok()?;
-            let thread = thread::current().id();
-            Some(Self { thread, schedstat })
-        }
-
-        /// Whether they are another thread's.
-        pub(super) fn are_anothers(&self) -> bool {
-            self.thread != thread::current().id()
+            File::open("/proc/thread-self/schedstat").ok().map(Self)
         }
 
         /// The second figure, in nanoseconds.
         pub(super) fn so_far(&self) -> Option<Duration> {
             let mut figures = [0; FIGURES];
-            let length = self.schedstat.read_at(&mut figures, 0).ok()?;
+            let length = self.0.read_at(&mut figures, 0).ok()?;
             let figures = std::str::from_utf8(&figures[..length]).ok()?;
             let delay = figures.split_ascii_whitespace().nth(1)?;
             delay.parse().ok().map(Duration::from_nanos)
@@ -121,10 +127,6 @@ enum Delays {}
 impl Delays {
     const fn of_this_thread() -> Option<Self> {
         None
-    }
-
-    const fn are_anothers(&self) -> bool {
-        match *self {}
     }
 
     const fn so_far(&self) -> Option<Duration> {

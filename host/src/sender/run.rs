@@ -239,20 +239,21 @@ impl ComponentSender {
             Some(instance) => instance,
             None => self.new_instance(),
         };
-        self.busyness.begin();
+        self.busyness.begin(deadline.remaining());
         instance.store.data_mut().egress.begin_batch(deadline);
         instance.store.set_epoch_deadline(1);
         self.alarm.set(deadline).map_err(|error| {
             SendError::Other(format!("could not start a thread to limit it: {error}"))
         })?;
-        let work = work(&mut instance, &self.linked);
-        let done: Result<wasmtime::Result<T>, Elapsed> =
-            runtime.block_on(async { timeout_at(deadline.instant().into(), work).await });
-        // The guest has returned and does not compute any more.
-        self.alarm.clear();
-        let egress = &instance.store.data().egress;
-        let patience = UNREAD_PATIENCE.min(deadline.remaining());
-        runtime.block_on(egress.read_out(patience));
+        let done: Result<wasmtime::Result<T>, Elapsed> = runtime.block_on(async {
+            let work = work(&mut instance, &self.linked);
+            let done = timeout_at(deadline.instant().into(), work).await;
+            // The guest has returned and does not compute any more.
+            self.alarm.clear();
+            let patience = UNREAD_PATIENCE.min(deadline.remaining());
+            instance.store.data().egress.read_out(patience).await;
+            done
+        });
         let guest = instance.store.data();
         self.output = self.log_output(guest);
         self.peak_memory = self.peak_memory.max(guest.quota.memory_taken());

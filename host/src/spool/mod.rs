@@ -4,6 +4,7 @@
 //! built from what is inside an entry. What is not an entry's to the letter is left alone, but for the spool's
 //! own hidden files.
 
+mod ahead;
 mod checkout;
 mod clean_ups;
 mod directory;
@@ -19,7 +20,7 @@ use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use cap_std::fs::Dir;
@@ -34,6 +35,7 @@ use crate::domain::{
 use crate::files::regular::RegularFile;
 use crate::files::stranger::Owners;
 
+use self::ahead::ReadAhead;
 pub use self::last_flush::{FailureRecord, LastFlush, MAX_RETRY_AFTER, RefusedBatch, Totals};
 pub use self::listing::Unsynced;
 pub use self::lock::FlushLock;
@@ -76,6 +78,16 @@ pub struct FileSpool {
     settled: AtomicUsize,
     /// What is neither delivered nor expires, as if it were pending.
     held_back: HashSet<EntryName>,
+    /// What reads the next entries, once any were named.
+    ahead: Mutex<Option<ReadAhead>>,
+}
+
+/// What is found under the name of a pending entry.
+#[derive(Debug)]
+struct Look {
+    entry: Result<SpooledEntry, LoadError>,
+    /// When the file was last written, where there is one.
+    modified: Option<SystemTime>,
 }
 
 /// Why there is nothing to deliver under a pending entry's name.
@@ -144,6 +156,7 @@ impl FileSpool {
             unreadable: Mutex::default(),
             settled: AtomicUsize::default(),
             held_back: HashSet::new(),
+            ahead: Mutex::default(),
         };
         spool.take_over_abandoned();
         spool
@@ -238,34 +251,7 @@ impl FileSpool {
     ///
     /// Says why there is nothing to deliver under this name.
     pub fn load(&self, name: &EntryName) -> Result<SpooledEntry, LoadError> {
-        self.look_at(name).0
-    }
-
-    /// A pending entry and, where there is a file, when that was last written.
-    fn look_at(&self, name: &EntryName) -> (Result<SpooledEntry, LoadError>, Option<SystemTime>) {
-        use cap_fs_ext::MetadataExt as _;
-        let file_name = name.to_string();
-        let file = match RegularFile::find_in(&self.dir, &file_name) {
-            Ok(file) => file,
-            Err(error) => return (Err(error.into()), None),
-        };
-        let modified = file.metadata().modified();
-        let modified = modified.ok().map(cap_std::time::SystemTime::into_std);
-        let has_links = file.metadata().nlink() > 1;
-        let entry = content(&file).and_then(|content| {
-            let entry = SpooledEntry::parse(name.clone(), content);
-            // A copy of the repository may share its files (`cp -al`), and marking an entry takes but one name away. But
-            // what others link here must be this very entry: nothing else is sent, or touched.
-            if has_links
-                && !entry
-                    .as_ref()
-                    .is_ok_and(SpooledEntry::is_named_after_itself)
-            {
-                return Err(LoadError::Linked);
-            }
-            Ok(entry?)
-        });
-        (entry, modified)
+        look_at(&self.dir, name).entry
     }
 
     /// Writes a file under a temporary name, and then gives it its own.
@@ -311,6 +297,11 @@ impl FileSpool {
         first.get_or_insert_with(|| self.error("read", name.to_string(), why));
     }
 
+    fn ahead(&self) -> MutexGuard<'_, Option<ReadAhead>> {
+        // A panic leaves at most something unread.
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set_state(&self, name: &EntryName, state: EntryState) -> io::Result<()> {
         let renamed = name.in_state(state).to_string();
         self.dir.rename(name.to_string(), &self.dir, renamed)
@@ -346,7 +337,11 @@ impl TelemetryRepository for FileSpool {
     }
 
     fn read(&self, name: &EntryName) -> Option<SpooledEntry> {
-        let (entry, modified) = self.look_at(name);
+        let Look { entry, modified } = self
+            .ahead()
+            .as_mut()
+            .and_then(|ahead| ahead.take(name))
+            .unwrap_or_else(|| look_at(&self.dir, name));
         let why = match entry {
             Ok(entry) => return Some(entry),
             Err(why) => why,
@@ -362,6 +357,20 @@ impl TelemetryRepository for FileSpool {
             self.note_unreadable(name, why);
         }
         None
+    }
+
+    /// In a thread of its own. Where there can be none, each is read when it is asked for.
+    fn read_ahead(&self, names: Vec<EntryName>) {
+        let mut ahead = self.ahead();
+        if names.is_empty() {
+            return;
+        }
+        if ahead.is_none() {
+            *ahead = ReadAhead::start(&self.dir).ok();
+        }
+        if let Some(ahead) = &mut *ahead {
+            ahead.read(names);
+        }
     }
 
     fn count_delivered(&self, entries: &[&SpooledEntry]) {
@@ -400,6 +409,38 @@ impl TelemetryRepository for FileSpool {
         self.delete_abandoned(&listing.temporary);
         self.delete_expired(listing, before)
     }
+}
+
+/// Reads a pending entry.
+fn look_at(dir: &Dir, name: &EntryName) -> Look {
+    use cap_fs_ext::MetadataExt as _;
+    let file_name = name.to_string();
+    let file = match RegularFile::find_in(dir, &file_name) {
+        Ok(file) => file,
+        Err(error) => {
+            return Look {
+                entry: Err(error.into()),
+                modified: None,
+            };
+        }
+    };
+    let modified = file.metadata().modified();
+    let modified = modified.ok().map(cap_std::time::SystemTime::into_std);
+    let has_links = file.metadata().nlink() > 1;
+    let entry = content(&file).and_then(|content| {
+        let entry = SpooledEntry::parse(name.clone(), content);
+        // A copy of the repository may share its files (`cp -al`), and marking an entry takes but one name away. But
+        // what others link here must be this very entry: nothing else is sent, or touched.
+        if has_links
+            && !entry
+                .as_ref()
+                .is_ok_and(SpooledEntry::is_named_after_itself)
+        {
+            return Err(LoadError::Linked);
+        }
+        Ok(entry?)
+    });
+    Look { entry, modified }
 }
 
 fn content(file: &RegularFile<'_>) -> Result<Vec<u8>, LoadError> {

@@ -100,6 +100,7 @@ pub(super) fn flush(
         heeds_retry_after: false,
     };
     let left = Left::default();
+    let mut switch = Switch::default();
     let flushed = setup.flush(spool, how, watch, |so_far, total| {
         left.note(so_far, total);
         if all && began.elapsed() > progress::PATIENCE {
@@ -108,12 +109,7 @@ pub(super) fn flush(
             progress.set_length(count(total));
             progress.set_position(count(so_far.delivered + so_far.quarantined));
         }
-        // What was switched off meanwhile is not sent.
-        let goes_on = Context::new(context.globals.clone());
-        let still_on = goes_on
-            .repo()
-            .is_ok_and(|(_, marker)| goes_on.off_switch(marker).is_none());
-        still_on && !interrupt.is_requested()
+        switch.is_on(context) && !interrupt.is_requested()
     })?;
     drop(work);
     if let Some(progress) = progress {
@@ -136,6 +132,30 @@ pub(super) fn flush(
         outcome,
         pending,
     })
+}
+
+/// The off switches, looked at again during a flush: what was switched off meanwhile is not sent.
+#[derive(Default)]
+struct Switch {
+    looked_at: Option<Instant>,
+}
+
+impl Switch {
+    /// How long nobody notices that they were not looked at again. To look takes a fifth of a fast batch's time.
+    const UNNOTICED: Duration = Duration::from_millis(10);
+
+    /// Whether all were on when they were last looked at, which is now or a moment ago.
+    fn is_on(&mut self, context: &Context) -> bool {
+        if (self.looked_at).is_some_and(|before| before.elapsed() < Self::UNNOTICED) {
+            return true;
+        }
+        let now = Context::new(context.globals.clone());
+        let is_on = now
+            .repo()
+            .is_ok_and(|(_, marker)| now.off_switch(marker).is_none());
+        self.looked_at = Some(Instant::now());
+        is_on
+    }
 }
 
 impl Done {
