@@ -17,6 +17,9 @@ const LANGS: [&str; 7] = [
     "go",
 ];
 
+/// Those with a project for contract 0.3.
+const OF_0_3: [&str; 2] = ["rust", "python"];
+
 fn new(repo: &TestRepo, args: &[&str]) -> Run {
     repo.swamp(&[&["--no-telemetry", "sender", "new"], args].concat())
 }
@@ -70,11 +73,17 @@ fn every_language_and_template_writes_the_files_that_it_lists_with_the_contract_
             "0.1.0",
             include_str!("../wit/0.1.0/sender.wit"),
         ),
+        (
+            &["--contract", "0.3"],
+            "0.3.0",
+            include_str!("../wit/0.3.0/sender.wit"),
+        ),
     ];
     for (lang, template, (choice, version, contract)) in LANGS
         .into_iter()
         .flat_map(|lang| [(lang, "ingest"), (lang, "otlp")])
         .flat_map(|(lang, template)| contracts.map(|contract| (lang, template, contract)))
+        .filter(|(lang, _, (_, version, _))| *version != "0.3.0" || OF_0_3.contains(lang))
     {
         let name = format!("{lang}-{template}-{}", version.replace('.', "-"));
         let args = ["--json", &name, "--lang", lang, "--template", template];
@@ -104,10 +113,31 @@ fn a_contract_that_there_is_none_of_is_refused_with_those_that_there_are() {
     let refused = new(&repo, &["ours", "--contract", "0.9"]);
     assert_eq!((refused.code, refused.stdout.as_str()), (2, ""));
     assert!(
-        refused.stderr.contains("[possible values: 0.1, 0.2]"),
+        refused.stderr.contains("[possible values: 0.1, 0.2, 0.3]"),
         "{refused:?}"
     );
     assert!(!repo.root().join("ours").exists());
+}
+
+#[test]
+fn a_language_without_a_project_for_contract_0_3_is_refused_with_those_that_have_one() {
+    let repo = TestRepo::new();
+    for lang in LANGS {
+        let made = new(&repo, &[lang, "--lang", lang, "--contract", "0.3"]);
+        let is_there = repo.root().join(lang).exists();
+        if OF_0_3.contains(&lang) {
+            assert!(made.code == 0 && is_there, "{made:?}");
+            continue;
+        }
+        assert_eq!((made.code, made.stdout.as_str(), is_there), (2, "", false));
+        assert_eq!(
+            made.stderr,
+            format!(
+                "error: could not create {lang}: no tested toolchain for --lang {lang} builds senders of contract 0.3.0\n\
+                 hint: use --lang rust or --lang python, or leave out --contract\n"
+            )
+        );
+    }
 }
 
 #[test]

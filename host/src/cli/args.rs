@@ -344,6 +344,9 @@ pub(crate) enum ScaffoldVersion {
     /// An outcome for each entry, and a description
     #[value(name = "0.2")]
     V0_2,
+    /// The same with async functions, for WASI 0.3; in Rust and Python
+    #[value(name = "0.3")]
+    V0_3,
 }
 
 impl ScaffoldVersion {
@@ -351,6 +354,7 @@ impl ScaffoldVersion {
         match self {
             Self::V0_1 => ScaffoldContract::V0_1,
             Self::V0_2 => ScaffoldContract::V0_2,
+            Self::V0_3 => ScaffoldContract::V0_3,
         }
     }
 }

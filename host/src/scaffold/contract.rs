@@ -1,8 +1,9 @@
 //! The contracts that a project can be for, and what of the templates is for which.
 //!
 //! Templates differ between projects by lines and by words. A line `@0.2 text` is the line `text` in projects for contract
-//! 0.2, and `@0.2+otlp text` in those of them that are of the template `otlp`; other projects do not have it. A word such as
-//! `{{Entry}}` stands for what the contract calls it.
+//! 0.2 and later ones, `@0.3 text` in those for 0.3, and `@sync text` in those for contracts without async functions.
+//! `@0.2+otlp text` is in those projects of `@0.2` that are of the template `otlp`. Other projects do not have it. A word
+//! such as `{{Entry}}` stands for what the contract calls it.
 
 use super::{ScaffoldContract, ScaffoldTemplate, SenderName};
 
@@ -13,6 +14,7 @@ impl ScaffoldContract {
         match self {
             Self::V0_1 => "0.1.0",
             Self::V0_2 => "0.2.0",
+            Self::V0_3 => "0.3.0",
         }
     }
 
@@ -21,14 +23,16 @@ impl ScaffoldContract {
         match self {
             Self::V0_1 => include_str!("../../wit/0.1.0/sender.wit"),
             Self::V0_2 => include_str!("../../wit/0.2.0/sender.wit"),
+            Self::V0_3 => include_str!("../../wit/0.3.0/sender.wit"),
         }
     }
 
-    /// What stands before the lines that are for it only.
-    const fn tag(self) -> &'static str {
+    /// What stands before lines that are not for every contract, but for this one.
+    const fn tags(self) -> [&'static str; 2] {
         match self {
-            Self::V0_1 => "0.1",
-            Self::V0_2 => "0.2",
+            Self::V0_1 => ["0.1", "sync"],
+            Self::V0_2 => ["0.2", "sync"],
+            Self::V0_3 => ["0.2", "0.3"],
         }
     }
 
@@ -43,7 +47,7 @@ impl ScaffoldContract {
                 ("{{failure}}", "send_error"),
                 ("{{types}}", "sender"),
             ],
-            Self::V0_2 => [
+            Self::V0_2 | Self::V0_3 => [
                 ("{{version}}", self.version()),
                 ("{{Entry}}", "Entry"),
                 ("{{fields}}", "fields"),
@@ -56,9 +60,11 @@ impl ScaffoldContract {
 }
 
 /// The tags of all contracts and templates.
-const TAGS: [&str; 4] = [
-    ScaffoldContract::V0_1.tag(),
-    ScaffoldContract::V0_2.tag(),
+const TAGS: [&str; 6] = [
+    "0.1",
+    "0.2",
+    "0.3",
+    "sync",
     ScaffoldTemplate::Ingest.tag(),
     ScaffoldTemplate::Otlp.tag(),
 ];
@@ -79,7 +85,8 @@ pub(super) fn filled(
     template: ScaffoldTemplate,
     name: &SenderName,
 ) -> String {
-    let tags = [contract.tag(), template.tag()];
+    let [one, other] = contract.tags();
+    let tags = [one, other, template.tag()];
     let lines = text
         .split_inclusive('\n')
         .filter_map(|line| match condition(line) {
@@ -110,20 +117,24 @@ mod tests {
 
     #[test]
     fn a_line_with_tags_is_in_the_projects_that_have_them_all() {
-        let text = "@0.1 one\n@0.2 two\n@0.2+otlp two by otlp\n@since(version = 0.2.0)\n@0.2 \n{{name}} {{Entry}}\n";
+        let text = "@0.1 one\n@0.2 two\n@0.2+otlp two by otlp\n@sync waits\n@0.3 three\n@since(version = 0.2.0)\n@0.2 \n{{name}} {{Entry}}\n";
         let name = SenderName::parse("ours", ScaffoldLang::Rust).unwrap();
         let filled = |contract, template| filled(text, contract, template, &name);
         assert_eq!(
             filled(ScaffoldContract::V0_1, ScaffoldTemplate::Otlp),
-            "one\n@since(version = 0.2.0)\nours TelemetryEntry\n"
+            "one\nwaits\n@since(version = 0.2.0)\nours TelemetryEntry\n"
         );
         assert_eq!(
             filled(ScaffoldContract::V0_2, ScaffoldTemplate::Ingest),
-            "two\n@since(version = 0.2.0)\n\nours Entry\n"
+            "two\nwaits\n@since(version = 0.2.0)\n\nours Entry\n"
         );
         assert_eq!(
             filled(ScaffoldContract::V0_2, ScaffoldTemplate::Otlp),
-            "two\ntwo by otlp\n@since(version = 0.2.0)\n\nours Entry\n"
+            "two\ntwo by otlp\nwaits\n@since(version = 0.2.0)\n\nours Entry\n"
+        );
+        assert_eq!(
+            filled(ScaffoldContract::V0_3, ScaffoldTemplate::Otlp),
+            "two\ntwo by otlp\nthree\n@since(version = 0.2.0)\n\nours Entry\n"
         );
     }
 }

@@ -1,7 +1,9 @@
 //! The files of each language's project.
 
 use super::contract::filled;
-use super::{ScaffoldContract, ScaffoldFile, ScaffoldLang, ScaffoldTemplate, SenderName};
+use super::{
+    NoProject, ScaffoldContract, ScaffoldFile, ScaffoldLang, ScaffoldTemplate, SenderName,
+};
 
 macro_rules! template {
     ($path:expr) => {
@@ -10,13 +12,19 @@ macro_rules! template {
 }
 
 /// All files of a new sender project.
-#[must_use]
+///
+/// # Errors
+///
+/// When the language has no project for the contract.
 pub fn scaffold(
     lang: ScaffoldLang,
     template: ScaffoldTemplate,
     contract: ScaffoldContract,
     name: &SenderName,
-) -> Vec<ScaffoldFile> {
+) -> Result<Vec<ScaffoldFile>, NoProject> {
+    if !lang.has(contract) {
+        return Err(NoProject(contract));
+    }
     let mut files = vec![
         (".gitignore", gitignore(lang).to_owned()),
         ("README.md", readme(lang, template, name)),
@@ -28,7 +36,7 @@ pub fn scaffold(
             files.extend(rust(lang, contract));
         }
         ScaffoldLang::JavaScript => files.extend(javascript(template, contract)),
-        ScaffoldLang::Python => files.extend(python()),
+        ScaffoldLang::Python => files.extend(python(contract)),
         ScaffoldLang::C => files.extend(c()),
         ScaffoldLang::Go => files.extend(go(template, contract)),
     }
@@ -40,7 +48,7 @@ pub fn scaffold(
         })
         .collect();
     files.sort_by_key(|file| file.path);
-    files
+    Ok(files)
 }
 
 /// The one file that knows what the endpoint understands.
@@ -76,13 +84,16 @@ fn rust(
     lang: ScaffoldLang,
     contract: ScaffoldContract,
 ) -> impl Iterator<Item = (&'static str, String)> {
-    let (wasi, rust) = if lang == ScaffoldLang::RustWstd {
-        (
+    let (wasi, rust) = match (lang, contract) {
+        (ScaffoldLang::RustWstd, _) => (
             r#"wstd = { version = "0.6", default-features = false }"#,
             "1.91.1",
-        )
-    } else {
-        (r#"wasip2 = "1.0""#, "1.85")
+        ),
+        (_, ScaffoldContract::V0_3) => (
+            r#"wasip3 = { version = "0.10", features = ["async-spawn"] }"#,
+            "1.88",
+        ),
+        _ => (r#"wasip2 = "1.0""#, "1.85"),
     };
     let mut manifest = template!("rust/manifest.toml")
         .replace("{{wasi}}", wasi)
@@ -113,11 +124,11 @@ fn rust(
         .chain(http)
 }
 
+/// What of WASI a POST needs.
+const WASI: (&str, &str) = ("wit/deps/wasi.wit", template!("wit/wasi.wit"));
+
 /// The world that the bindings of C and Go are generated from, beside the contract.
-const WORLD: [(&str, &str); 2] = [
-    ("wit/deps/wasi.wit", template!("wit/wasi.wit")),
-    ("wit/world.wit", template!("wit/world.wit")),
-];
+const WORLD: [(&str, &str); 2] = [WASI, ("wit/world.wit", template!("wit/world.wit"))];
 
 fn javascript(
     template: ScaffoldTemplate,
@@ -137,7 +148,9 @@ fn javascript(
     ];
     let of_contract: &[_] = match contract {
         ScaffoldContract::V0_1 => &[],
-        ScaffoldContract::V0_2 => &[("types/batch.d.ts", template!("javascript/batch.d.ts"))],
+        ScaffoldContract::V0_2 | ScaffoldContract::V0_3 => {
+            &[("types/batch.d.ts", template!("javascript/batch.d.ts"))]
+        }
     };
     owned(files.into_iter().chain(of_contract.iter().copied()))
 }
@@ -209,7 +222,7 @@ fn go(
     let mut all: Vec<_> = files.into_iter().chain(bindings).chain(WORLD).collect();
     match contract {
         ScaffoldContract::V0_1 => {}
-        ScaffoldContract::V0_2 => {
+        ScaffoldContract::V0_2 | ScaffoldContract::V0_3 => {
             all.push((
                 "export_swamp_telemetry_description/describe.go",
                 template!("go/describe.go"),
@@ -230,42 +243,50 @@ fn owned(
     files.map(|(path, text)| (path, text.to_owned()))
 }
 
-fn python() -> impl Iterator<Item = (&'static str, String)> {
+fn python(contract: ScaffoldContract) -> impl Iterator<Item = (&'static str, String)> {
     let files = [
         ("app.py", template!("python/app.py")),
         ("http_post.py", template!("python/http_post.py")),
         ("requirements.txt", template!("python/requirements.txt")),
         ("wit/world.wit", template!("python/world.wit")),
-        (
-            "wit/deps/LICENSE-WASI.md",
-            template!("python/wasi/LICENSE.md"),
-        ),
-        (
-            "wit/deps/clocks/monotonic-clock.wit",
-            template!("python/wasi/monotonic-clock.wit"),
-        ),
-        (
-            "wit/deps/http/handler.wit",
-            template!("python/wasi/http-handler.wit"),
-        ),
-        ("wit/deps/http/package.wit", "package wasi:http@0.2.4;\n"),
-        (
-            "wit/deps/http/types.wit",
-            template!("python/wasi/http-types.wit"),
-        ),
-        (
-            "wit/deps/io/error.wit",
-            template!("python/wasi/io-error.wit"),
-        ),
-        ("wit/deps/io/package.wit", "package wasi:io@0.2.4;\n"),
-        ("wit/deps/io/poll.wit", template!("python/wasi/io-poll.wit")),
-        (
-            "wit/deps/io/streams.wit",
-            template!("python/wasi/io-streams.wit"),
-        ),
     ];
-    owned(files.into_iter())
+    let wasi: &[_] = match contract {
+        ScaffoldContract::V0_1 | ScaffoldContract::V0_2 => &PYTHON_WASI,
+        ScaffoldContract::V0_3 => &[WASI],
+    };
+    owned(files.into_iter().chain(wasi.iter().copied()))
 }
+
+/// WASI 0.2 as componentize-py needs it, whose own libraries use more of it than a POST does.
+const PYTHON_WASI: [(&str, &str); 9] = [
+    (
+        "wit/deps/LICENSE-WASI.md",
+        template!("python/wasi/LICENSE.md"),
+    ),
+    (
+        "wit/deps/clocks/monotonic-clock.wit",
+        template!("python/wasi/monotonic-clock.wit"),
+    ),
+    (
+        "wit/deps/http/handler.wit",
+        template!("python/wasi/http-handler.wit"),
+    ),
+    ("wit/deps/http/package.wit", "package wasi:http@0.2.4;\n"),
+    (
+        "wit/deps/http/types.wit",
+        template!("python/wasi/http-types.wit"),
+    ),
+    (
+        "wit/deps/io/error.wit",
+        template!("python/wasi/io-error.wit"),
+    ),
+    ("wit/deps/io/package.wit", "package wasi:io@0.2.4;\n"),
+    ("wit/deps/io/poll.wit", template!("python/wasi/io-poll.wit")),
+    (
+        "wit/deps/io/streams.wit",
+        template!("python/wasi/io-streams.wit"),
+    ),
+];
 
 const fn gitignore(lang: ScaffoldLang) -> &'static str {
     match lang {

@@ -1,6 +1,8 @@
 //! The commands, tools and paths of each language.
 
-use super::{ScaffoldLang, ScaffoldProbe, ScaffoldTemplate, ScaffoldTool, SenderName};
+use super::{
+    ScaffoldContract, ScaffoldLang, ScaffoldProbe, ScaffoldTemplate, ScaffoldTool, SenderName,
+};
 
 const CARGO: ScaffoldTool = ScaffoldTool {
     name: "cargo",
@@ -94,6 +96,17 @@ impl ScaffoldLang {
                 };
                 &[GO]
             }
+        }
+    }
+
+    /// Whether there are projects for this contract.
+    ///
+    /// 0.3.0 needs a toolchain that builds async functions.
+    #[must_use]
+    pub const fn has(self, contract: ScaffoldContract) -> bool {
+        match contract {
+            ScaffoldContract::V0_1 | ScaffoldContract::V0_2 => true,
+            ScaffoldContract::V0_3 => matches!(self, Self::Rust | Self::Python),
         }
     }
 

@@ -43,7 +43,14 @@ pub enum ScaffoldContract {
     V0_1,
     /// 0.2.0: an outcome for each entry, and a description.
     V0_2,
+    /// 0.3.0: the same, with async functions.
+    V0_3,
 }
+
+/// There is no project in a language for a contract: no toolchain of it is known to build such a sender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no tested toolchain for this language builds senders of contract {}", .0.version())]
+pub struct NoProject(pub ScaffoldContract);
 
 /// A tool that building needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

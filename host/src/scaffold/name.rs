@@ -12,7 +12,7 @@ const DEVICES: [&str; 22] = [
 
 /// Words that no Rust package can have for a name: keywords, the crates that come with the compiler, and those
 /// that the scaffold depends on.
-const RUST: [&str; 60] = [
+const RUST: [&str; 61] = [
     "abstract",
     "alloc",
     "as",
@@ -68,6 +68,7 @@ const RUST: [&str; 60] = [
     "use",
     "virtual",
     "wasip2",
+    "wasip3",
     "where",
     "while",
     "wit_bindgen",

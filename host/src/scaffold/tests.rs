@@ -13,7 +13,11 @@ const LANGS: [ScaffoldLang; 7] = [
 
 const TEMPLATES: [ScaffoldTemplate; 2] = [ScaffoldTemplate::Ingest, ScaffoldTemplate::Otlp];
 
-const CONTRACTS: [ScaffoldContract; 2] = [ScaffoldContract::V0_1, ScaffoldContract::V0_2];
+const CONTRACTS: [ScaffoldContract; 3] = [
+    ScaffoldContract::V0_1,
+    ScaffoldContract::V0_2,
+    ScaffoldContract::V0_3,
+];
 
 fn files(
     lang: ScaffoldLang,
@@ -21,12 +25,16 @@ fn files(
     contract: ScaffoldContract,
 ) -> Vec<ScaffoldFile> {
     let name = SenderName::parse("my-sender", lang).unwrap();
-    scaffold(lang, template, contract, &name)
+    scaffold(lang, template, contract, &name).unwrap()
 }
 
 fn paths(lang: ScaffoldLang) -> String {
+    paths_for(lang, ScaffoldContract::V0_2)
+}
+
+fn paths_for(lang: ScaffoldLang, contract: ScaffoldContract) -> String {
     let [ingest, otlp] = TEMPLATES.map(|template| {
-        let files = files(lang, template, ScaffoldContract::V0_2);
+        let files = files(lang, template, contract);
         let paths: Vec<_> = files.iter().map(|file| file.path).collect();
         paths.join("\n")
     });
@@ -192,11 +200,60 @@ fn a_python_project_has_these_files() {
 }
 
 #[test]
+fn a_python_project_for_wasi_0_3_has_what_a_post_needs_of_it_in_one_file() {
+    insta::assert_snapshot!(paths_for(ScaffoldLang::Python, ScaffoldContract::V0_3), @r"
+    .gitignore
+    README.md
+    app.py
+    http_post.py
+    mapping.py
+    requirements.txt
+    wit/deps/telemetry/sender.wit
+    wit/deps/wasi.wit
+    wit/world.wit
+    ");
+}
+
+#[test]
+fn a_rust_project_for_wasi_0_3_differs_in_its_calls_and_not_in_its_mapping() {
+    for template in TEMPLATES {
+        let sync = files(ScaffoldLang::Rust, template, ScaffoldContract::V0_2);
+        let differing: Vec<_> = files(ScaffoldLang::Rust, template, ScaffoldContract::V0_3)
+            .into_iter()
+            .zip(sync)
+            .filter(|(one, other)| one != other)
+            .map(|(one, _)| one.path)
+            .collect();
+        let expected = [
+            "Cargo.toml",
+            "README.md",
+            "src/http.rs",
+            "src/lib.rs",
+            "wit/sender.wit",
+        ];
+        assert_eq!(differing, expected);
+    }
+}
+
+#[test]
+fn a_language_whose_toolchain_builds_no_async_functions_has_no_project_for_them() {
+    for lang in LANGS {
+        let name = SenderName::parse("my-sender", lang).unwrap();
+        let made = scaffold(lang, ScaffoldTemplate::Otlp, ScaffoldContract::V0_3, &name);
+        match lang {
+            ScaffoldLang::Rust | ScaffoldLang::Python => assert!(made.is_ok(), "{lang:?}"),
+            _ => assert_eq!(made, Err(NoProject(ScaffoldContract::V0_3)), "{lang:?}"),
+        }
+    }
+}
+
+#[test]
 fn every_project_carries_the_contract_and_leaves_no_placeholder() {
     for (lang, template, contract) in LANGS
         .into_iter()
         .flat_map(|lang| TEMPLATES.map(|one| (lang, one)))
         .flat_map(|(lang, template)| CONTRACTS.map(|one| (lang, template, one)))
+        .filter(|(lang, _, contract)| lang.has(*contract))
     {
         let files = files(lang, template, contract);
         assert!(
@@ -211,7 +268,10 @@ fn every_project_carries_the_contract_and_leaves_no_placeholder() {
                 is_word.then_some(word)
             });
             assert_eq!(placeholder, None, "{}", file.path);
-            let marked = file.contents.lines().find(|line| line.starts_with("@0."));
+            let marked = file
+                .contents
+                .lines()
+                .find(|line| line.starts_with("@0.") || line.starts_with("@sync"));
             assert_eq!(marked, None, "{}", file.path);
             assert!(file.contents.ends_with('\n'), "{}", file.path);
         }

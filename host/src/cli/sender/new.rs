@@ -4,10 +4,13 @@ use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use clap::ValueEnum as _;
 use serde::Serialize;
-use swamp::scaffold::{ScaffoldProbe, ScaffoldTool, SenderName, SenderNameError, scaffold};
+use swamp::scaffold::{
+    NoProject, ScaffoldProbe, ScaffoldTool, SenderName, SenderNameError, scaffold,
+};
 
-use crate::cli::args::SenderNew;
+use crate::cli::args::{ScaffoldLanguage, SenderNew};
 use crate::cli::context::Context;
 use crate::cli::error::{CommandError, ErrorKind};
 use crate::cli::hint;
@@ -53,7 +56,23 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
     let name = SenderName::parse(&args.name, lang)?;
     let template = args.template.template();
     let contract = args.contract.contract();
-    let files = scaffold(lang, template, contract, &name);
+    let files = scaffold(lang, template, contract, &name).map_err(|NoProject(contract)| {
+        let chosen = spelled(args.lang);
+        let sentence = format!(
+            "could not create {}: no tested toolchain for --lang {chosen} builds senders of contract {}",
+            args.name,
+            contract.version()
+        );
+        let others: Vec<_> = ScaffoldLanguage::value_variants()
+            .iter()
+            .filter(|other| other.lang().has(contract))
+            .map(|&other| format!("--lang {}", spelled(other)))
+            .collect();
+        CommandError::msg(ErrorKind::Usage, sentence).hint(format!(
+            "use {}, or leave out --contract",
+            others.join(" or ")
+        ))
+    })?;
     let contents = files
         .iter()
         .map(|file| (file.path, file.contents.as_bytes()));
@@ -105,6 +124,12 @@ pub(crate) fn run(args: &SenderNew, context: &Context) -> Result<(), CommandErro
         context.ui.answer(&words)?;
     }
     Ok(())
+}
+
+/// A language, as the command line spells it.
+fn spelled(lang: ScaffoldLanguage) -> String {
+    let value = lang.to_possible_value();
+    value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 fn is_there(tool: &ScaffoldTool) -> bool {

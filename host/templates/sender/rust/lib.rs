@@ -25,7 +25,11 @@ pub struct Sender;
 @0.1         distinct_id: String,
 @0.1     ) -> Result<(), SendError> {
 @0.2 impl sender::Guest for Sender {
-@0.2     fn send_batch(destination: Destination, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+@0.2+sync     fn send_batch(destination: Destination, entries: Vec<Entry>) -> Result<Vec<Outcome>, Failure> {
+@0.3     async fn send_batch(
+@0.3         destination: Destination,
+@0.3         entries: Vec<Entry>,
+@0.3     ) -> Result<Vec<Outcome>, Failure> {
         if entries.is_empty() {
 @0.1             return Ok(());
 @0.2             return Ok(Vec::new());
@@ -37,7 +41,8 @@ pub struct Sender;
         );
 @0.1         let body = mapping::body(&entries, &distinct_id);
 @0.2         let body = mapping::body(&entries, &destination.distinct_id);
-        let answer = http::post_json(&url, &destination.user_agent, &body)?;
+@sync         let answer = http::post_json(&url, &destination.user_agent, &body)?;
+@0.3         let answer = http::post_json(&url, &destination.user_agent, body).await?;
         match answer.status {
 @0.1             429 | 503 => Err(SendError::Throttled(answer.retry_after())),
 @0.1             _ => mapping::outcome(&answer),
