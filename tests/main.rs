@@ -105,6 +105,7 @@ mod support;
 mod surroundings;
 mod telemetry;
 mod tools;
+mod traces;
 #[cfg_attr(
     not(target_os = "linux"),
     allow(dead_code, reason = "some of it is for tests that look into /proc")

@@ -13,7 +13,9 @@ use swamp::process::worker::{
     MACHINE_FAILED, WorkerTask, close_inherited_files, end_with_parent, forbid_core_dumps,
     unblock_signals,
 };
-use swamp::sender::{AddressSpace, CompileError, Patience, bound_compilation, compile};
+use swamp::sender::{
+    AddressSpace, CompileError, Patience, bound_compilation, bound_locating, compile, locate,
+};
 use swamp::spool::{FileSpool, LastFlush};
 use tracing::debug;
 use tracing::level_filters::LevelFilter;
@@ -38,6 +40,7 @@ pub(crate) fn run(task: WorkerTask) -> ExitCode {
     match task {
         WorkerTask::Compile => compile_bounded(Patience::Bounded),
         WorkerTask::CompileAwaited => compile_bounded(Patience::OfPerson),
+        WorkerTask::Locate => locate_bounded(),
         WorkerTask::Flush => in_repository(flush),
         WorkerTask::CleanUp => in_repository(|context, _| clean_up(context)),
     }
@@ -61,6 +64,19 @@ fn compile_bounded(patience: Patience) -> ExitCode {
     };
     writeln!(io::stderr(), "{}", error.into_reason().to_record()).ok();
     code
+}
+
+fn locate_bounded() -> ExitCode {
+    end_with_parent();
+    forbid_core_dumps();
+    let locate = || {
+        let _watchdog = bound_locating()?;
+        locate(io::stdin().lock(), io::stdout().lock())
+    };
+    match locate() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
 }
 
 /// Does `work` in the repository that is the working directory, watched from before anything of it is opened.

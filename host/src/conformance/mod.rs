@@ -8,6 +8,7 @@
 
 mod entries;
 mod faulty;
+mod heard;
 mod judge;
 mod report;
 mod request;
@@ -32,6 +33,7 @@ use crate::sender::{
     CONTRACT_VERSIONS, Compiled, ComponentSender, Inspection, SenderConfig, inspect,
 };
 
+use heard::Heard;
 use judge::{Evidence, Finding};
 pub use report::{Outcome, Report, ScenarioReport};
 pub use request::SeenRequest;
@@ -224,6 +226,7 @@ impl<'a> Run<'a> {
             duration,
             computed: None,
             output: Vec::new(),
+            frames: Vec::new(),
             requests: Vec::new(),
         }
     }
@@ -238,6 +241,7 @@ impl<'a> Run<'a> {
             duration: Duration::ZERO,
             computed: None,
             output: Vec::new(),
+            frames: Vec::new(),
             requests: Vec::new(),
         }
     }
@@ -257,8 +261,8 @@ impl<'a> Run<'a> {
             Err(why) => return self.skipped(scenario, why),
         };
         let stopwatch = Stopwatch::start();
-        let mut output = Vec::new();
-        let tried = self.try_with(scenario, &server, &mut output);
+        let mut heard = Heard::default();
+        let tried = self.try_with(scenario, &server, &mut heard);
         let computed = stopwatch.computed();
         let requests = server.requests();
         let formats = || requests.iter().map(SeenRequest::format);
@@ -288,17 +292,18 @@ impl<'a> Run<'a> {
             rule: self.words(scenario.rule),
             duration: began.elapsed(),
             computed,
-            output,
+            output: heard.output,
+            frames: heard.frames,
             requests,
         }
     }
 
-    /// Tries what the scenario asks for. `output` is what the component wrote when it was called last.
+    /// Tries what the scenario asks for. `heard` is what the component let out when it was called last.
     fn try_with(
         &mut self,
         scenario: &Scenario,
         server: &Server,
-        output: &mut Vec<String>,
+        heard: &mut Heard,
     ) -> Result<(), NotPassed> {
         let path = format!("{}{}", self.kit.endpoint_path, scenario.place.suffix());
         let endpoint = format!("{}{path}", server.origin());
@@ -311,17 +316,17 @@ impl<'a> Run<'a> {
         }
         match &scenario.work {
             Work::Batches(batches) => {
-                let mut sender = self.alive(&endpoint, options)?;
+                let mut sender = self.alive(&endpoint, options, heard)?;
                 let mut entries = Vec::new();
                 for (batch, expected) in batches {
                     entries = batch.entries(&entries);
-                    self.batch(&mut sender, &entries, *expected, (server, &path), output)?;
+                    self.batch(&mut sender, &entries, *expected, (server, &path), heard)?;
                 }
                 Ok(())
             }
-            Work::Describe(what) => self.describes(*what, server, &endpoint, output),
-            Work::Options(which) => self.takes_options(*which, (server, &path), output),
-            Work::CheckConfig => self.checks_config(&endpoint, output),
+            Work::Describe(what) => self.describes(*what, server, &endpoint, heard),
+            Work::Options(which) => self.takes_options(*which, (server, &path), heard),
+            Work::CheckConfig => self.checks_config(&endpoint, heard),
         }
     }
 
@@ -332,7 +337,7 @@ impl<'a> Run<'a> {
         entries: &[SpooledEntry],
         expected: Expected,
         (server, path): (&Server, &str),
-        output: &mut Vec<String>,
+        heard: &mut Heard,
     ) -> Result<(), Finding> {
         let before = server.requests().len();
         let limit = match expected {
@@ -341,7 +346,7 @@ impl<'a> Run<'a> {
         };
         let began = Instant::now();
         let delivered = sender.send_batch(entries, DISTINCT_ID, Deadline::after(limit));
-        *output = sender.take_output();
+        *heard = Heard::of(sender);
         let outcomes = match &delivered {
             Ok(Delivered::Whole) => vec![EntryOutcome::Taken; entries.len()],
             Ok(Delivered::Each(outcomes)) => outcomes.clone(),
@@ -370,11 +375,13 @@ impl<'a> Run<'a> {
         &self,
         endpoint: &str,
         options: Vec<(String, String)>,
+        heard: &mut Heard,
     ) -> Result<ComponentSender, Finding> {
         let alive = || {
             let mut sender = self.sender(endpoint, options)?;
-            sender.instantiate(Deadline::after(self.limits.deadline))?;
-            Ok(sender)
+            let done = sender.instantiate(Deadline::after(self.limits.deadline));
+            *heard = Heard::of(&mut sender);
+            done.map(|()| sender)
         };
         alive().map_err(|error: SendError| Finding {
             expected: "a component that comes to life".into(),

@@ -37,6 +37,9 @@ pub struct ScenarioReport {
     pub computed: Option<Duration>,
     /// The last lines that the component wrote to its stdout and stderr.
     pub output: Vec<String>,
+    /// The functions that it was in when it trapped or was interrupted, innermost first, with file and line where it
+    /// has DWARF.
+    pub frames: Vec<String>,
     /// The requests that arrived.
     pub requests: Vec<SeenRequest>,
 }

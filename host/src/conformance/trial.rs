@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::heard::Heard;
 use super::judge::{Finding, finding, said_in_words};
 use super::scenario::{Description as Looked, Expected, ONE, Options};
 use super::server::Server;
@@ -42,10 +43,10 @@ impl Run<'_> {
         what: Looked,
         server: &Server,
         endpoint: &str,
-        output: &mut Vec<String>,
+        heard: &mut Heard,
     ) -> Result<(), NotPassed> {
-        let mut sender = self.alive(endpoint, self.kit.options.clone())?;
-        let first = Self::description(&mut sender, output);
+        let mut sender = self.alive(endpoint, self.kit.options.clone(), heard)?;
+        let first = Self::description(&mut sender, heard);
         match what {
             Looked::Comes => {
                 first?;
@@ -56,9 +57,9 @@ impl Run<'_> {
             }
             Looked::Stays => {
                 let first = first.map_err(|_| undescribed())?;
-                let again = Self::description(&mut sender, output)?;
-                let mut another = self.alive(endpoint, self.kit.options.clone())?;
-                let of_another = Self::description(&mut another, output)?;
+                let again = Self::description(&mut sender, heard)?;
+                let mut another = self.alive(endpoint, self.kit.options.clone(), heard)?;
+                let of_another = Self::description(&mut another, heard)?;
                 for (who, said) in [
                     ("the same instance", again),
                     ("another instance", of_another),
@@ -80,10 +81,10 @@ impl Run<'_> {
     /// What the sender says of itself.
     fn description(
         sender: &mut ComponentSender,
-        output: &mut Vec<String>,
+        heard: &mut Heard,
     ) -> Result<Description, Finding> {
         let said = sender.describe(Deadline::after(DESCRIBE_TIME));
-        *output = sender.take_output();
+        *heard = Heard::of(sender);
         let received = match said {
             Ok(Some(description)) => return Ok(description),
             Ok(None)
@@ -108,11 +109,11 @@ impl Run<'_> {
         &mut self,
         which: Options,
         (server, path): (&Server, &str),
-        output: &mut Vec<String>,
+        heard: &mut Heard,
     ) -> Result<(), NotPassed> {
         let endpoint = format!("{}{path}", server.origin());
-        let mut sender = self.alive(&endpoint, self.kit.options.clone())?;
-        let description = Self::description(&mut sender, output).map_err(|_| undescribed())?;
+        let mut sender = self.alive(&endpoint, self.kit.options.clone(), heard)?;
+        let description = Self::description(&mut sender, heard).map_err(|_| undescribed())?;
         let options = description.options.iter();
         let trials: Vec<(String, Vec<(String, String)>)> = match which {
             Options::Missing => options
@@ -141,7 +142,7 @@ impl Run<'_> {
             return Err(NotPassed::Skipped(why.into()));
         }
         for (how, options) in trials {
-            let mut sender = self.alive(&endpoint, options)?;
+            let mut sender = self.alive(&endpoint, options, heard)?;
             let tried = if which == Options::Allowed {
                 let entries = ONE.entries(&[]);
                 self.batch(
@@ -149,10 +150,10 @@ impl Run<'_> {
                     &entries,
                     Expected::Delivered,
                     (server, path),
-                    output,
+                    heard,
                 )
             } else {
-                self.refuses(&mut sender, output)
+                self.refuses(&mut sender, heard)
             };
             tried.map_err(|Finding { expected, received }| Finding {
                 expected: format!("{expected}, {how}").into(),
@@ -181,16 +182,12 @@ impl Run<'_> {
     }
 
     /// Whether it finds that its options are of no use.
-    fn refuses(
-        &self,
-        sender: &mut ComponentSender,
-        output: &mut Vec<String>,
-    ) -> Result<(), Finding> {
+    fn refuses(&self, sender: &mut ComponentSender, heard: &mut Heard) -> Result<(), Finding> {
         let deadline = Deadline::after(self.limits.deadline);
         let said = sender
             .send_batch(&ONE.entries(&[]), DISTINCT_ID, deadline)
             .and_then(Delivered::in_full);
-        *output = sender.take_output();
+        *heard = Heard::of(sender);
         match said {
             Err(SendError::InvalidConfiguration(_)) => Ok(()),
             said => finding("invalid-configuration".into(), said_in_words(&said)),
@@ -198,11 +195,7 @@ impl Run<'_> {
     }
 
     /// Whether it answers if it is asked about destinations and options, whatever they are.
-    pub(super) fn checks_config(
-        &self,
-        endpoint: &str,
-        output: &mut Vec<String>,
-    ) -> Result<(), NotPassed> {
+    pub(super) fn checks_config(&self, endpoint: &str, heard: &mut Heard) -> Result<(), NotPassed> {
         if !self.checks_config {
             return Err(NotPassed::Skipped("the sender does not export it".into()));
         }
@@ -210,10 +203,10 @@ impl Run<'_> {
             ("as given", self.kit.options.clone()),
             ("without options", Vec::new()),
         ] {
-            let mut sender = self.alive(endpoint, options)?;
+            let mut sender = self.alive(endpoint, options, heard)?;
             let deadline = Deadline::after(self.limits.deadline);
             let said = sender.check_config(DISTINCT_ID, deadline);
-            *output = sender.take_output();
+            *heard = Heard::of(&mut sender);
             match said {
                 Ok(()) | Err(SendError::InvalidConfiguration(_)) => {}
                 Err(error) => finding(format!("an answer, {how}"), error.to_string())?,

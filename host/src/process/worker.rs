@@ -32,6 +32,8 @@ pub enum WorkerTask {
     Compile,
     /// The same, for as long as a person waits for it.
     CompileAwaited,
+    /// Finds the lines of source of positions in the component on its standard input.
+    Locate,
 }
 
 impl WorkerTask {
@@ -43,6 +45,7 @@ impl WorkerTask {
             Self::CleanUp,
             Self::Compile,
             Self::CompileAwaited,
+            Self::Locate,
         ]
         .into_iter()
         .find(|task| text == task.as_str())
@@ -62,6 +65,7 @@ impl WorkerTask {
             Self::CleanUp => "clean-up",
             Self::Compile => "compile",
             Self::CompileAwaited => "compile-awaited",
+            Self::Locate => "locate",
         }
     }
 }
@@ -106,8 +110,8 @@ impl Program {
         detach::detach(self, task, root)
     }
 
-    /// A command that starts a worker without stdio, and with a process group of its own. A compiler stays in this
-    /// process's group: Ctrl-C, which ends whoever waits for it, ends it too.
+    /// A command that starts a worker without stdio, and with a process group of its own. One that
+    /// somebody waits for stays in this process's group: Ctrl-C, which ends whoever waits for it, ends it too.
     #[must_use]
     pub fn command(&self, task: WorkerTask) -> Command {
         let mut command = Command::new(&self.path);
@@ -120,8 +124,7 @@ impl Program {
         {
             use std::os::unix::process::CommandExt as _;
             command.arg0("swamp");
-            let compiles = matches!(task, WorkerTask::Compile | WorkerTask::CompileAwaited);
-            if !compiles {
+            if matches!(task, WorkerTask::Flush | WorkerTask::CleanUp) {
                 command.process_group(0);
             }
         }

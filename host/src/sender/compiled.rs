@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
+use std::sync::Arc;
 
 use tracing::debug;
 use wasmtime::Engine;
@@ -12,6 +13,7 @@ use super::compiler::{CompileError, Compiler, engine_for};
 use super::engine::{self, EngineKind};
 use super::failure::{out_of_space, system_error};
 use super::file::ComponentFile;
+use super::source_lines::SourceLines;
 use crate::domain::{Cause, ForeignText, Reason, SenderFailure, SenderFailureKind};
 
 /// A compiled component, to be loaded.
@@ -23,6 +25,7 @@ pub struct Compiled {
     code: File,
     cache: Cache,
     key: Key,
+    source_lines: Option<Arc<SourceLines>>,
 }
 
 impl Compiled {
@@ -63,6 +66,7 @@ impl Compiled {
             code: code.map_err(not_compilable)?,
             cache: cache.clone(),
             key,
+            source_lines: compiler.source_lines(file.bytes()).map(Arc::new),
         })
     }
 
@@ -102,6 +106,11 @@ impl Compiled {
 
     pub(super) const fn key(&self) -> &Key {
         &self.key
+    }
+
+    /// What finds its lines of source, where it has any and a person waits.
+    pub(super) fn source_lines(&self) -> Option<Arc<SourceLines>> {
+        self.source_lines.clone()
     }
 
     /// Maps the machine code into this process, or has it in memory where it may not be run from its file.

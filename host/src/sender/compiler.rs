@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
 
@@ -10,7 +11,9 @@ use thiserror::Error;
 use super::contract::reason;
 use super::engine::{self, AddressSpace, EngineKind, address_space};
 use super::outline::{self, Outline};
-use super::{contract, limits};
+use super::resources::{bound_cpu, bound_memory, cpu_limit};
+use super::source_lines::SourceLines;
+use super::{contract, limits, source_lines};
 use crate::domain::{Cause, Reason};
 use crate::process::timer::Timer;
 use crate::process::watchdog::Watchdog;
@@ -47,7 +50,8 @@ impl From<io::Error> for CompileError {
 #[derive(Clone, Debug)]
 pub struct Compiler {
     program: Program,
-    patience: Patience,
+    /// Where the person works who waits, if one does.
+    waiting_in: Option<PathBuf>,
 }
 
 /// How long a compilation may take, whatever processor time it gets.
@@ -65,17 +69,23 @@ impl Compiler {
     pub const fn new(program: Program) -> Self {
         Self {
             program,
-            patience: Patience::Bounded,
+            waiting_in: None,
         }
     }
 
-    /// The same, for as long as a person waits.
+    /// The same, for as long as a person waits, who works in `directory`.
     #[must_use]
-    pub fn awaited(self) -> Self {
+    pub fn awaited_in(self, directory: PathBuf) -> Self {
         Self {
-            patience: Patience::OfPerson,
+            waiting_in: Some(directory),
             ..self
         }
+    }
+
+    /// What finds the lines of source of `component`, where a person waits and it has any.
+    pub(super) fn source_lines(&self, component: &[u8]) -> Option<SourceLines> {
+        let directory = self.waiting_in.as_deref()?;
+        SourceLines::of(component, &self.program, directory)
     }
 
     /// Compiles `component` (binary, or the text format) and writes the machine code to `output`.
@@ -85,9 +95,9 @@ impl Compiler {
     /// When it is not a component, cannot be compiled within [`limits::COMPILE_CPU`], [`limits::COMPILE_TIME`] and
     /// [`limits::COMPILE_MEMORY`], or no worker could be started.
     pub(super) fn compile(&self, component: &[u8], output: &File) -> Result<(), CompileError> {
-        let task = match self.patience {
-            Patience::Bounded => WorkerTask::Compile,
-            Patience::OfPerson => WorkerTask::CompileAwaited,
+        let task = match self.waiting_in {
+            None => WorkerTask::Compile,
+            Some(_) => WorkerTask::CompileAwaited,
         };
         let mut worker = self
             .program
@@ -194,19 +204,6 @@ const fn is_out_of_cpu(_: ExitStatus) -> bool {
     false
 }
 
-/// The most processor time that this process may use, in seconds, if that is limited.
-#[cfg(unix)]
-fn cpu_limit() -> Option<u64> {
-    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
-    let (soft, _) = getrlimit(Resource::RLIMIT_CPU).ok()?;
-    (soft != RLIM_INFINITY).then_some(soft)
-}
-
-#[cfg(not(unix))]
-const fn cpu_limit() -> Option<u64> {
-    None
-}
-
 /// Why a process was ended that did nothing wrong. Signals of crashes are its own.
 #[cfg(unix)]
 fn ended_from_outside(status: ExitStatus) -> Option<Reason> {
@@ -239,7 +236,7 @@ const fn ended_from_outside(_: ExitStatus) -> Option<Reason> {
 ///
 /// When the system gives no thread for the watchdog.
 pub fn bound_compilation(patience: Patience) -> io::Result<Option<Watchdog>> {
-    bound_memory();
+    bound_memory(limits::COMPILE_MEMORY);
     bound_cpu();
     match patience {
         Patience::Bounded => {
@@ -266,7 +263,8 @@ pub fn compile(
     let component = component(&bytes)?;
     let kind = engine_for(component);
     let described = |error: wasmtime::Error| CompileError::Component(format!("{error:#}").into());
-    let engine = engine::compiling(kind, space).map_err(described)?;
+    let maps_addresses = source_lines::are_in(component);
+    let engine = engine::compiling(kind, space, maps_addresses).map_err(described)?;
     let code = engine
         .precompile_component(component)
         .map_err(|error| unsupported(component, kind).unwrap_or_else(|| described(error)))?;
@@ -323,33 +321,6 @@ pub(super) fn component(bytes: &[u8]) -> Result<&[u8], CompileError> {
     };
     Err(CompileError::Component(why))
 }
-
-/// A limit that is lower already stays.
-#[cfg(unix)]
-fn bound_memory() {
-    use nix::sys::resource::{Resource, setrlimit};
-    let limit = address_space().map_or(limits::COMPILE_MEMORY, |limit| {
-        limit.min(limits::COMPILE_MEMORY)
-    });
-    setrlimit(Resource::RLIMIT_AS, limit, limit).ok();
-}
-
-#[cfg(not(unix))]
-const fn bound_memory() {}
-
-/// A limit that is lower already stays. The system ends by SIGKILL at the second limit what goes on after SIGXCPU at the
-/// first.
-#[cfg(unix)]
-fn bound_cpu() {
-    use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
-    const GRACE: u64 = 5;
-    let ours = limits::COMPILE_CPU.as_secs();
-    let (soft, hard) = getrlimit(Resource::RLIMIT_CPU).unwrap_or((RLIM_INFINITY, RLIM_INFINITY));
-    setrlimit(Resource::RLIMIT_CPU, soft.min(ours), hard.min(ours + GRACE)).ok();
-}
-
-#[cfg(not(unix))]
-const fn bound_cpu() {}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! The two wasmtime configurations, each for compiling and for running: a narrow one, and one with the component model's
 //! async for components that need it.
 
-use wasmtime::{Config, Engine};
+use wasmtime::{Config, Engine, WasmBacktraceDetails};
 
 use super::limits;
 
@@ -62,9 +62,14 @@ pub(super) const fn address_space() -> Option<u64> {
     None
 }
 
-/// An engine that compiles.
-pub(super) fn compiling(kind: EngineKind, space: AddressSpace) -> wasmtime::Result<Engine> {
-    Engine::new(&config(kind, space))
+/// An engine that compiles. `maps_addresses` where the machine code is to tell which instruction of the component each of
+/// its own is of: engines that run load either.
+pub(super) fn compiling(
+    kind: EngineKind,
+    space: AddressSpace,
+    maps_addresses: bool,
+) -> wasmtime::Result<Engine> {
+    Engine::new(config(kind, space).generate_address_map(maps_addresses))
 }
 
 /// An engine that runs what was compiled. It spares itself a compiler's settings, at every flush.
@@ -75,7 +80,7 @@ pub(super) fn running(kind: EngineKind) -> wasmtime::Result<Engine> {
 /// What every sender gets, and async where the engine is for that. Of the component model, whatever is not named
 /// `true` here is named `false`: defaults change with wasmtime's features. Proposals that no sender's toolchain needs are
 /// off: less to go wrong. So are the tables that only native debuggers and offsets in backtraces need: every flush reads
-/// all of the machine code.
+/// all of the machine code. The engine never reads DWARF, whatever the environment asks of it: `source_lines` does.
 fn config(kind: EngineKind, space: AddressSpace) -> Config {
     let is_async = kind == EngineKind::Async;
     let mut config = Config::new();
@@ -100,6 +105,7 @@ fn config(kind: EngineKind, space: AddressSpace) -> Config {
         .wasm_memory64(false)
         .shared_memory(false)
         .generate_address_map(false)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .native_unwind_info(cfg!(windows));
     if space == AddressSpace::Scarce {
         config
@@ -126,7 +132,8 @@ mod tests {
             (EngineKind::Async, EngineKind::Async, true),
             (EngineKind::Async, EngineKind::Sync, false),
         ] {
-            let compiler = compiling(compiled_for, AddressSpace::of_this_process()).unwrap();
+            let space = AddressSpace::of_this_process();
+            let compiler = compiling(compiled_for, space, false).unwrap();
             let code = compiler.precompile_component(&component).unwrap();
             let engine = running(loaded_in).unwrap();
             // SAFETY: it is what the compiler of this very program has just made.

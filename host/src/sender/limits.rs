@@ -17,6 +17,12 @@ pub const COMPILE_TIME: Duration = Duration::from_mins(10);
 /// The most address space that a cold compilation may use, in bytes.
 pub const COMPILE_MEMORY: u64 = 1024 * 1024 * 1024;
 
+/// The longest that a component's DWARF is read for the lines of one trap.
+pub const LOCATE_TIME: Duration = Duration::from_secs(5);
+
+/// The most address space that reading it may use, in bytes.
+pub const LOCATE_MEMORY: u64 = 512 * 1024 * 1024;
+
 /// The longest that a background flush may take besides compiling, whatever happens to its timers.
 pub const WATCHDOG: Duration = Duration::from_secs(10);
 
@@ -54,6 +60,9 @@ pub const OUTPUT_BYTES: usize = 4 * 1024;
 
 /// The most characters of what a guest says that are shown to a person.
 pub const REASON_CHARS: usize = 512;
+
+/// The most lines of a trap's backtrace that are shown.
+pub const FRAMES: usize = 24;
 
 /// The most bytes that the cache of compiled components takes up.
 pub const CACHE_BYTES: u64 = 512 * 1024 * 1024;

@@ -5,6 +5,7 @@
 //! [`SendError`](crate::domain::SendError).
 
 mod alarm;
+mod belief;
 mod cache;
 mod compiled;
 mod compiler;
@@ -21,10 +22,12 @@ mod link;
 mod outline;
 mod output;
 mod processor;
+mod resources;
 mod run;
 mod sandbox;
 mod secret;
 mod services;
+mod source_lines;
 
 pub use cache::Cache;
 pub use compiled::Compiled;
@@ -37,3 +40,4 @@ pub use file::ComponentFile;
 pub use grants::Grant;
 pub use inspect::{Import, Inspection, inspect};
 pub use run::{ComponentSender, SenderConfig};
+pub use source_lines::{bound_locating, locate};

@@ -15,16 +15,18 @@ use tracing::debug;
 use wasmtime::{Engine, Store};
 
 use super::alarm::interrupting;
+use super::belief::disbelief;
 use super::compiled::Compiled;
 use super::contract::{self, Batch, Sender, SenderPre, TypeMismatch};
 use super::description::Description;
 use super::failure::{Interruption, frames, out_of_space, system_error};
 use super::link::link;
 use super::sandbox::Guest;
+use super::source_lines::SourceLines;
 use crate::config::{BuiltinSender, SenderLimits};
 use crate::domain::{
-    Cause, DEFAULT_ENDPOINT, Deadline, Delivered, Doing, Endpoint, EntryOutcome, ForeignText,
-    SendError, SenderFailure, SenderFailureKind, SpooledEntry, TelemetrySender,
+    Cause, DEFAULT_ENDPOINT, Deadline, Delivered, Doing, Endpoint, ForeignText, SendError,
+    SenderFailure, SenderFailureKind, SpooledEntry, TelemetrySender,
 };
 use crate::egress::{
     DryRunRequest, Egress, EgressLimits, EgressReport, HostHeader, Network, Reach, Secrets,
@@ -106,8 +108,11 @@ pub struct ComponentSender {
     instance: Option<Instance>,
     peak_memory: u64,
     busyness: Busyness,
+    source_lines: Option<Arc<SourceLines>>,
     /// What the guest wrote during the last batch.
     output: Vec<String>,
+    /// Where the guest was when the last batch was cut short.
+    frames: Vec<String>,
 }
 
 impl fmt::Debug for ComponentSender {
@@ -154,7 +159,9 @@ impl ComponentSender {
             instance: None,
             peak_memory: 0,
             busyness: Busyness::default(),
+            source_lines: compiled.source_lines(),
             output: Vec::new(),
+            frames: Vec::new(),
         })
     }
 
@@ -168,6 +175,12 @@ impl ComponentSender {
     /// last few KiB of each.
     pub fn take_output(&mut self) -> Vec<String> {
         mem::take(&mut self.output)
+    }
+
+    /// Takes the functions that the guest was in when it trapped during the last batch or was interrupted, innermost
+    /// first, harmless to a terminal. With file and line where the component has DWARF and a person waits.
+    pub fn take_frames(&mut self) -> Vec<String> {
+        mem::take(&mut self.frames)
     }
 
     /// The requests of the last batch that a dry run kept to itself.
@@ -256,6 +269,10 @@ impl ComponentSender {
         });
         let guest = instance.store.data();
         self.output = self.log_output(guest);
+        self.frames = match &done {
+            Ok(Err(error)) => frames(error, self.source_lines.as_deref()),
+            _ => Vec::new(),
+        };
         self.peak_memory = self.peak_memory.max(guest.quota.memory_taken());
         let report = guest.egress.report();
         // An instance that was interrupted is in no state to be used again.
@@ -309,7 +326,7 @@ impl ComponentSender {
     }
 
     fn interrupted(&self, error: &wasmtime::Error, guest: &Guest) -> SenderFailure {
-        for frame in frames(error) {
+        for frame in &self.frames {
             debug!("{} was in {frame}", self.name);
         }
         let component = self.name.clone();
@@ -391,37 +408,6 @@ impl ComponentSender {
         }
         written
     }
-}
-
-/// Why an answer about `count` entries is not believed.
-fn disbelief(
-    delivered: &Delivered,
-    count: usize,
-    report: &EgressReport,
-) -> Option<SenderFailureKind> {
-    let outcomes = match delivered {
-        Delivered::Whole => &[EntryOutcome::Taken][..],
-        Delivered::Each(outcomes) if outcomes.len() == count => outcomes,
-        Delivered::Each(outcomes) => {
-            let answer = format!(
-                "it answered for {} entries, and was given {count}",
-                outcomes.len()
-            );
-            return Some(SenderFailureKind::OutOfContract { answer });
-        }
-    };
-    let has = |wanted: fn(&EntryOutcome) -> bool| outcomes.iter().any(wanted);
-    if has(|outcome| matches!(outcome, EntryOutcome::Taken)) && !report.saw_success {
-        return Some(SenderFailureKind::Unconfirmed);
-    }
-    if has(|outcome| matches!(outcome, EntryOutcome::Rejected { .. }))
-        && report.last_status.is_none()
-    {
-        let answer =
-            "it reported refused entries, but the host saw no answer from the endpoint".to_owned();
-        return Some(SenderFailureKind::OutOfContract { answer });
-    }
-    None
 }
 
 impl TelemetrySender for ComponentSender {

@@ -50,8 +50,10 @@ fn case(scenario: &ScenarioReport) -> TestCase {
     let mut case = TestCase::new(scenario.name.as_str(), status);
     case.set_classname("swamp.sender");
     case.set_time(scenario.duration);
-    if !scenario.output.is_empty() {
-        case.set_system_err(XmlString::new(scenario.output.join("\n")));
+    let frames = scenario.frames.iter().map(|frame| format!("in {frame}"));
+    let lines: Vec<_> = scenario.output.iter().cloned().chain(frames).collect();
+    if !lines.is_empty() {
+        case.set_system_err(XmlString::new(lines.join("\n")));
     }
     case
 }

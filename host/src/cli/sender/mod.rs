@@ -78,7 +78,8 @@ pub(crate) fn try_compile(
     let what = format!("compiling {} ({size})", file.name());
     let work = Work::begin(context.ui, what);
     let began = Instant::now();
-    let awaited = Compiler::new(Program::current()?).awaited();
+    let directory = std::env::current_dir().unwrap_or_default();
+    let awaited = Compiler::new(Program::current()?).awaited_in(directory);
     let cache = context.cache();
     Compiled::forget_failure(file, &cache);
     let compiled = Compiled::obtain(file, &cache, &awaited);

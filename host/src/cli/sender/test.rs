@@ -86,6 +86,10 @@ struct Scenario<'a> {
     /// The last lines that the sender wrote to stdout and stderr, if the scenario failed or with `--verbose`.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'a [String]>,
+    /// The functions that the sender was in when it trapped or ran out of time, innermost first; with file and line if
+    /// it contains DWARF. Missing if it did neither.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    frames: &'a [String],
     /// The requests of the sender, with `--verbose`.
     #[serde(skip_serializing_if = "Option::is_none")]
     requests: Option<&'a [SeenRequest]>,
@@ -284,6 +288,9 @@ fn in_words(scenario: &ScenarioReport, width: usize, verbose: bool) -> String {
         for line in &scenario.output {
             more("wrote", line);
         }
+        for frame in &scenario.frames {
+            more("in", frame);
+        }
     }
     if verbose {
         for request in &scenario.requests {
@@ -343,6 +350,7 @@ fn tested<'a>(
         duration_ms: one.duration.as_millis(),
         computed_ms: one.computed.map(|time| time.as_millis()),
         output: (verbose || one.outcome == Outcome::Failed).then_some(one.output.as_slice()),
+        frames: &one.frames,
         requests: verbose.then_some(one.requests.as_slice()),
     };
     Tested {
