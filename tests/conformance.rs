@@ -285,6 +285,33 @@ fn each_fault_fails_the_scenarios_that_are_about_it_and_every_scenario_is_failed
     insta::assert_snapshot!(lines.join("\n"));
 }
 
+#[test]
+fn a_sender_that_delivers_nothing_passes_no_scenario_that_gives_it_a_batch() {
+    let file = ComponentFile::read(&crate::wasi_0_3::fixture(), "async.wasm").unwrap();
+    // It exits in every batch, or gives every batch back without a request.
+    for what in ["exit", "sandbox"] {
+        let compiled = Compiled::obtain(&file, &cache(), &compiler()).unwrap();
+        let kit = Kit {
+            options: vec![("do".into(), what.into())],
+            ..kit("")
+        };
+        let report = kit.run(&compiled, |_| {}).unwrap();
+        let passed = report
+            .scenarios
+            .iter()
+            .filter(|one| one.outcome == Outcome::Passed);
+        let passed: Vec<_> = passed.map(|one| one.name.as_str()).collect();
+        let without_a_batch = [
+            "imports-what-is-granted",
+            "description-without-a-request",
+            "description-stays-the-same",
+            "description-of-options",
+            "check-config",
+        ];
+        assert_eq!(passed, without_a_batch, "{what}");
+    }
+}
+
 /// The names of the scenarios of which this is true.
 fn names(is_wanted: fn(&Listed) -> bool) -> Vec<String> {
     let all = Kit::list(202).into_iter().filter(is_wanted);

@@ -120,6 +120,20 @@ impl Evidence<'_> {
     /// Whether what the sender said of each entry is what was answered, in turn, to the requests that it was in. A sender
     /// that sends all of them in one request sees the first answer only.
     fn sorted(&self, statuses: [u16; 2]) -> Result<(), Finding> {
+        let has_failed = match self.said {
+            Err(SendError::Sender(_)) => self.outcomes.is_empty(),
+            _ => false,
+        };
+        if has_failed {
+            return finding(
+                answer_in_words(Expected::Sorted(statuses)),
+                said_in_words(self.said),
+            );
+        }
+        if self.requests.is_empty() {
+            let received = format!("no request, and {}", said_in_words(self.said));
+            return finding("a request to the endpoint".into(), received);
+        }
         let [success, refusal] = statuses;
         let answers = |id: &str| -> Vec<u16> {
             let answered = self.requests.iter().zip(statuses.into_iter().cycle());
