@@ -4,7 +4,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use super::*;
-use crate::domain::{Invocation, InvocationResult, MARKER};
+use crate::domain::{Backlog, Invocation, InvocationResult, MARKER};
 
 const OLD: Duration = Duration::from_hours(1);
 
@@ -89,6 +89,73 @@ fn find_unflushed_gives_the_oldest_first_up_to_the_limit_and_nothing_that_was_fl
     fixture.write("telemetry-2026-02-01-bad.quarantined.json", "{}");
     assert_eq!(fixture.unflushed(2), [first.clone(), second.clone()]);
     assert_eq!(fixture.unflushed(9), [first, second, third]);
+}
+
+#[test]
+fn an_entry_that_was_read_ahead_is_not_read_again_until_it_is_asked_for_twice() {
+    let fixture = fixture();
+    let [first, second] = ["first", "second"].map(|id| {
+        let file = format!("telemetry-2026-02-11-{id}.json");
+        fixture.write(&file, format!(r#"{{"id":"{id}"}}"#))
+    });
+    fixture
+        .spool
+        .read_ahead(vec![first.clone(), second.clone()]);
+    let data = |name| fixture.spool.read(name).unwrap().data;
+    assert_eq!(data(&first), r#"{"id":"first"}"#);
+    fixture.write(&second.to_string(), r#"{"id":"second","n":1}"#);
+    assert_eq!(data(&second), r#"{"id":"second"}"#);
+    assert_eq!(data(&second), r#"{"id":"second","n":1}"#);
+}
+
+#[test]
+fn whatever_is_read_ahead_a_backlog_is_taken_as_without_it() {
+    let taken = |ahead: fn(&Fixture, &mut Backlog)| {
+        let fixture = fixture();
+        for (id, content) in [
+            ("a", br#"{"id":"a"}"#.to_vec()),
+            ("damaged", b"{".to_vec()),
+            ("foreign", b"\xff".to_vec()),
+            ("gone", b"{}".to_vec()),
+            ("large", vec![b' '; 1024 * 1024 + 1]),
+            ("longest", vec![b' '; 9]),
+            ("z", br#"{"id":"z"}"#.to_vec()),
+        ] {
+            fixture.write(&format!("telemetry-2026-02-11-{id}.json"), content);
+        }
+        let long = format!(r#"{{"id":"m","text":"{}"}}"#, "x".repeat((1 << 20) - 64));
+        for day in 12..25 {
+            fixture.write(&format!("telemetry-2026-02-{day}-m.json"), &long);
+        }
+        let mut backlog = fixture.spool.list().unwrap().into_backlog();
+        let gone = fixture.spool.path().join("telemetry-2026-02-11-gone.json");
+        fs::remove_file(gone).unwrap();
+        let mut taken = Vec::new();
+        while !backlog.is_empty() {
+            ahead(&fixture, &mut backlog);
+            let batch = fixture.spool.find_unflushed(&mut backlog, 3);
+            taken.push(
+                batch
+                    .into_iter()
+                    .map(|entry| entry.name)
+                    .collect::<Vec<_>>(),
+            );
+        }
+        (taken, fixture.files())
+    };
+    let without = taken(|_, _| {});
+    assert_eq!(without.0.iter().flatten().count(), 15);
+    let ways: [fn(&Fixture, &mut Backlog); 3] = [
+        |fixture, backlog| fixture.spool.read_ahead(backlog.upcoming(3)),
+        |fixture, backlog| fixture.spool.read_ahead(backlog.upcoming(99)),
+        |fixture, backlog| {
+            fixture.spool.read_ahead(backlog.upcoming(2));
+            fixture.spool.read_ahead(backlog.upcoming(1));
+        },
+    ];
+    for way in ways {
+        assert_eq!(taken(way), without);
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ const AMPLE: Duration = Duration::from_hours(1);
 struct Memory {
     pending: RefCell<BTreeMap<EntryName, String>>,
     log: RefCell<Vec<String>>,
+    read_ahead: RefCell<Vec<Vec<String>>>,
 }
 
 impl Memory {
@@ -53,6 +54,11 @@ impl TelemetryRepository for Memory {
             data: data.clone(),
             fields: EntryFields::default(),
         })
+    }
+
+    fn read_ahead(&self, names: Vec<EntryName>) {
+        let ids = names.iter().map(|name| name.id.to_string()).collect();
+        self.read_ahead.borrow_mut().push(ids);
     }
 
     fn mark_flushed(&self, name: &EntryName, keep_flushed: bool) -> Result<(), SpoolError> {
@@ -168,6 +174,21 @@ fn one_batch_of_the_25_oldest_is_sent_and_then_marked() {
     assert!(outcome.failure.is_none());
     assert_eq!(memory.waiting(), ids(25..30));
     assert_eq!(memory.log.borrow().first().unwrap(), "delete 000");
+}
+
+#[test]
+fn while_a_batch_of_all_is_sent_the_next_one_is_read() {
+    for (batches, read_ahead) in [
+        (Batches::One, vec![]),
+        (Batches::All, vec![ids(25..50), ids(50..60), ids(0..0)]),
+    ] {
+        let config = FlushConfig {
+            batches,
+            ..config(false)
+        };
+        let (_, memory) = run(Memory::with(ids(0..60)), &mut picky(500, vec![]), config);
+        assert_eq!(*memory.read_ahead.borrow(), read_ahead, "{batches:?}");
+    }
 }
 
 #[test]
