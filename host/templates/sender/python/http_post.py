@@ -1,5 +1,6 @@
 """One POST over `wasi:http`. The host ends it at the batch's deadline."""
 
+@0.3 from time import monotonic_ns
 from urllib.parse import urlsplit
 
 @0.3 import wit_world
@@ -120,6 +121,7 @@ class Answer:
 @0.3     """The first 64 KiB of the body; none if it breaks off or does not come."""
 @0.3     _, is_over = wit_world.result_unit_wasi_http_types_error_code_future(lambda: Ok(None))
 @0.3     body, trailers = types.Response.consume_body(response, is_over)
+@0.3     late = monotonic_ns() + BODY_WAIT
 @0.3     read = b""
 @0.3     with body, trailers:
 @0.3         while len(read) < BODY_BYTES:
@@ -127,6 +129,8 @@ class Answer:
 @0.3             if body.writer_dropped:
 @0.3                 # Trailers come after a whole body only.
 @0.3                 return read if isinstance(await trailers.read(), Ok) else None
+@0.3             if monotonic_ns() > late:
+@0.3                 return None
 @0.3     return read
 
 

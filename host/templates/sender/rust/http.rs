@@ -8,6 +8,7 @@
 @sync };
 @sync use wasip2::io::poll::poll;
 @sync use wasip2::io::streams::{OutputStream, StreamError};
+@0.3 use wasip3::clocks::monotonic_clock;
 @0.3 use wasip3::http::client;
 @0.3 use wasip3::http::types::{
 @0.3     ErrorCode, Fields, Headers, Method, Request, RequestOptions, Response, Scheme,
@@ -119,6 +120,7 @@ impl Answer {
 @0.3 async fn first_bytes(response: Response) -> Option<String> {
 @0.3     let (_over, is_over) = wit_future::new(|| Ok(()));
 @0.3     let (mut body, trailers) = Response::consume_body(response, is_over);
+@0.3     let late = monotonic_clock::now() + BODY_WAIT;
 @0.3     let mut bytes = Vec::with_capacity(BODY_BYTES);
 @0.3     while bytes.len() < BODY_BYTES {
 @0.3         let (result, read) = body.read(bytes).await;
@@ -127,6 +129,9 @@ impl Answer {
 @0.3             // Trailers come after a whole body only.
 @0.3             trailers.await.ok()?;
 @0.3             break;
+@0.3         }
+@0.3         if monotonic_clock::now() > late {
+@0.3             return None;
 @0.3         }
 @0.3     }
 @0.3     Some(String::from_utf8_lossy(&bytes).into_owned())

@@ -7,13 +7,13 @@ mod bindings {
     wit_bindgen::generate!({ path: "wit", world: "telemetry-sender", additional_derives: [PartialEq] });
 }
 
-use std::time::Duration;
-
 use bindings::exports::swamp::telemetry::{description, sender};
 use bindings::swamp::telemetry::types::{
     Destination, Entry, Failure, Outcome, Rejection, SenderDescription,
 };
+use wstd::future::FutureExt as _;
 use wstd::http::{Body, Client, Request, body::util::BodyExt as _};
+use wstd::time::Duration;
 
 pub struct Answer {
     pub status: u16,
@@ -39,11 +39,8 @@ impl sender::Guest for Sender {
             .header("user-agent", destination.user_agent)
             .body(body)
             .map_err(|error| Failure::InvalidConfiguration(error.to_string()))?;
-        let mut client = Client::new();
-        // Less than the batch has, so that the status is told.
-        client.set_between_bytes_timeout(Duration::from_secs(2));
         wstd::runtime::block_on(async {
-            let response = client.send(request).await;
+            let response = Client::new().send(request).await;
             let response = response.map_err(|error| Failure::Unreachable(error.to_string()))?;
             let status = response.status().as_u16();
             if let 429 | 503 = status {
@@ -51,7 +48,9 @@ impl sender::Guest for Sender {
                 let seconds = wait.and_then(|wait| wait.to_str().ok()?.trim().parse().ok());
                 return Err(Failure::Throttled(seconds));
             }
-            let text = first_bytes(response.into_body()).await;
+            // Less than the batch has, so that the status is told.
+            let text = first_bytes(response.into_body()).timeout(Duration::from_secs(2));
+            let text = text.await.ok().flatten();
             mapping::outcomes(&entries, &Answer { status, text })
         })
     }
@@ -69,7 +68,7 @@ async fn first_bytes(body: Body) -> Option<String> {
 }
 
 impl Answer {
-    /// The body; an error if it broke off.
+    /// The body; an error if it broke off or did not come.
     pub fn text(&self) -> Result<String, Failure> {
         let text = self.text.clone();
         text.ok_or_else(|| Failure::Unreachable("the answer was cut short".to_owned()))
