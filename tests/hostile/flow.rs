@@ -94,7 +94,7 @@ fn the_log_shows_the_message_of_a_panic_and_the_function_that_panicked_as_it_is_
     ] {
         assert!(run.stderr.contains(line), "{}", run.stderr);
     }
-    for mangled in ["_ZN", "_R"] {
+    for mangled in ["_ZN", "_R", "::h"] {
         assert!(!run.stderr.contains(mangled), "{}", run.stderr);
     }
 }

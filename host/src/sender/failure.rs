@@ -67,7 +67,7 @@ pub(super) fn frames(error: &Error, source_lines: Option<&SourceLines>) -> Vec<S
     let frames: Vec<_> = names
         .zip(backtrace.frames())
         .map(|(line, frame)| {
-            let name = line.split_once('!').map(|(_, name)| name);
+            let name = line.split_once('!').map(|(_, name)| without_hash(name));
             (name.filter(|_| frame.func_name().is_some()), frame)
         })
         .collect();
@@ -107,6 +107,19 @@ pub(super) fn frames(error: &Error, source_lines: Option<&SourceLines>) -> Vec<S
         .take(limits::FRAMES)
         .map(|line| reason(&line))
         .collect()
+}
+
+/// A name of Rust without the hash that its compiler has put behind it.
+fn without_hash(name: &str) -> &str {
+    const DIGITS: usize = 16;
+    match name.rsplit_once("::h") {
+        Some((name, hash))
+            if hash.len() == DIGITS && hash.bytes().all(|digit| digit.is_ascii_hexdigit()) =>
+        {
+            name
+        }
+        _ => name,
+    }
 }
 
 /// A place, of a function that the component names so.
