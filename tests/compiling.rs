@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -166,4 +167,39 @@ fn a_compiler_is_bounded_by_its_processor_time_and_its_memory() {
             compiler.wait().unwrap();
         }
     }
+}
+
+#[test]
+fn only_a_compilation_that_a_person_waits_for_takes_more_than_one_processor() {
+    let repo = TestRepo::new();
+    let component = slow(&repo);
+    let mut made = Vec::new();
+    for (task, takes_more) in [("compile", false), ("compile-awaited", true)] {
+        let mut compiler = Command::new(SWAMP)
+            .env("SWAMP_WORKER", task)
+            .stdin(fs::File::open(&component).unwrap())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let threads = format!("/proc/{}/task", compiler.id());
+        let is_compiling = |thread: fs::DirEntry| {
+            let name = fs::read_to_string(thread.path().join("comm"));
+            name.is_ok_and(|name| name.starts_with("compile-"))
+        };
+        let mut code = compiler.stdout.take().unwrap();
+        let reader = thread::spawn(move || {
+            let mut bytes = Vec::new();
+            code.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        let mut were_seen = false;
+        while compiler.try_wait().unwrap().is_none() {
+            let threads = fs::read_dir(&threads).into_iter().flatten().flatten();
+            were_seen |= threads.into_iter().any(is_compiling);
+        }
+        assert_eq!(were_seen, takes_more, "{task}");
+        made.push(reader.join().unwrap());
+    }
+    assert!(!made[0].is_empty());
+    assert!(made[0] == made[1], "the machine code depends on who waits");
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use swamp::config::BuiltinSender;
-use swamp::sender::{AddressSpace, ComponentFile, compile};
+use swamp::sender::{AddressSpace, ComponentFile, Patience, compile};
 
 use crate::support::{Run, TestRepo};
 
@@ -324,7 +324,8 @@ fn dwarf_that_asks_for_too_much_is_given_up_once_and_for_all() {
 fn only_machine_code_of_a_component_with_lines_maps_its_addresses() {
     let maps = |component: &[u8]| {
         let mut code = Vec::new();
-        compile(component, &mut code, AddressSpace::of_this_process()).unwrap();
+        let space = AddressSpace::of_this_process();
+        compile(component, &mut code, space, Patience::Bounded).unwrap();
         let name = b".wasmtime.addrmap\0";
         code.windows(name.len()).any(|window| window == name)
     };

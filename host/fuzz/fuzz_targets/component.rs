@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use swamp::sender::{AddressSpace, compile};
+use swamp::sender::{AddressSpace, Patience, compile};
 
 fuzz_target!(|input: &[u8]| {
-    if let Err(error) = compile(input, std::io::sink(), AddressSpace::Ample) {
+    if let Err(error) = compile(input, std::io::sink(), AddressSpace::Ample, Patience::Bounded) {
         assert!(!error.to_string().is_empty());
     }
 });

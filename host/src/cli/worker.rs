@@ -53,7 +53,7 @@ fn compile_bounded(patience: Patience) -> ExitCode {
         // That of the process which will run the code: this one's is about to be bounded.
         let space = AddressSpace::of_this_process();
         let _watchdog = bound_compilation(patience)?;
-        compile(io::stdin().lock(), io::stdout().lock(), space)
+        compile(io::stdin().lock(), io::stdout().lock(), space, patience)
     };
     let Err(error) = compile() else {
         return ExitCode::SUCCESS;

@@ -26,8 +26,8 @@ mod tests {
     fn each_batch_is_interrupted_at_its_own_deadline() {
         const LATER: Duration = Duration::from_hours(1);
         const SOON: Duration = Duration::from_millis(20);
-        let kind = engine::EngineKind::Sync;
-        let engine = engine::compiling(kind, engine::AddressSpace::Ample, false).unwrap();
+        let how = engine::Compilation::new(engine::AddressSpace::Ample);
+        let engine = engine::compiling(engine::EngineKind::Sync, how).unwrap();
         let wat = r#"(module (func (export "compute") (loop br 0)))"#;
         let module = Module::new(&engine, wat::parse_str(wat).unwrap()).unwrap();
         let timer = Timer::default();

@@ -2,14 +2,16 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::thread;
 
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use thiserror::Error;
 
 use super::contract::reason;
-use super::engine::{self, AddressSpace, EngineKind, address_space};
+use super::engine::{self, AddressSpace, Compilation, EngineKind, address_space};
 use super::outline::{self, Outline};
 use super::resources::{bound_cpu, bound_memory, cpu_limit};
 use super::source_lines::SourceLines;
@@ -246,7 +248,8 @@ pub fn bound_compilation(patience: Patience) -> io::Result<Option<Watchdog>> {
     }
 }
 
-/// What a compiling worker does: reads a component from `input`, and writes machine code to `output`.
+/// What a compiling worker does: reads a component from `input`, and writes machine code to `output`. Only where a person
+/// waits does it take more than one processor.
 ///
 /// # Errors
 ///
@@ -255,6 +258,7 @@ pub fn compile(
     input: impl Read,
     mut output: impl Write,
     space: AddressSpace,
+    patience: Patience,
 ) -> Result<(), CompileError> {
     let mut bytes = Vec::new();
     input
@@ -263,14 +267,35 @@ pub fn compile(
     let component = component(&bytes)?;
     let kind = engine_for(component);
     let described = |error: wasmtime::Error| CompileError::Component(format!("{error:#}").into());
-    let maps_addresses = source_lines::are_in(component);
-    let engine = engine::compiling(kind, space, maps_addresses).map_err(described)?;
-    let code = engine
-        .precompile_component(component)
+    let threads = match patience {
+        Patience::Bounded => None,
+        Patience::OfPerson => threads(),
+    };
+    let how = Compilation {
+        maps_addresses: source_lines::are_in(component),
+        is_parallel: threads.is_some(),
+        ..Compilation::new(space)
+    };
+    let engine = engine::compiling(kind, how).map_err(described)?;
+    let compile = || engine.precompile_component(component);
+    let compiled = match threads {
+        Some(threads) => threads.install(compile),
+        None => compile(),
+    };
+    let code = compiled
         .map_err(|error| unsupported(component, kind).unwrap_or_else(|| described(error)))?;
     output.write_all(&code)?;
     output.flush()?;
     Ok(())
+}
+
+/// The threads to compile on where a person waits, if the system gives any.
+fn threads() -> Option<ThreadPool> {
+    let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let pool = ThreadPoolBuilder::new()
+        .num_threads(processors.min(limits::COMPILE_THREADS))
+        .thread_name(|index| format!("compile-{index}"));
+    pool.build().ok()
 }
 
 /// The engine that a component is for, by the names in its file.

@@ -62,14 +62,37 @@ pub(super) const fn address_space() -> Option<u64> {
     None
 }
 
-/// An engine that compiles. `maps_addresses` where the machine code is to tell which instruction of the component each of
-/// its own is of: engines that run load either.
-pub(super) fn compiling(
-    kind: EngineKind,
-    space: AddressSpace,
-    maps_addresses: bool,
-) -> wasmtime::Result<Engine> {
-    Engine::new(config(kind, space).generate_address_map(maps_addresses))
+/// How an engine compiles.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Compilation {
+    /// How much space there is where the machine code will run.
+    pub(super) space: AddressSpace,
+    /// Whether the machine code tells which instruction of the component each of its own is of: engines that run load
+    /// either.
+    pub(super) maps_addresses: bool,
+    /// Whether functions are compiled at the same time, on the threads of the pool that the engine is called in. The
+    /// machine code is the same.
+    pub(super) is_parallel: bool,
+}
+
+impl Compilation {
+    /// The usual one.
+    pub(super) const fn new(space: AddressSpace) -> Self {
+        Self {
+            space,
+            maps_addresses: false,
+            is_parallel: false,
+        }
+    }
+}
+
+/// An engine that compiles.
+pub(super) fn compiling(kind: EngineKind, how: Compilation) -> wasmtime::Result<Engine> {
+    Engine::new(
+        config(kind, how.space)
+            .generate_address_map(how.maps_addresses)
+            .parallel_compilation(how.is_parallel),
+    )
 }
 
 /// An engine that runs what was compiled. It spares itself a compiler's settings, at every flush.
@@ -133,7 +156,7 @@ mod tests {
             (EngineKind::Async, EngineKind::Sync, false),
         ] {
             let space = AddressSpace::of_this_process();
-            let compiler = compiling(compiled_for, space, false).unwrap();
+            let compiler = compiling(compiled_for, Compilation::new(space)).unwrap();
             let code = compiler.precompile_component(&component).unwrap();
             let engine = running(loaded_in).unwrap();
             // SAFETY: it is what the compiler of this very program has just made.

@@ -17,6 +17,9 @@ pub const COMPILE_TIME: Duration = Duration::from_mins(10);
 /// The most address space that a cold compilation may use, in bytes.
 pub const COMPILE_MEMORY: u64 = 1024 * 1024 * 1024;
 
+/// The most threads that compile at the same time: the C library sets address space aside for each.
+pub const COMPILE_THREADS: usize = 4;
+
 /// The longest that a component's DWARF is read for the lines of one trap.
 pub const LOCATE_TIME: Duration = Duration::from_secs(5);
 
