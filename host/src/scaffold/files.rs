@@ -84,19 +84,22 @@ fn rust(
     lang: ScaffoldLang,
     contract: ScaffoldContract,
 ) -> impl Iterator<Item = (&'static str, String)> {
-    let (wasi, rust) = match (lang, contract) {
+    let (wasi, bindgen, rust) = match (lang, contract) {
         (ScaffoldLang::RustWstd, _) => (
             r#"wstd = { version = "0.6", default-features = false }"#,
+            "0.63",
             "1.91.1",
         ),
         (_, ScaffoldContract::V0_3) => (
             r#"wasip3 = { version = "0.10", features = ["async-spawn"] }"#,
+            "0.63",
             "1.88",
         ),
-        _ => (r#"wasip2 = "1.0""#, "1.85"),
+        _ => (r#"wasip2 = "1.0""#, "0.61", "1.85"),
     };
     let mut manifest = template!("rust/manifest.toml")
         .replace("{{wasi}}", wasi)
+        .replace("{{bindgen}}", bindgen)
         .replace("{{rust}}", rust);
     let (mut export, http) = if is_one_file(lang, contract) {
         (template!("rust/wstd_lib.rs").to_owned(), None)

@@ -279,6 +279,18 @@ fn every_project_carries_the_contract_and_leaves_no_placeholder() {
 }
 
 #[test]
+fn the_readme_says_where_a_sender_of_wasi_0_3_needs_trust() {
+    for lang in [ScaffoldLang::Rust, ScaffoldLang::Python] {
+        for contract in CONTRACTS {
+            let files = files(lang, ScaffoldTemplate::Ingest, contract);
+            let readme = files.iter().find(|file| file.path == "README.md").unwrap();
+            let says_it = readme.contents.contains("`swamp trust`");
+            assert_eq!(says_it, contract == ScaffoldContract::V0_3, "{contract:?}");
+        }
+    }
+}
+
+#[test]
 fn the_readme_names_the_three_commands() {
     for lang in LANGS {
         let name = SenderName::parse("my-sender", lang).unwrap();
