@@ -290,34 +290,37 @@ fn whatever_is_in_its_dwarf_the_trap_of_a_sender_is_told() {
     assert!(readable > 0);
 }
 
-/// Units without end, each with the same abbreviations, which are read again for each of them.
+/// Units without end, each with the same abbreviations, which are read again for each of them, and kept for those that
+/// are whole: for units of the first abbreviation, if it is there.
 #[test]
 fn dwarf_that_asks_for_too_much_is_given_up_once_and_for_all() {
-    let repo = TestRepo::new();
-    let component = changed(TRACED, &mut |name, data| match name {
-        ".debug_abbrev" => {
-            let mut abbreviations: Vec<u8> = (1..100_000_usize)
-                .flat_map(|code| [encoded(code), vec![0x11, 0, 0, 0]].concat())
-                .collect();
-            abbreviations.push(0);
-            abbreviations
+    for (what, first) in [("memory", 1), ("time", 2_usize)] {
+        let repo = TestRepo::new();
+        let component = changed(TRACED, &mut |name, data| match name {
+            ".debug_abbrev" => {
+                let mut abbreviations: Vec<u8> = (first..100_000)
+                    .flat_map(|code| [encoded(code), vec![0x11, 0, 0, 0]].concat())
+                    .collect();
+                abbreviations.push(0);
+                abbreviations
+            }
+            // A length, version 4, the abbreviations at 0, addresses of 4 bytes, and an entry without attributes.
+            ".debug_info" => [8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 4, 1].repeat(200_000),
+            _ => data.to_vec(),
+        });
+        let path = written(&repo, "greedy.wasm", &component);
+        let run = test(&repo, &path, &["--log-level", "debug"]);
+        let frames = frames(&run);
+        assert_eq!(frames.len(), 2);
+        for frames in frames {
+            assert_eq!(frames, NAMES, "{what}");
         }
-        // A length, version 4, the abbreviations at 0, addresses of 4 bytes, and one empty unit.
-        ".debug_info" => [8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 4, 1].repeat(200_000),
-        _ => data.to_vec(),
-    });
-    let path = written(&repo, "greedy.wasm", &component);
-    let run = test(&repo, &path, &["--log-level", "debug"]);
-    let frames = frames(&run);
-    assert_eq!(frames.len(), 2);
-    for frames in frames {
-        assert_eq!(frames, NAMES);
+        let given_up = run
+            .stderr
+            .matches("could not read the sender's DWARF")
+            .count();
+        assert_eq!(given_up, 1, "{what}: {}", run.stderr);
     }
-    let given_up = run
-        .stderr
-        .matches("could not read the sender's DWARF")
-        .count();
-    assert_eq!(given_up, 1, "{}", run.stderr);
 }
 
 #[test]

@@ -290,6 +290,38 @@ fn place(frame: &Frame<'_, Section<'_>>) -> Place {
 mod tests {
     use super::*;
 
+    const TRACED: &[u8] =
+        include_bytes!("../../../tests/fixtures/traced-sender/traced-sender.wasm");
+
+    #[test]
+    fn a_position_is_in_a_function_of_the_same_index_and_beginning_only() {
+        // The functions of the first core module, which imports none, by where they begin.
+        let bodies: Vec<_> = Parser::new(0)
+            .parse_all(TRACED)
+            .map_while(Result::ok)
+            .filter_map(|payload| match payload {
+                Payload::CodeSectionEntry(body) => Some(body.range()),
+                _ => None,
+            })
+            .collect();
+        let offset = bodies[2].end - 1;
+        let position = |function, begin| Position {
+            function,
+            begin,
+            offset,
+        };
+        let asked = [
+            position(2, bodies[2].start),
+            position(1, bodies[2].start),
+            position(2, bodies[1].start),
+        ];
+        let told: Vec<_> = places(TRACED, &asked)
+            .into_iter()
+            .map(|places| places.into_iter().find_map(|place| place.function))
+            .collect();
+        assert_eq!(told, [Some("read_answer".to_owned()), None, None]);
+    }
+
     #[test]
     fn a_file_below_the_directory_is_relative_to_it() {
         let lines = SourceLines {
