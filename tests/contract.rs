@@ -85,6 +85,34 @@ fn each_entry_is_dealt_with_by_what_the_sender_says_of_it() {
 }
 
 #[test]
+fn an_entry_that_the_sender_loops_over_is_set_aside_once_three_flushes_have_failed_with_it() {
+    let repo = repo("sort");
+    let marker = repo.marker();
+    // An entry has a tenth of it once it is searched for.
+    repo.write_marker(&format!(
+        "{marker}telemetrySenderLimits: {{deadlineMs: 3000}}\n"
+    ));
+    for (id, subcommand) in [("a", "take"), ("b", "loop"), ("c", "take")] {
+        spool(&repo, id, subcommand);
+    }
+    for _ in 0..3 {
+        let (run, answer) = flush(&repo);
+        assert_eq!((run.code, &answer["delivered"]), (1, &0.into()), "{answer}");
+        assert_eq!(answer["failure"]["kind"], "out-of-time", "{answer}");
+        assert_eq!(repo.entries().len(), 3);
+    }
+    let (run, answer) = flush(&repo);
+    assert_eq!(
+        (run.code, &answer["delivered"], &answer["quarantined"]),
+        (0, &2.into(), &1.into()),
+        "{answer}"
+    );
+    let left = repo.entries();
+    assert!(left[0].ends_with("-b.quarantined.json"), "{left:?}");
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
 fn no_outcome_is_believed_that_the_host_has_not_seen_itself() {
     for (what, kind, why) in [
         (
