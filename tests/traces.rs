@@ -290,24 +290,70 @@ fn whatever_is_in_its_dwarf_the_trap_of_a_sender_is_told() {
     assert!(readable > 0);
 }
 
+/// The component with such abbreviations and one unit of such entries after the other.
+fn with_units(abbreviations: &[u8], entries: &[u8], units: usize) -> Vec<u8> {
+    // Version 4, the abbreviations at 0, addresses of 4 bytes.
+    let unit = [&[4, 0, 0, 0, 0, 0, 4], entries].concat();
+    let len = u32::try_from(unit.len()).unwrap().to_le_bytes();
+    let info = [&len[..], &unit].concat().repeat(units);
+    changed(TRACED, &mut |name, data| match name {
+        ".debug_abbrev" => abbreviations.to_vec(),
+        ".debug_info" => info.clone(),
+        _ => data.to_vec(),
+    })
+}
+
+/// The component with one function, in which so many are inlined, each in the one before it.
+fn with_inlined(depth: usize) -> Vec<u8> {
+    const EVERYWHERE: [u8; 8] = [0, 0, 0, 0, 0xff, 0xff, 0, 0];
+    let abbreviation = |code, tag, named: &[u8]| {
+        // With children, and with the first address and a length.
+        [&[code, tag, 1], named, &[0x11, 1, 0x12, 6, 0, 0]].concat()
+    };
+    let abbreviations = [
+        abbreviation(1, 0x11, &[]),
+        abbreviation(2, 0x2e, &[]),
+        abbreviation(3, 0x1d, &[0x03, 0x08]),
+        vec![0],
+    ];
+    let entry = |code, name: &[u8]| [&[code], name, &EVERYWHERE].concat();
+    let entries = [
+        entry(1, b""),
+        entry(2, b""),
+        entry(3, b"inlined\0").repeat(depth),
+        vec![0; depth + 2],
+    ];
+    with_units(&abbreviations.concat(), &entries.concat(), 1)
+}
+
+#[test]
+fn of_many_inlined_functions_the_innermost_are_told() {
+    let repo = TestRepo::new();
+    let path = written(&repo, "inlined.wasm", &with_inlined(100));
+    for frames in frames(&test(&repo, &path, &[])) {
+        assert_eq!(frames[..16], ["inlined"; 16]);
+        assert_eq!(frames[16], NAMES[0]);
+    }
+}
+
 /// Units without end, each with the same abbreviations, which are read again for each of them, and kept for those that
-/// are whole: for units of the first abbreviation, if it is there.
+/// are whole; and functions in one another without end.
 #[test]
 fn dwarf_that_asks_for_too_much_is_given_up_once_and_for_all() {
-    for (what, first) in [("memory", 1), ("time", 2_usize)] {
+    // Of no attributes. The entry of each unit is of the first.
+    let abbreviations = |first: usize| {
+        let mut abbreviations: Vec<u8> = (first..100_000)
+            .flat_map(|code| [encoded(code), vec![0x11, 0, 0, 0]].concat())
+            .collect();
+        abbreviations.push(0);
+        abbreviations
+    };
+    for (what, component) in [
+        ("memory", with_units(&abbreviations(1), &[1], 200_000)),
+        ("time", with_units(&abbreviations(2), &[1], 200_000)),
+        ("stack", with_inlined(500_000)),
+    ] {
         let repo = TestRepo::new();
-        let component = changed(TRACED, &mut |name, data| match name {
-            ".debug_abbrev" => {
-                let mut abbreviations: Vec<u8> = (first..100_000)
-                    .flat_map(|code| [encoded(code), vec![0x11, 0, 0, 0]].concat())
-                    .collect();
-                abbreviations.push(0);
-                abbreviations
-            }
-            // A length, version 4, the abbreviations at 0, addresses of 4 bytes, and an entry without attributes.
-            ".debug_info" => [8, 0, 0, 0, 4, 0, 0, 0, 0, 0, 4, 1].repeat(200_000),
-            _ => data.to_vec(),
-        });
         let path = written(&repo, "greedy.wasm", &component);
         let run = test(&repo, &path, &["--log-level", "debug"]);
         let frames = frames(&run);

@@ -26,7 +26,7 @@ use crate::process::worker::{Program, WorkerTask};
 /// The section without which no instruction has a line.
 const LINE_TABLE: &str = ".debug_line";
 
-/// The most functions that are told of one frame, that which runs and those that it was inlined into.
+/// The most functions that are told of one frame besides its own, into which they were inlined.
 const INLINED: usize = 16;
 
 /// The most bytes of a question: positions are few.
@@ -268,10 +268,17 @@ fn places_at(context: &Context<Section<'_>>, address: u64) -> Vec<Place> {
     let Ok(mut frames) = context.find_frames(address).skip_all_loads() else {
         return Vec::new();
     };
-    std::iter::from_fn(|| frames.next().ok().flatten())
-        .take(INLINED)
+    let mut places: Vec<_> = std::iter::from_fn(|| frames.next().ok().flatten())
         .map(|frame| place(&frame))
-        .collect()
+        .collect();
+    // The last is of the function that there is in the component.
+    let Some(outermost) = places.pop() else {
+        return places;
+    };
+    places.retain(|place| place.function.is_some() || place.file.is_some());
+    places.truncate(INLINED);
+    places.push(outermost);
+    places
 }
 
 fn place(frame: &Frame<'_, Section<'_>>) -> Place {
