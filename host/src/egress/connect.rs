@@ -175,9 +175,13 @@ impl Connector {
         locked(&self.unread).push((answer, lease));
     }
 
-    /// Reads what was left unread, as far as it comes by `deadline`.
-    pub(super) async fn read_out(&self, deadline: Instant) {
+    /// Reads what was left unread, as far as it comes within `patience`.
+    pub(super) async fn read_out(&self, patience: Duration) {
         let unread = mem::take(&mut *locked(&self.unread));
+        if unread.is_empty() {
+            return;
+        }
+        let deadline = Instant::now() + patience;
         for (mut answer, lease) in unread {
             let mut left = UNREAD_BYTES;
             let read_out = async {
@@ -201,6 +205,9 @@ impl Connector {
         // A close can have come while nothing ran. In this turn the runtime looks for what has come in, so that the
         // connection's task sees the close before it writes: otherwise the request would be sent in vain, and once more.
         tokio::task::yield_now().await;
+        if connection.sender.is_ready() {
+            return Some(connection);
+        }
         match timeout(SETTLE, connection.sender.ready()).await {
             Ok(Ok(())) => Some(connection),
             _ => None,

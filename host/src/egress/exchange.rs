@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Request, Response, request};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use wasmtime_wasi_http::{Error as Wasi, RequestOptions, WasiBody};
 
 use super::EgressLimits;
@@ -67,9 +67,7 @@ impl Exchange {
         let (mut parts, body) = request.into_parts();
         let limit = self.limits.max_request_body;
         // What the guest left of an answer stands between its connection and the next request.
-        self.connector
-            .read_out(Instant::now() + UNREAD_PATIENCE)
-            .await;
+        self.connector.read_out(UNREAD_PATIENCE).await;
         let kept = self.connector.kept().await;
         let (mut body, sent) = RequestBody::new(body, limit, kept.is_some());
         self.connector.address(&mut parts);
@@ -83,7 +81,8 @@ impl Exchange {
             }
             body = sent.again(limit).ok_or(EgressFailure::Stopped)?;
         }
-        let open = self.connector.open(&self.open);
+        // Apart, since it would make every request's future several times as large.
+        let open = Box::pin(self.connector.open(&self.open));
         let connection = self.within(self.options.connect_timeout, open).await??;
         self.ask(connection, &parts, body, &sent).await
     }

@@ -11,7 +11,6 @@ use http::uri::{PathAndQuery, Scheme, Uri};
 use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body::Body as _;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use wasmtime_wasi_http::{
     Error as Wasi, ForbiddenHeaderFilter, RequestOptions, WasiBody, WasiHttpHooks,
 };
@@ -154,7 +153,7 @@ impl Egress {
     /// Reads what was left unread of answers, for `patience` at most, so that their connections are not reset.
     pub async fn read_out(&self, patience: Duration) {
         if let Transport::Live { connector, .. } = &self.transport {
-            connector.read_out(Instant::now() + patience).await;
+            connector.read_out(patience).await;
         }
     }
 
