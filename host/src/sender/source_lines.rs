@@ -295,16 +295,21 @@ fn place(frame: &Frame<'_, Section<'_>>) -> Place {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
-    const TRACED: &[u8] =
-        include_bytes!("../../../tests/fixtures/traced-sender/traced-sender.wasm");
+    fn traced() -> Vec<u8> {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures");
+        fs::read(fixtures.join("traced-sender/traced-sender.wasm")).unwrap()
+    }
 
     #[test]
     fn a_position_is_in_a_function_of_the_same_index_and_beginning_only() {
         // The functions of the first core module, which imports none, by where they begin.
+        let traced = traced();
         let bodies: Vec<_> = Parser::new(0)
-            .parse_all(TRACED)
+            .parse_all(&traced)
             .map_while(Result::ok)
             .filter_map(|payload| match payload {
                 Payload::CodeSectionEntry(body) => Some(body.range()),
@@ -322,7 +327,7 @@ mod tests {
             position(1, bodies[2].start),
             position(2, bodies[1].start),
         ];
-        let told: Vec<_> = places(TRACED, &asked)
+        let told: Vec<_> = places(&traced, &asked)
             .into_iter()
             .map(|places| places.into_iter().find_map(|place| place.function))
             .collect();
