@@ -160,6 +160,7 @@ impl EntryName {
         NameParts {
             date: self.date,
             id: self.id.as_str(),
+            uuid: spelled_as_ours(self.id.as_str()),
             state: self.state,
         }
     }
@@ -170,6 +171,8 @@ impl EntryName {
 pub struct NameParts<'a> {
     pub(super) date: NaiveDate,
     pub(super) id: &'a str,
+    /// The id, where it is a UUID that is spelled as this program spells them.
+    pub(super) uuid: Option<Uuid>,
     pub(super) state: EntryState,
 }
 
@@ -188,10 +191,16 @@ impl<'a> NameParts<'a> {
         let (date, id) = stem
             .strip_prefix("telemetry-")?
             .split_at_checked(DATE_LEN)?;
-        let id = id.strip_prefix('-').filter(|id| EntryId::is_one(id))?;
+        let id = id.strip_prefix('-')?;
+        let uuid = spelled_as_ours(id);
+        // Those are legal, and a listing has very many of them.
+        if uuid.is_none() && !EntryId::is_one(id) {
+            return None;
+        }
         Some(Self {
             date: day(date.as_bytes())?,
             id,
+            uuid,
             state,
         })
     }
@@ -205,6 +214,13 @@ impl<'a> NameParts<'a> {
             state: self.state,
         }
     }
+}
+
+/// The UUID that `id` is, where it is spelled as this program spells them.
+fn spelled_as_ours(id: &str) -> Option<Uuid> {
+    let may_be = id.len() == uuid::fmt::Hyphenated::LENGTH
+        && !id.bytes().any(|byte| byte.is_ascii_uppercase());
+    may_be.then(|| Uuid::try_parse(id).ok()).flatten()
 }
 
 /// The day that `YYYY-MM-DD` spells; each in this one way.
@@ -300,6 +316,28 @@ mod tests {
         fn any_text_is_a_name_or_none(text in ".{0,80}") {
             if let Some(name) = EntryName::parse(&text) {
                 prop_assert_eq!(name.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn a_uuid_is_known_by_its_spelling_alone(
+            uuid in any::<u128>().prop_map(Uuid::from_u128),
+            place in 0_usize..36,
+            other in any::<char>(),
+        ) {
+            let text = uuid.to_string();
+            let file = format!("telemetry-2026-02-11-{text}.json");
+            prop_assert_eq!(NameParts::parse(&file).and_then(|name| name.uuid), Some(uuid));
+            let changed: String = text
+                .chars()
+                .enumerate()
+                .map(|(at, letter)| if at == place { other } else { letter })
+                .collect();
+            let file = format!("telemetry-2026-02-11-{changed}.json");
+            let parsed = NameParts::parse(&file);
+            prop_assert_eq!(parsed.is_some(), EntryId::parse(&changed).is_some());
+            if let Some(uuid) = parsed.and_then(|name| name.uuid) {
+                prop_assert_eq!(uuid.to_string(), changed);
             }
         }
     }

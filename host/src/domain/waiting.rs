@@ -148,9 +148,7 @@ pub(super) fn instants(date: NaiveDate) -> std::ops::Range<i64> {
 }
 
 fn ours(name: NameParts<'_>) -> Option<Uuid> {
-    let is_spelled_so = name.id.len() == uuid::fmt::Hyphenated::LENGTH
-        && !name.id.bytes().any(|byte| byte.is_ascii_uppercase());
-    let uuid = is_spelled_so.then(|| Uuid::try_parse(name.id).ok())??;
+    let uuid = name.uuid?;
     let is_of_the_day = instants(name.date).contains(&unix_millis(uuid));
     (uuid.get_version_num() == 7 && is_of_the_day).then_some(uuid)
 }
