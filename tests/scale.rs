@@ -11,7 +11,7 @@ use swamp::domain::{EntryId, EntryName};
 use swamp::receiver::ReceiverOptions;
 
 use crate::processes::kill;
-use crate::support::{TestRepo, not_installed, run, wait_until};
+use crate::support::{AMPLE, TestRepo, not_installed, run, wait_until};
 
 /// Fills the spool with entries of ours, a millisecond apart and the oldest first. Gives their ids.
 fn fill(repo: &TestRepo, count: i64) -> Vec<String> {
@@ -118,6 +118,34 @@ fn a_drain_that_is_interrupted_loses_nothing_and_sends_nothing_twice() {
     assert_eq!((rest.code, rest.stderr.as_str()), (0, ""));
     assert_eq!(arrived(), ids);
     assert_eq!(repo.entries(), [""; 0]);
+}
+
+#[test]
+fn a_drain_ends_where_telemetry_is_switched_off_meanwhile_and_what_waits_stays() {
+    for batches in [1, 3] {
+        let repo = TestRepo::with_receiver(ReceiverOptions {
+            // So that there is a moment to switch it off in.
+            delay: Duration::from_secs(1),
+            ..ReceiverOptions::default()
+        });
+        let ids = fill(&repo, 200);
+        let arrivals = repo.receiver.arrivals();
+        let drain = repo
+            .command(&["telemetry", "flush", "--all"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        for _ in 0..batches {
+            arrivals.recv_timeout(AMPLE).unwrap();
+        }
+        repo.configure("telemetryDisabled: true\n");
+        drain.wait_with_output().unwrap();
+        let events = repo.batches().into_iter().flatten();
+        let arrived: Vec<_> = events.map(|event| event.insert_id).collect();
+        assert_eq!(arrived, ids[..batches * 25]);
+        assert_eq!(repo.entries().len(), ids.len() - arrived.len());
+    }
 }
 
 #[test]
