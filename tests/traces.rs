@@ -40,6 +40,12 @@ fn written(repo: &TestRepo, name: &str, component: &[u8]) -> PathBuf {
     path
 }
 
+/// `sender test` of it, of one scenario, as a person reads it.
+fn test_in_words(repo: &TestRepo, component: &Path) -> Run {
+    let only = ["sender", "test", "--only", "one-entry"];
+    repo.swamp(&[&only[..], &[component.to_str().unwrap()]].concat())
+}
+
 /// `sender test` of it, of two scenarios.
 fn test(repo: &TestRepo, component: &Path, more: &[&str]) -> Run {
     let args = [
@@ -152,13 +158,7 @@ fn noise(len: usize) -> Vec<u8> {
 fn a_failed_scenario_shows_file_and_line_of_what_the_sender_was_in() {
     let repo = TestRepo::new();
     let path = written(&repo, "traced.wasm", TRACED);
-    let run = repo.swamp(&[
-        "sender",
-        "test",
-        "--only",
-        "one-entry",
-        path.to_str().unwrap(),
-    ]);
+    let run = test_in_words(&repo, &path);
     let shown: Vec<_> = run
         .stdout
         .lines()
@@ -222,13 +222,7 @@ fn what_dwarf_names_is_harmless_to_a_terminal() {
     });
     assert_eq!(component.len(), TRACED.len());
     let path = written(&repo, "painted.wasm", &component);
-    let run = repo.swamp(&[
-        "sender",
-        "test",
-        "--only",
-        "one-entry",
-        path.to_str().unwrap(),
-    ]);
+    let run = test_in_words(&repo, &path);
     assert!(run.stdout.contains(r"\u{1b}[31mred"), "{}", run.stdout);
     assert!(run.stdout.contains(r"\u{1b}]0;titles"), "{}", run.stdout);
     let is_unsafe = |letter: char| letter.is_control() && letter != '\n' || letter == '\u{202e}';

@@ -28,6 +28,15 @@ fn files(
     scaffold(lang, template, contract, &name).unwrap()
 }
 
+/// The paths of the files of `one` project that differ from those in their places in the `other`.
+fn differing(one: &[ScaffoldFile], other: &[ScaffoldFile]) -> Vec<&'static str> {
+    let pairs = one.iter().zip(other);
+    pairs
+        .filter(|(one, other)| one != other)
+        .map(|(one, _)| one.path)
+        .collect()
+}
+
 fn paths(lang: ScaffoldLang) -> String {
     paths_for(lang, ScaffoldContract::V0_2)
 }
@@ -80,13 +89,8 @@ fn a_rust_project_with_wstd_is_one_file_and_the_mapping() {
 fn a_rust_project_with_wstd_for_contract_0_1_differs_in_its_http_and_its_dependencies_only() {
     for template in TEMPLATES {
         let wstd = files(ScaffoldLang::RustWstd, template, ScaffoldContract::V0_1);
-        let differing: Vec<_> = files(ScaffoldLang::Rust, template, ScaffoldContract::V0_1)
-            .into_iter()
-            .zip(wstd.iter().cloned())
-            .filter(|(one, other)| one != other)
-            .map(|(one, _)| one.path)
-            .collect();
-        assert_eq!(differing, ["Cargo.toml", "src/http.rs"]);
+        let by_hand = files(ScaffoldLang::Rust, template, ScaffoldContract::V0_1);
+        assert_eq!(differing(&by_hand, &wstd), ["Cargo.toml", "src/http.rs"]);
         let manifest = &wstd[1].contents;
         assert!(
             manifest.contains("\nwstd = ") && !manifest.contains("wasip2"),
@@ -218,12 +222,7 @@ fn a_python_project_for_wasi_0_3_has_what_a_post_needs_of_it_in_one_file() {
 fn a_rust_project_for_wasi_0_3_differs_in_its_calls_and_not_in_its_mapping() {
     for template in TEMPLATES {
         let sync = files(ScaffoldLang::Rust, template, ScaffoldContract::V0_2);
-        let differing: Vec<_> = files(ScaffoldLang::Rust, template, ScaffoldContract::V0_3)
-            .into_iter()
-            .zip(sync)
-            .filter(|(one, other)| one != other)
-            .map(|(one, _)| one.path)
-            .collect();
+        let by_wasi_0_3 = files(ScaffoldLang::Rust, template, ScaffoldContract::V0_3);
         let expected = [
             "Cargo.toml",
             "README.md",
@@ -231,7 +230,7 @@ fn a_rust_project_for_wasi_0_3_differs_in_its_calls_and_not_in_its_mapping() {
             "src/lib.rs",
             "wit/sender.wit",
         ];
-        assert_eq!(differing, expected);
+        assert_eq!(differing(&by_wasi_0_3, &sync), expected);
     }
 }
 

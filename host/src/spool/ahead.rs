@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::mem;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
@@ -18,8 +19,8 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 pub(super) struct ReadAhead {
     wanted: Sender<Vec<EntryName>>,
     looks: Receiver<HashMap<EntryName, Look>>,
-    /// How many answers are still to come.
-    outstanding: usize,
+    /// Whether what it was last told to read is still to come.
+    is_reading: bool,
     there: HashMap<EntryName, Look>,
 }
 
@@ -45,7 +46,7 @@ impl ReadAhead {
         Ok(Self {
             wanted,
             looks,
-            outstanding: 0,
+            is_reading: false,
             there: HashMap::new(),
         })
     }
@@ -54,9 +55,7 @@ impl ReadAhead {
     pub(super) fn read(&mut self, names: Vec<EntryName>) {
         self.wait();
         self.there.clear();
-        if self.wanted.send(names).is_ok() {
-            self.outstanding += 1;
-        }
+        self.is_reading = self.wanted.send(names).is_ok();
     }
 
     /// What was read under this name, once. `None` where that was not asked for.
@@ -66,8 +65,7 @@ impl ReadAhead {
     }
 
     fn wait(&mut self) {
-        while self.outstanding > 0 {
-            self.outstanding -= 1;
+        if mem::take(&mut self.is_reading) {
             // A thread that is gone has nothing to tell, and each entry is read when it is asked for.
             self.there.extend(self.looks.recv().unwrap_or_default());
         }

@@ -361,10 +361,10 @@ impl TelemetryRepository for FileSpool {
 
     /// In a thread of its own. Where there can be none, each is read when it is asked for.
     fn read_ahead(&self, names: Vec<EntryName>) {
-        let mut ahead = self.ahead();
         if names.is_empty() {
             return;
         }
+        let mut ahead = self.ahead();
         if ahead.is_none() {
             *ahead = ReadAhead::start(&self.dir).ok();
         }
